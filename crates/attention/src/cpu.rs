@@ -1,0 +1,283 @@
+//! [`CpuBackend`]: sparse attention on the CPU, at the machine's speed.
+//!
+//! | folder or file | what it holds |
+//! |---|---|
+//! | `simd` | vectors: one small trait, one file per instruction set |
+//! | `dot` | arithmetic of the two products: `f32`, `bf16`, `f16`, `i16` in 32-bit words |
+//! | `packed`, `tile`, `query_block` | keys and values, tiles of them, and queries as the kernels want them |
+//! | `micro_kernel`, `tile_loop` | the attention kernel, once for all patterns and instruction sets |
+//! | `line_scores`, `block_scores` | the online estimates |
+//! | `decode` | a single query |
+//! | `instances` | which instruction set goes with which arithmetic; the only entries to all of the above |
+//! | `instruction_set` | what the machine has, and what was asked for |
+//! | `attend`, `estimate` | the work of a call, spread over threads |
+//!
+//! ```
+//! use minference_attention::{Arithmetic, CpuBackend, InstructionSet};
+//!
+//! // All threads, the best instruction set, 16-bit arithmetic where it is accurate enough.
+//! let default = CpuBackend::new()?;
+//!
+//! // Two threads, f32 arithmetic, and code that runs anywhere.
+//! let portable = CpuBackend::builder()
+//!     .threads(2)
+//!     .instruction_set(InstructionSet::Portable)
+//!     .arithmetic(Arithmetic::F32)
+//!     .build()?;
+//! assert_eq!(portable.threads(), 2);
+//! # Ok::<(), minference_attention::Error>(())
+//! ```
+
+mod attend;
+mod block_scores;
+mod buffer;
+mod decode;
+mod dot;
+mod estimate;
+mod instances;
+mod instruction_set;
+mod line_scores;
+mod micro_kernel;
+mod packed;
+mod peak;
+mod query_block;
+mod simd;
+mod tile;
+mod tile_loop;
+
+pub use instruction_set::{Arithmetic, InstructionSet};
+
+use crate::backend::{AttentionBackend, BlockScoreVisitor, Crossover, HeadCost, LineScores, Progress};
+use crate::element::ElementType;
+use crate::error::{Error, Result};
+use crate::index::SparseIndex;
+use crate::inputs::AttentionInputs;
+use crate::layout::{KeyLayout, Lowering};
+use crate::view::TensorViewMut;
+use instances::Kernels;
+use rayon::ThreadPool;
+use rayon::prelude::*;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Attention on the CPU. Cheap to clone; clones share the threads.
+#[derive(Clone)]
+pub struct CpuBackend {
+    pool: Arc<ThreadPool>,
+    instruction_set: InstructionSet,
+    arithmetic: Arithmetic,
+    progress: Option<Arc<dyn Progress>>,
+}
+
+impl fmt::Debug for CpuBackend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CpuBackend")
+            .field("threads", &self.threads())
+            .field("instruction_set", &self.instruction_set)
+            .field("arithmetic", &self.arithmetic)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Choices for a [`CpuBackend`].
+#[derive(Debug, Clone, Default)]
+pub struct CpuBackendBuilder {
+    threads: Option<usize>,
+    pool: Option<Arc<ThreadPool>>,
+    instruction_set: Option<InstructionSet>,
+    arithmetic: Arithmetic,
+}
+
+impl CpuBackendBuilder {
+    /// Number of threads of a pool of its own; without it, one per core.
+    #[must_use]
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = Some(threads);
+        self
+    }
+
+    /// A pool to share, instead of one of its own.
+    #[must_use]
+    pub fn thread_pool(mut self, pool: Arc<ThreadPool>) -> Self {
+        self.pool = Some(pool);
+        self
+    }
+
+    /// An instruction set; without it, the fastest that the machine has.
+    #[must_use]
+    pub fn instruction_set(mut self, instruction_set: InstructionSet) -> Self {
+        self.instruction_set = Some(instruction_set);
+        self
+    }
+
+    /// The arithmetic; without it, [`Arithmetic::Auto`].
+    #[must_use]
+    pub fn arithmetic(mut self, arithmetic: Arithmetic) -> Self {
+        self.arithmetic = arithmetic;
+        self
+    }
+
+    /// # Errors
+    /// [`Error::InstructionSet`] where the machine lacks it, or it lacks the arithmetic; [`Error::Threads`] where the pool
+    /// can't start; [`Error::Parameter`] for 0 threads.
+    pub fn build(self) -> Result<CpuBackend> {
+        let instruction_set = match self.instruction_set {
+            None => InstructionSet::best(),
+            Some(wanted) if wanted.is_available() => wanted,
+            Some(wanted) => {
+                let available: Vec<String> =
+                    InstructionSet::available().iter().map(ToString::to_string).collect();
+                return Err(Error::InstructionSet {
+                    wanted: wanted.to_string(),
+                    available: available.join(", "),
+                });
+            }
+        };
+        if self.arithmetic == Arithmetic::Bits16 && !instruction_set.has_16_bit_arithmetic() {
+            return Err(Error::InstructionSet {
+                wanted: format!("16-bit arithmetic with {instruction_set}"),
+                available: "f32 arithmetic with it".into(),
+            });
+        }
+        let pool = match self.pool {
+            Some(pool) => pool,
+            None => {
+                let threads = match self.threads {
+                    Some(0) => {
+                        return Err(Error::Parameter {
+                            name: "threads",
+                            expected: "at least 1",
+                            found: "0".into(),
+                        });
+                    }
+                    Some(threads) => threads,
+                    None => std::thread::available_parallelism().map_or(1, usize::from),
+                };
+                let pool = rayon::ThreadPoolBuilder::new()
+                    .num_threads(threads)
+                    .thread_name(|i| format!("attention-{i}"))
+                    .build()
+                    .map_err(|e| Error::Threads { threads, reason: e.to_string() })?;
+                Arc::new(pool)
+            }
+        };
+        Ok(CpuBackend { pool, instruction_set, arithmetic: self.arithmetic, progress: None })
+    }
+}
+
+impl CpuBackend {
+    /// One thread per core, the fastest instruction set, arithmetic by [`Arithmetic::Auto`].
+    ///
+    /// # Errors
+    /// [`Error::Threads`] where the threads can't be started.
+    pub fn new() -> Result<Self> {
+        Self::builder().build()
+    }
+
+    /// Choices, to be finished with [`CpuBackendBuilder::build`].
+    pub fn builder() -> CpuBackendBuilder {
+        CpuBackendBuilder::default()
+    }
+
+    /// The same backend, reporting to `progress`, which may also cancel.
+    #[must_use]
+    pub fn with_progress(&self, progress: Arc<dyn Progress>) -> Self {
+        Self { progress: Some(progress), ..self.clone() }
+    }
+
+    /// Number of threads.
+    pub fn threads(&self) -> usize {
+        self.pool.current_num_threads()
+    }
+
+    /// The instruction set in use.
+    pub fn instruction_set(&self) -> InstructionSet {
+        self.instruction_set
+    }
+
+    /// Whether inputs of a type are computed in `f32` or in 16 bits: [`Arithmetic::Auto`] resolved.
+    pub fn arithmetic_for(&self, element_type: ElementType) -> Arithmetic {
+        self.instruction_set.resolve(self.arithmetic, element_type)
+    }
+
+    /// The machine's peak in operations per second, measured now: all threads run multiply-adds of the arithmetic that inputs of
+    /// this type get, in registers, for about `duration`. Multiplications and additions count one each.
+    pub fn measure_peak(&self, element_type: ElementType, duration: Duration) -> f64 {
+        // About 0.1 ms each, so that the clock is read rarely but the end is met closely.
+        const ROUNDS: u64 = 30_000;
+        let kernels = self.instruction_set.kernels(self.arithmetic, element_type);
+        let rates = self.pool.broadcast(|_| {
+            let (start, mut operations) = (Instant::now(), 0);
+            while start.elapsed() < duration {
+                // SAFETY: the machine has the kernels' instruction set: it was checked when the backend was built.
+                operations += unsafe { (kernels.multiply_adds)(ROUNDS) };
+            }
+            operations as f64 / start.elapsed().as_secs_f64()
+        });
+        rates.into_iter().sum()
+    }
+
+    fn kernels(&self, inputs: &AttentionInputs<'_>) -> &'static Kernels {
+        self.instruction_set.kernels(self.arithmetic, inputs.k().element_type())
+    }
+
+    fn check_cancelled(&self) -> Result<()> {
+        match &self.progress {
+            Some(progress) if progress.cancelled() => Err(Error::Cancelled),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl AttentionBackend for CpuBackend {
+    fn last_query_scores(
+        &self,
+        inputs: &AttentionInputs<'_>,
+        head: usize,
+        last_queries: usize,
+    ) -> Result<LineScores> {
+        self.check_cancelled()?;
+        estimate::last_query_scores(self, inputs, head, last_queries)
+    }
+
+    fn pooled_block_scores(
+        &self,
+        inputs: &AttentionInputs<'_>,
+        head: usize,
+        visitor: BlockScoreVisitor<'_>,
+    ) -> Result<()> {
+        self.check_cancelled()?;
+        estimate::pooled_block_scores(self, inputs, head, visitor)
+    }
+
+    fn attend(
+        &self,
+        inputs: &AttentionInputs<'_>,
+        indices: &[SparseIndex],
+        output: &mut TensorViewMut<'_>,
+    ) -> Result<Vec<HeadCost>> {
+        attend::attend(self, inputs, indices, output)
+    }
+
+    /// Measured with `minference bench attention`; see `benchmarks/attention.md`.
+    fn crossover(&self) -> Crossover {
+        Crossover { share: 0.95, line_estimate: 72.0, block_estimate: 16.0, estimate_share: 0.025 }
+    }
+
+    fn pairs(&self, lowering: &Lowering<'_>) -> u64 {
+        // A task lowers a run of blocks, so that a layout's memory is used again.
+        const RUN: usize = 64;
+        let blocks = lowering.geometry().query_blocks();
+        let count = |run: usize| -> u64 {
+            let mut layout = KeyLayout::default();
+            (run * RUN..((run + 1) * RUN).min(blocks))
+                .map(|block| {
+                    lowering.layout_into(block, &mut layout);
+                    layout.pairs()
+                })
+                .sum()
+        };
+        self.pool.install(|| (0..blocks.div_ceil(RUN)).into_par_iter().map(count).sum())
+    }
+}

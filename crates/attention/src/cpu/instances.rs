@@ -1,0 +1,181 @@
+//! The instances of the kernels: an instruction set and an arithmetic each, entered through one function per job that enables
+//! the instruction set. Everything generic is compiled into these entries; what calls them sees a table of functions.
+
+use super::block_scores::{BlockScoreWork, score_query_blocks};
+use super::decode::{DecodeWork, PartialOutput, decode_partition};
+use super::dot::float32::Float32;
+#[cfg(target_arch = "x86_64")]
+use super::dot::{bfloat16::BFloat16, float16::Float16, int16::Int16};
+use super::dot::{ScoreDot, ValueDot};
+use super::line_scores::{LineStatistics, LineWork, PartitionScores, score_partition, softmax_partition};
+use super::peak::multiply_adds;
+use super::packed::{PackedLimits, PackedPart, PackedShape};
+#[cfg(target_arch = "x86_64")]
+use super::simd::{avx2::Avx2, avx512::Avx512};
+use super::simd::{Simd, portable::Portable};
+use super::tile_loop::{HeadWork, Workspace, attend_blocks};
+use crate::error::Result;
+use crate::inputs::AttentionInputs;
+use std::marker::PhantomData;
+use std::ops::Range;
+
+/// An instruction set with the arithmetic of both products.
+pub(crate) trait Instance {
+    type Simd: Simd;
+    type Score: ScoreDot<Self::Simd>;
+    type Value: ValueDot<Self::Simd>;
+}
+
+/// The instance of three types.
+pub(crate) struct Of<S, Score, Value>(PhantomData<(S, Score, Value)>);
+
+impl<S: Simd, Score: ScoreDot<S>, Value: ValueDot<S>> Instance for Of<S, Score, Value> {
+    type Simd = S;
+    type Score = Score;
+    type Value = Value;
+}
+
+/// The instance that computes in `f32` with the instruction set of another.
+pub(crate) type InFloat32<S> = Of<S, Float32, Float32>;
+
+/// One instance's functions and figures.
+///
+/// Every function requires that the machine has the instance's instructions, which is why they are unsafe; see the function of
+/// the same job for what else it requires.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Kernels {
+    pub(crate) elements_per_word: usize,
+    pub(crate) keys_per_word: usize,
+    pub(crate) value_limit: Option<f32>,
+    /// [`PackedPart::pack`]
+    pub(crate) pack: unsafe fn(PackedPart<'_>, &AttentionInputs<'_>, usize, PackedLimits) -> Result<f32>,
+    /// [`attend_blocks`]
+    pub(crate) attend: unsafe fn(&HeadWork<'_>, Range<usize>, &mut Workspace) -> Result<()>,
+    /// [`softmax_partition`], in `f32`
+    pub(crate) line_statistics: unsafe fn(&LineWork<'_>, Range<usize>) -> Result<LineStatistics>,
+    /// [`score_partition`], in `f32`
+    pub(crate) line_scores:
+        unsafe fn(&LineWork<'_>, &LineStatistics, Range<usize>) -> Result<PartitionScores>,
+    /// [`score_query_blocks`], in `f32`
+    pub(crate) block_scores: unsafe fn(&BlockScoreWork<'_>, Range<usize>) -> Result<()>,
+    /// [`decode_partition`], in `f32`
+    pub(crate) decode: unsafe fn(&DecodeWork<'_>, usize, Range<usize>) -> PartialOutput,
+    /// [`multiply_adds`]
+    pub(crate) multiply_adds: unsafe fn(u64) -> u64,
+}
+
+impl Kernels {
+    /// The packed form of a head.
+    pub(crate) fn packed_shape(&self, inputs: &AttentionInputs<'_>) -> PackedShape {
+        let keys = inputs.geometry().keys();
+        PackedShape::new(keys, inputs.head_dim(), self.elements_per_word, self.keys_per_word)
+    }
+}
+
+/// Defines a constant table of kernels: the instance, the vectors per register tile, and the target features of the entries.
+macro_rules! kernels {
+    ($(#[$doc:meta])* $name:ident: $instance:ty, tile: $rows:literal by $vectors:literal $(, features: $features:literal)?) => {
+        $(#[$doc])*
+        pub(crate) const $name: Kernels = {
+            type I = $instance;
+            type InF32 = InFloat32<<I as Instance>::Simd>;
+
+            // SAFETY of all entries: the caller's contract is that of the function called.
+            $(#[target_feature(enable = $features)])?
+            unsafe fn pack(
+                part: PackedPart<'_>,
+                inputs: &AttentionInputs<'_>,
+                kv_head: usize,
+                limits: PackedLimits,
+            ) -> Result<f32> {
+                // SAFETY: as above.
+                unsafe { part.pack::<I>(inputs, kv_head, limits) }
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn attend(work: &HeadWork<'_>, blocks: Range<usize>, workspace: &mut Workspace) -> Result<()> {
+                // SAFETY: as above.
+                unsafe { attend_blocks::<I, $rows, $vectors>(work, blocks, workspace) }
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn line_statistics(work: &LineWork<'_>, keys: Range<usize>) -> Result<LineStatistics> {
+                // SAFETY: as above.
+                unsafe { softmax_partition::<InF32, $rows, $vectors>(work, keys) }
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn line_scores(
+                work: &LineWork<'_>,
+                statistics: &LineStatistics,
+                keys: Range<usize>,
+            ) -> Result<PartitionScores> {
+                // SAFETY: as above.
+                unsafe { score_partition::<InF32, $rows, $vectors>(work, statistics, keys) }
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn block_scores(work: &BlockScoreWork<'_>, query_blocks: Range<usize>) -> Result<()> {
+                // SAFETY: as above.
+                unsafe { score_query_blocks::<InF32, $rows, $vectors>(work, query_blocks) }
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn decode(work: &DecodeWork<'_>, kv_head: usize, keys: Range<usize>) -> PartialOutput {
+                // SAFETY: as above.
+                unsafe { decode_partition::<<I as Instance>::Simd>(work, kv_head, keys) }
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn peak(rounds: u64) -> u64 {
+                // SAFETY: as above.
+                unsafe { multiply_adds::<I>(rounds) }
+            }
+
+            Kernels {
+                elements_per_word: <<I as Instance>::Score as ScoreDot<<I as Instance>::Simd>>::ELEMENTS_PER_WORD,
+                keys_per_word: <<I as Instance>::Value as ValueDot<<I as Instance>::Simd>>::KEYS_PER_WORD,
+                value_limit: <<I as Instance>::Value as ValueDot<<I as Instance>::Simd>>::VALUE_LIMIT,
+                pack,
+                attend,
+                line_statistics,
+                line_scores,
+                block_scores,
+                decode,
+                multiply_adds: peak,
+            }
+        };
+    };
+}
+
+kernels! {
+    /// Whatever the compiler's baseline has.
+    PORTABLE: InFloat32<Portable>, tile: 4 by 2
+}
+
+#[cfg(target_arch = "x86_64")]
+kernels! {
+    /// AVX2 with FMA.
+    AVX2: InFloat32<Avx2>, tile: 4 by 2, features: "avx2,fma,f16c"
+}
+
+#[cfg(target_arch = "x86_64")]
+kernels! {
+    /// AVX-512, `f32` arithmetic.
+    AVX512: InFloat32<Avx512>, tile: 4 by 4, features: "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c"
+}
+
+#[cfg(target_arch = "x86_64")]
+kernels! {
+    /// AVX-512 with `bf16` pairs in both products.
+    AVX512_BF16: Of<Avx512, BFloat16, BFloat16>, tile: 4 by 4,
+    features: "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c"
+}
+
+#[cfg(target_arch = "x86_64")]
+kernels! {
+    /// AVX-512 with `i16` scores and `bf16` values.
+    AVX512_INT16_BF16: Of<Avx512, Int16, BFloat16>, tile: 4 by 4,
+    features: "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512bf16,avx2,fma,f16c"
+}
+
+#[cfg(target_arch = "x86_64")]
+kernels! {
+    /// AVX-512 with `i16` scores and `f16` values.
+    AVX512_INT16_FP16: Of<Avx512, Int16, Float16>, tile: 4 by 4,
+    features: "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512fp16,avx2,fma,f16c"
+}

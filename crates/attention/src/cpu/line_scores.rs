@@ -1,0 +1,238 @@
+//! The online estimate of vertical-slash heads (paper, section 3.2): the softmax of the last queries over all keys, summed along
+//! columns and along diagonals.
+//!
+//! Two passes over the keys, so that no `[queries, keys]` matrix exists: the first finds each query's softmax denominator, the
+//! second computes the probabilities, final at once, and sums them. Keys are cut into partitions of fixed size, so that the
+//! result does not depend on how many threads share the work.
+
+// SAFETY: one contract for the unsafe functions here: the machine has the instance's instructions.
+#![allow(clippy::undocumented_unsafe_blocks)]
+
+use super::buffer::Buffer;
+use super::dot::ScoreDot;
+use super::instances::Instance;
+use super::micro_kernel::{TileShape, probabilities_of_tile, softmax_tile};
+use super::packed::PackedShape;
+use super::query_block::{NO_MAXIMUM, QueryBlock};
+use super::simd::Simd;
+use super::tile::{CHUNK, Tile};
+use crate::error::Result;
+use crate::index::BLOCK;
+use crate::inputs::AttentionInputs;
+use std::ops::Range;
+
+/// Keys of a partition: a fixed number, a multiple of [`TILE_KEYS`].
+pub(crate) const PARTITION: usize = 4096;
+/// Keys converted and scored together.
+const TILE_KEYS: usize = 4 * CHUNK;
+
+/// The estimate of one head.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LineWork<'a> {
+    pub(crate) inputs: &'a AttentionInputs<'a>,
+    pub(crate) head: usize,
+    /// How many of the last queries vote, at most 64.
+    pub(crate) last_queries: usize,
+}
+
+/// Softmax of the voting queries: running maximum (of exponents of two) and sum of each.
+#[derive(Debug, Clone)]
+pub(crate) struct LineStatistics {
+    pub(crate) maxima: [f32; BLOCK],
+    pub(crate) sums: [f32; BLOCK],
+}
+
+impl LineStatistics {
+    pub(crate) fn empty() -> Self {
+        Self { maxima: [NO_MAXIMUM; BLOCK], sums: [0.0; BLOCK] }
+    }
+
+    /// Joins the statistics of two sets of keys.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        for row in 0..BLOCK {
+            let maximum = self.maxima[row].max(other.maxima[row]);
+            self.sums[row] = self.sums[row] * (self.maxima[row] - maximum).exp2()
+                + other.sums[row] * (other.maxima[row] - maximum).exp2();
+            self.maxima[row] = maximum;
+        }
+    }
+}
+
+/// Scores of one partition's keys.
+#[derive(Debug)]
+pub(crate) struct PartitionScores {
+    /// `[keys of the partition]`
+    pub(crate) columns: Vec<f32>,
+    /// Sums along diagonals: element `x` belongs to distance `x + first_distance`; negative distances hold zero.
+    pub(crate) diagonals: Vec<f32>,
+    pub(crate) first_distance: i64,
+}
+
+/// One thread's memory: the voting queries and a tile of converted keys.
+struct Voting {
+    block: QueryBlock,
+    shape: TileShape,
+    tile: Tile,
+    keys: Buffer<u32>,
+    key_scales: [f32; TILE_KEYS],
+    row: Vec<f32>,
+    /// `[TILE_KEYS][64]`
+    probabilities: Buffer<u32>,
+}
+
+impl Voting {
+    #[inline(always)]
+    fn new<I: Instance>(work: &LineWork<'_>) -> Result<Self> {
+        let head_dim = work.inputs.head_dim();
+        let geometry = work.inputs.geometry();
+        let key_words = head_dim / I::Score::ELEMENTS_PER_WORD;
+        let mut block = QueryBlock::new(head_dim, key_words)?;
+        let tokens = geometry.queries() - work.last_queries..geometry.queries();
+        block.start::<I>(work.inputs, work.head, tokens);
+        Ok(Self {
+            block,
+            shape: TileShape {
+                head_dim,
+                key_words,
+                window: geometry.window().map_or(i32::MAX, |window| window as i32),
+            },
+            tile: Tile::new(),
+            keys: Buffer::zeroed("keys of an estimate", TILE_KEYS * key_words)?,
+            key_scales: [0.0; TILE_KEYS],
+            row: vec![0.0; head_dim],
+            probabilities: Buffer::zeroed("probabilities of an estimate", TILE_KEYS * BLOCK)?,
+        })
+    }
+
+    /// Converts the keys `keys`, at most a tile of them, and describes them as the tile.
+    #[inline(always)]
+    fn load_tile<I: Instance>(&mut self, work: &LineWork<'_>, keys: Range<usize>) {
+        let kv_head = work.head / work.inputs.group_size();
+        let words = self.shape.key_words;
+        for (i, key) in keys.clone().enumerate() {
+            work.inputs.k().read_row(key, kv_head, &mut self.row);
+            self.key_scales[i] = I::Score::pack_row(&self.row, &mut self.keys[i * words..][..words]);
+        }
+        let shape = PackedShape::new(TILE_KEYS, self.shape.head_dim, I::Score::ELEMENTS_PER_WORD, 1);
+        let first_query = self.block.first_position as usize;
+        self.tile.set_contiguous(shape, &self.keys, &self.key_scales, keys, first_query, work.inputs.geometry());
+    }
+}
+
+/// First pass: the softmax statistics of the voting queries over the keys `keys`.
+///
+/// # Safety
+/// The machine has the instance's instructions.
+///
+/// # Errors
+/// Out of memory.
+#[inline(always)]
+pub(crate) unsafe fn softmax_partition<I: Instance, const R: usize, const V: usize>(
+    work: &LineWork<'_>,
+    keys: Range<usize>,
+) -> Result<LineStatistics> {
+    let mut voting = Voting::new::<I>(work)?;
+    for start in keys.clone().step_by(TILE_KEYS) {
+        voting.load_tile::<I>(work, start..(start + TILE_KEYS).min(keys.end));
+        unsafe {
+            softmax_tile::<I, R, V>(&mut voting.block, &voting.tile, voting.shape, &mut voting.probabilities);
+        }
+    }
+    let mut statistics = LineStatistics::empty();
+    for row in 0..voting.block.rows {
+        statistics.maxima[row] = -voting.block.negative_maxima[row];
+        statistics.sums[row] = voting.block.sums[row];
+    }
+    Ok(statistics)
+}
+
+/// Second pass: column and diagonal sums of the keys `keys`, with the statistics of all keys.
+///
+/// # Safety
+/// The machine has the instance's instructions.
+///
+/// # Errors
+/// Out of memory.
+#[inline(always)]
+pub(crate) unsafe fn score_partition<I: Instance, const R: usize, const V: usize>(
+    work: &LineWork<'_>,
+    statistics: &LineStatistics,
+    keys: Range<usize>,
+) -> Result<PartitionScores> {
+    let mut voting = Voting::new::<I>(work)?;
+    // 2^(score - maximum - log2(sum)) is the probability itself; rows that don't vote get an exponent of minus infinity.
+    for row in 0..BLOCK {
+        let voting_row = row < work.last_queries;
+        let normaliser = statistics.maxima[row] + statistics.sums[row].log2();
+        voting.block.negative_maxima[row] = if voting_row { -normaliser } else { NO_MAXIMUM };
+    }
+    let padded = keys.len().next_multiple_of(CHUNK);
+    let mut columns = vec![0.0f32; padded];
+    let mut diagonals = vec![0.0f32; padded + BLOCK];
+    for start in keys.clone().step_by(TILE_KEYS) {
+        let range = start..(start + TILE_KEYS).min(keys.end);
+        let mut row_sums = [0.0f32; BLOCK];
+        voting.load_tile::<I>(work, range.clone());
+        unsafe {
+            probabilities_of_tile::<I, R, V>(
+                &voting.block,
+                &voting.tile,
+                voting.shape,
+                &mut voting.probabilities,
+                &mut row_sums,
+            );
+        }
+        let first = start - keys.start;
+        for chunk in (0..range.len()).step_by(CHUNK) {
+            let rows = &voting.probabilities[chunk * BLOCK..][..CHUNK * BLOCK];
+            let at = first + chunk;
+            // Distance query - key falls as the key grows: the last key of the partition comes first.
+            let distance = padded - CHUNK - at;
+            unsafe {
+                sum_rows::<I::Simd>(rows, voting.block.rows, &mut columns[at..][..CHUNK]);
+                sum_diagonals::<I::Simd>(rows, voting.block.rows, &mut diagonals[distance..][..CHUNK + BLOCK]);
+            }
+        }
+    }
+    columns.truncate(keys.len());
+    let first_distance = i64::from(voting.block.first_position) - (keys.start + padded - 1) as i64;
+    Ok(PartitionScores { columns, diagonals, first_distance })
+}
+
+/// `out[key] = sum of rows[key][..]` over the lanes in use.
+#[inline(always)]
+unsafe fn sum_rows<S: Simd>(rows: &[u32], lanes_in_use: usize, out: &mut [f32]) {
+    for (row, out) in rows.chunks_exact(BLOCK).zip(out) {
+        unsafe {
+            let mut sum = S::splat(0.0);
+            for lane in (0..lanes_in_use).step_by(S::LANES) {
+                sum = S::add(sum, S::words_to_floats(S::load_words(row.as_ptr().add(lane))));
+            }
+            *out = S::sum_lanes(sum);
+        }
+    }
+}
+
+/// `out[15 + query - key] += rows[key][query]`, for 16 keys.
+///
+/// Each row is copied between zeros, so that one unaligned load brings what a row adds to a vector of diagonals.
+#[inline(always)]
+unsafe fn sum_diagonals<S: Simd>(rows: &[u32], lanes_in_use: usize, out: &mut [f32]) {
+    const PADDED: usize = CHUNK + BLOCK + CHUNK;
+    let mut padded = [0u32; CHUNK * PADDED];
+    let lanes_in_use = lanes_in_use.next_multiple_of(S::LANES);
+    for (row, padded) in rows.chunks_exact(BLOCK).zip(padded.chunks_exact_mut(PADDED)) {
+        padded[CHUNK..][..lanes_in_use].copy_from_slice(&row[..lanes_in_use]);
+    }
+    assert!(out.len() == CHUNK + BLOCK);
+    for first in (0..CHUNK + BLOCK).step_by(S::LANES) {
+        unsafe {
+            let mut sum = S::load(out.as_ptr().add(first));
+            for key in 0..CHUNK {
+                let from = padded.as_ptr().add(key * PADDED + first + key + 1);
+                sum = S::add(sum, S::words_to_floats(S::load_words(from)));
+            }
+            S::store(out.as_mut_ptr().add(first), sum);
+        }
+    }
+}

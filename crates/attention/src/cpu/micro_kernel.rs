@@ -1,0 +1,365 @@
+//! The inner loops: one tile of keys against one block of 64 queries.
+//!
+//! ```text
+//!   Q K^T    exponents[key][query] = key word (broadcast) . query words (vector), summed along head_dim
+//!   softmax  probability = 2^exponent, in registers; the sums of a tile tell whether the maximum was good enough
+//!   P V      output[d][query]     += value word (broadcast) . probability words (vector), summed along the tile's keys
+//! ```
+//!
+//! Queries lie in the lanes, so nothing is ever reduced across lanes, and keys need no transposition: any key is a row whose
+//! words are broadcast. Both products run in register tiles of `R` broadcast rows by `V` vectors.
+
+// SAFETY: the functions below share one contract, stated at each: the machine has the instance's instructions, and the tile's
+// pointers and the block's buffers have the sizes that their types document.
+#![allow(clippy::undocumented_unsafe_blocks)]
+
+use super::dot::{ScoreDot, ValueDot};
+use super::instances::Instance;
+use super::query_block::{NO_MAXIMUM, QueryBlock};
+use super::simd::Simd;
+use super::tile::{CHUNK, Chunk, Tile};
+use crate::index::BLOCK;
+
+type Float<I> = <<I as Instance>::Simd as Simd>::Float;
+
+/// What the inner loops need to know besides the block and the tile.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TileShape {
+    pub(crate) head_dim: usize,
+    pub(crate) key_words: usize,
+    /// The sliding window; `i32::MAX` for none.
+    pub(crate) window: i32,
+}
+
+/// Adds one tile to the block: `sums += rowsum(P)`, `output += P V`.
+///
+/// The running maximum need not be the maximum. It starts as that of the first chunk and is raised only when a tile's sums
+/// reach the limit of the arithmetic, which is rare; then the tile is computed again. Thus the usual tile needs no pass for
+/// maxima and no rescaling.
+///
+/// # Safety
+/// The machine has the instance's instructions; `tile`, `block` and `probabilities` (`[64 words][64]`) fit `shape`.
+#[inline(always)]
+pub(crate) unsafe fn attend_tile<I: Instance, const R: usize, const V: usize>(
+    block: &mut QueryBlock,
+    tile: &Tile,
+    shape: TileShape,
+    probabilities: &mut [u32],
+) {
+    unsafe {
+        softmax_tile::<I, R, V>(block, tile, shape, probabilities);
+        add_values::<I, R, V>(block, tile, shape, probabilities);
+    }
+}
+
+/// The first half of [`attend_tile`]: probabilities and their sums.
+///
+/// # Safety
+/// As for [`attend_tile`].
+#[inline(always)]
+pub(crate) unsafe fn softmax_tile<I: Instance, const R: usize, const V: usize>(
+    block: &mut QueryBlock,
+    tile: &Tile,
+    shape: TileShape,
+    probabilities: &mut [u32],
+) {
+    unsafe {
+        if block.fresh {
+            raise_maxima::<I, R, V>(block, tile, 1, shape);
+            block.fresh = false;
+        }
+        let mut tile_sums = [0.0f32; BLOCK];
+        probabilities_of_tile::<I, R, V>(block, tile, shape, probabilities, &mut tile_sums);
+        let lanes = I::Simd::LANES;
+        let limit = <I::Value as ValueDot<I::Simd>>::SUM_LIMIT;
+        let within_limit = (0..BLOCK / lanes)
+            .all(|v| I::Simd::all_less(I::Simd::load(tile_sums.as_ptr().add(v * lanes)), limit));
+        if !within_limit {
+            raise_maxima::<I, R, V>(block, tile, tile.chunks().len(), shape);
+            tile_sums.fill(0.0);
+            probabilities_of_tile::<I, R, V>(block, tile, shape, probabilities, &mut tile_sums);
+        }
+        for (sum, tile_sum) in block.sums.iter_mut().zip(tile_sums) {
+            *sum += tile_sum;
+        }
+    }
+}
+
+/// The exponents of `R` keys for `V` vectors of queries, from lane `lane` on.
+#[inline(always)]
+unsafe fn exponents<I: Instance, const R: usize, const V: usize>(
+    block: &QueryBlock,
+    negative_maxima: *const f32,
+    lane: usize,
+    keys: *const u32,
+    key_scales: *const f32,
+    key_words: usize,
+) -> [[Float<I>; V]; R] {
+    // Steps along head_dim per iteration: head_dim is a multiple of 8, and a word holds at most two elements.
+    const UNROLL: usize = 4;
+    unsafe {
+        let lanes = I::Simd::LANES;
+        let mut sums = [[I::Score::start(negative_maxima); V]; R];
+        for sums in &mut sums {
+            for (v, sum) in sums.iter_mut().enumerate() {
+                *sum = I::Score::start(negative_maxima.add(v * lanes));
+            }
+        }
+        let mut keys = keys;
+        let mut queries = block.queries.as_ptr().add(lane);
+        for _ in 0..key_words / UNROLL {
+            for u in 0..UNROLL {
+                let mut query = [I::Simd::load_words(queries.add(u * BLOCK)); V];
+                for (v, query) in query.iter_mut().enumerate() {
+                    *query = I::Simd::load_words(queries.add(u * BLOCK + v * lanes));
+                }
+                for (r, sums) in sums.iter_mut().enumerate() {
+                    let key = I::Simd::splat_word(keys.add(r * key_words + u));
+                    for (sum, query) in sums.iter_mut().zip(query) {
+                        *sum = I::Score::accumulate(*sum, key, query);
+                    }
+                }
+            }
+            keys = keys.add(UNROLL);
+            queries = queries.add(UNROLL * BLOCK);
+        }
+        let row_scales = block.row_scales.as_ptr().add(lane);
+        let mut exponents = [[I::Simd::splat(0.0); V]; R];
+        for (r, exponents) in exponents.iter_mut().enumerate() {
+            for (v, exponent) in exponents.iter_mut().enumerate() {
+                let (row_scales, maxima) = (row_scales.add(v * lanes), negative_maxima.add(v * lanes));
+                *exponent = I::Score::exponent(sums[r][v], row_scales, key_scales.add(r), maxima);
+            }
+        }
+        exponents
+    }
+}
+
+/// Probabilities of a tile under the block's maxima as they are; their row sums are added to `sums`.
+///
+/// # Safety
+/// As for [`attend_tile`].
+#[inline(always)]
+pub(crate) unsafe fn probabilities_of_tile<I: Instance, const R: usize, const V: usize>(
+    block: &QueryBlock,
+    tile: &Tile,
+    shape: TileShape,
+    probabilities: &mut [u32],
+    sums: &mut [f32; BLOCK],
+) {
+    let words_per_chunk = CHUNK / <I::Value as ValueDot<I::Simd>>::KEYS_PER_WORD * BLOCK;
+    for (c, chunk) in tile.chunks().iter().enumerate() {
+        let positions = tile.positions[c * CHUNK..][..CHUNK].as_ptr();
+        let out = probabilities[c * words_per_chunk..][..words_per_chunk].as_mut_ptr();
+        unsafe {
+            if chunk.masked {
+                probabilities_of_chunk::<I, R, V, true>(block, chunk, positions, shape, out, sums);
+            } else {
+                probabilities_of_chunk::<I, R, V, false>(block, chunk, positions, shape, out, sums);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn probabilities_of_chunk<I: Instance, const R: usize, const V: usize, const MASKED: bool>(
+    block: &QueryBlock,
+    chunk: &Chunk,
+    positions: *const i32,
+    shape: TileShape,
+    out: *mut u32,
+    sums: &mut [f32; BLOCK],
+) {
+    unsafe {
+        let lanes = I::Simd::LANES;
+        let keys_per_word = <I::Value as ValueDot<I::Simd>>::KEYS_PER_WORD;
+        let mut lane = 0;
+        while lane < block.rows {
+            let mut lane_sums = [I::Simd::splat(0.0); V];
+            for (v, sum) in lane_sums.iter_mut().enumerate() {
+                *sum = I::Simd::load(sums.as_ptr().add(lane + v * lanes));
+            }
+            for key in (0..CHUNK).step_by(R) {
+                let exponents = exponents::<I, R, V>(
+                    block,
+                    block.negative_maxima.as_ptr().add(lane),
+                    lane,
+                    chunk.keys.add(key * shape.key_words),
+                    chunk.key_scales.add(key),
+                    shape.key_words,
+                );
+                for v in 0..V {
+                    let mut p = [I::Simd::splat(0.0); R];
+                    for r in 0..R {
+                        p[r] = I::Value::exp2(exponents[r][v]);
+                        if MASKED {
+                            let queries =
+                                I::Simd::count_from(block.first_position + (lane + v * lanes) as i32);
+                            let visible =
+                                I::Simd::visible(queries, positions.add(key + r).read(), shape.window);
+                            p[r] = I::Simd::select(visible, p[r], I::Simd::splat(0.0));
+                        }
+                        lane_sums[v] = I::Simd::add(lane_sums[v], p[r]);
+                    }
+                    for r in (0..R).step_by(keys_per_word) {
+                        let word = I::Value::pack_probabilities(p[r], p[r + keys_per_word - 1]);
+                        let row = (key + r) / keys_per_word;
+                        I::Simd::store_words(out.add(row * BLOCK + lane + v * lanes), word);
+                    }
+                }
+            }
+            for (v, sum) in lane_sums.iter().enumerate() {
+                I::Simd::store(sums.as_mut_ptr().add(lane + v * lanes), *sum);
+            }
+            lane += V * lanes;
+        }
+    }
+}
+
+/// Raises the maxima to `maxima` where these are higher, and rescales what was summed so far.
+#[inline(never)]
+#[cold]
+fn rescale(block: &mut QueryBlock, maxima: &[f32; BLOCK]) {
+    for (row, &maximum) in maxima.iter().enumerate() {
+        let old = -block.negative_maxima[row];
+        if maximum > old {
+            block.negative_maxima[row] = -maximum;
+            let factor = (old - maximum).exp2();
+            block.sums[row] *= factor;
+            if !block.fresh {
+                block.output.iter_mut().skip(row).step_by(BLOCK).for_each(|x| *x *= factor);
+            }
+        }
+    }
+}
+
+/// Raises the maxima to those of the tile's first `chunks` chunks, where these are higher.
+#[inline(always)]
+unsafe fn raise_maxima<I: Instance, const R: usize, const V: usize>(
+    block: &mut QueryBlock,
+    tile: &Tile,
+    chunks: usize,
+    shape: TileShape,
+) {
+    let mut maxima = [NO_MAXIMUM; BLOCK];
+    let zeros = [0.0f32; BLOCK];
+    for (c, chunk) in tile.chunks().iter().enumerate().take(chunks) {
+        for key in (0..CHUNK).step_by(R) {
+            unsafe {
+                let lanes = I::Simd::LANES;
+                let mut lane = 0;
+                while lane < block.rows {
+                    let scores = exponents::<I, R, V>(
+                        block,
+                        zeros.as_ptr(),
+                        lane,
+                        chunk.keys.add(key * shape.key_words),
+                        chunk.key_scales.add(key),
+                        shape.key_words,
+                    );
+                    for (r, scores) in scores.iter().enumerate() {
+                        for (v, &score) in scores.iter().enumerate() {
+                            let at = maxima.as_mut_ptr().add(lane + v * lanes);
+                            let mut score = score;
+                            if chunk.masked {
+                                let queries =
+                                    I::Simd::count_from(block.first_position + (lane + v * lanes) as i32);
+                                let key = tile.positions[c * CHUNK + key + r];
+                                let visible = I::Simd::visible(queries, key, shape.window);
+                                score = I::Simd::select(visible, score, I::Simd::splat(NO_MAXIMUM));
+                            }
+                            I::Simd::store(at, I::Simd::max(score, I::Simd::load(at)));
+                        }
+                    }
+                    lane += V * lanes;
+                }
+            }
+        }
+    }
+    rescale(block, &maxima);
+}
+
+/// The second half of [`attend_tile`].
+#[inline(always)]
+unsafe fn add_values<I: Instance, const R: usize, const V: usize>(
+    block: &mut QueryBlock,
+    tile: &Tile,
+    shape: TileShape,
+    probabilities: &[u32],
+) {
+    let words_per_chunk = CHUNK / <I::Value as ValueDot<I::Simd>>::KEYS_PER_WORD;
+    let lanes = I::Simd::LANES;
+    for d in (0..shape.head_dim).step_by(R) {
+        let mut lane = 0;
+        while lane < block.rows {
+            unsafe {
+                let output = block.output.as_mut_ptr().add(d * BLOCK + lane);
+                let mut sums = [[I::Value::load(output); V]; R];
+                for (r, sums) in sums.iter_mut().enumerate() {
+                    for (v, sum) in sums.iter_mut().enumerate() {
+                        *sum = I::Value::load(output.add(r * BLOCK + v * lanes));
+                    }
+                }
+                let mut p = probabilities.as_ptr().add(lane);
+                for chunk in tile.chunks() {
+                    let mut values = chunk.values.add(d);
+                    for _ in 0..words_per_chunk {
+                        let mut words = [I::Simd::load_words(p); V];
+                        for (v, word) in words.iter_mut().enumerate() {
+                            *word = I::Simd::load_words(p.add(v * lanes));
+                        }
+                        for (r, sums) in sums.iter_mut().enumerate() {
+                            let value = I::Simd::splat_word(values.add(r));
+                            for (sum, word) in sums.iter_mut().zip(words) {
+                                *sum = I::Value::accumulate(*sum, value, word);
+                            }
+                        }
+                        values = values.add(shape.head_dim);
+                        p = p.add(BLOCK);
+                    }
+                }
+                for (r, sums) in sums.iter().enumerate() {
+                    for (v, sum) in sums.iter().enumerate() {
+                        I::Value::store(*sum, output.add(r * BLOCK + v * lanes));
+                    }
+                }
+                lane += V * lanes;
+            }
+        }
+    }
+}
+
+/// Stores the raw scores (as exponents of two, not masked) of one chunk of keys: `out[key][64]`.
+///
+/// # Safety
+/// As for [`attend_tile`]; `out` holds 16 rows.
+#[inline(always)]
+pub(crate) unsafe fn scores_of_chunk<I: Instance, const R: usize, const V: usize>(
+    block: &QueryBlock,
+    chunk: &Chunk,
+    shape: TileShape,
+    out: &mut [f32],
+) {
+    let zeros = [0.0f32; BLOCK];
+    let lanes = I::Simd::LANES;
+    assert!(out.len() >= CHUNK * BLOCK);
+    for key in (0..CHUNK).step_by(R) {
+        for lane in (0..block.rows).step_by(V * lanes) {
+            unsafe {
+                let scores = exponents::<I, R, V>(
+                    block,
+                    zeros.as_ptr(),
+                    lane,
+                    chunk.keys.add(key * shape.key_words),
+                    chunk.key_scales.add(key),
+                    shape.key_words,
+                );
+                for (r, scores) in scores.iter().enumerate() {
+                    for (v, &score) in scores.iter().enumerate() {
+                        I::Simd::store(out.as_mut_ptr().add((key + r) * BLOCK + lane + v * lanes), score);
+                    }
+                }
+            }
+        }
+    }
+}

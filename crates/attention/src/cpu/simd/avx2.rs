@@ -1,0 +1,124 @@
+//! AVX2 with FMA and F16C: 8 lanes.
+
+// SAFETY: the trait's contract is that the machine has these instructions and that pointers are valid for the access;
+// everything below is an intrinsic under just that contract.
+#![allow(clippy::undocumented_unsafe_blocks)]
+
+use super::Simd;
+use std::arch::x86_64::*;
+
+#[derive(Clone, Copy)]
+pub(crate) struct Avx2;
+
+impl Simd for Avx2 {
+    const LANES: usize = 8;
+    type Float = __m256;
+    type Word = __m256i;
+    type Exponent = __m256i;
+    type Mask = __m256;
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> __m256 {
+        unsafe { _mm256_loadu_ps(from) }
+    }
+    #[inline(always)]
+    unsafe fn store(to: *mut f32, value: __m256) {
+        unsafe { _mm256_storeu_ps(to, value) }
+    }
+    #[inline(always)]
+    unsafe fn load_words(from: *const u32) -> __m256i {
+        unsafe { _mm256_loadu_si256(from.cast()) }
+    }
+    #[inline(always)]
+    unsafe fn store_words(to: *mut u32, value: __m256i) {
+        unsafe { _mm256_storeu_si256(to.cast(), value) }
+    }
+    #[inline(always)]
+    unsafe fn load_f16(from: *const u16) -> __m256 {
+        unsafe { _mm256_cvtph_ps(_mm_loadu_si128(from.cast())) }
+    }
+    #[inline(always)]
+    unsafe fn load_bf16(from: *const u16) -> __m256 {
+        unsafe {
+            let wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(from.cast()));
+            _mm256_castsi256_ps(_mm256_slli_epi32::<16>(wide))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> __m256 {
+        unsafe { _mm256_set1_ps(value) }
+    }
+    #[inline(always)]
+    unsafe fn splat_word(from: *const u32) -> __m256i {
+        unsafe { _mm256_set1_epi32(from.read_unaligned().cast_signed()) }
+    }
+    #[inline(always)]
+    unsafe fn words_to_floats(words: __m256i) -> __m256 {
+        unsafe { _mm256_castsi256_ps(words) }
+    }
+    #[inline(always)]
+    unsafe fn floats_to_words(floats: __m256) -> __m256i {
+        unsafe { _mm256_castps_si256(floats) }
+    }
+
+    #[inline(always)]
+    unsafe fn add(a: __m256, b: __m256) -> __m256 {
+        unsafe { _mm256_add_ps(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn mul(a: __m256, b: __m256) -> __m256 {
+        unsafe { _mm256_mul_ps(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn mul_add(a: __m256, b: __m256, c: __m256) -> __m256 {
+        unsafe { _mm256_fmadd_ps(a, b, c) }
+    }
+    #[inline(always)]
+    unsafe fn max(a: __m256, b: __m256) -> __m256 {
+        unsafe { _mm256_max_ps(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn sum_lanes(a: __m256) -> f32 {
+        unsafe {
+            let four = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps::<1>(a));
+            let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+            _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
+        }
+    }
+    #[inline(always)]
+    unsafe fn all_less(a: __m256, limit: f32) -> bool {
+        unsafe { _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_LT_OQ>(a, _mm256_set1_ps(limit))) == 0xff }
+    }
+
+    #[inline(always)]
+    unsafe fn exp2_split(x: __m256) -> (__m256, __m256i) {
+        unsafe {
+            let x = _mm256_min_ps(_mm256_max_ps(x, _mm256_set1_ps(-126.0)), _mm256_set1_ps(127.0));
+            let floor = _mm256_floor_ps(x);
+            (_mm256_sub_ps(x, floor), _mm256_slli_epi32::<23>(_mm256_cvtps_epi32(floor)))
+        }
+    }
+    #[inline(always)]
+    unsafe fn exp2_scale(mantissa: __m256, exponent: __m256i) -> __m256 {
+        unsafe { _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(mantissa), exponent)) }
+    }
+
+    #[inline(always)]
+    unsafe fn count_from(first: i32) -> __m256i {
+        unsafe { _mm256_add_epi32(_mm256_set1_epi32(first), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)) }
+    }
+    #[inline(always)]
+    unsafe fn visible(queries: __m256i, key: i32, window: i32) -> __m256 {
+        unsafe {
+            let distance = _mm256_sub_epi32(queries, _mm256_set1_epi32(key));
+            let not_after = _mm256_cmpgt_epi32(distance, _mm256_set1_epi32(-1));
+            let in_window = _mm256_cmpgt_epi32(_mm256_set1_epi32(window), distance);
+            _mm256_castsi256_ps(_mm256_and_si256(not_after, in_window))
+        }
+    }
+    #[inline(always)]
+    unsafe fn select(mask: __m256, value: __m256, otherwise: __m256) -> __m256 {
+        unsafe { _mm256_blendv_ps(otherwise, value, mask) }
+    }
+}

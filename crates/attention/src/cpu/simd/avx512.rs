@@ -1,0 +1,120 @@
+//! AVX-512 (F, BW, DQ, VL): 16 lanes.
+
+// SAFETY: the trait's contract is that the machine has these instructions and that pointers are valid for the access;
+// everything below is an intrinsic under just that contract.
+#![allow(clippy::undocumented_unsafe_blocks)]
+
+use super::Simd;
+use std::arch::x86_64::*;
+
+#[derive(Clone, Copy)]
+pub(crate) struct Avx512;
+
+impl Simd for Avx512 {
+    const LANES: usize = 16;
+    type Float = __m512;
+    type Word = __m512i;
+    type Exponent = __m512;
+    type Mask = __mmask16;
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> __m512 {
+        unsafe { _mm512_loadu_ps(from) }
+    }
+    #[inline(always)]
+    unsafe fn store(to: *mut f32, value: __m512) {
+        unsafe { _mm512_storeu_ps(to, value) }
+    }
+    #[inline(always)]
+    unsafe fn load_words(from: *const u32) -> __m512i {
+        unsafe { _mm512_loadu_si512(from.cast()) }
+    }
+    #[inline(always)]
+    unsafe fn store_words(to: *mut u32, value: __m512i) {
+        unsafe { _mm512_storeu_si512(to.cast(), value) }
+    }
+    #[inline(always)]
+    unsafe fn load_f16(from: *const u16) -> __m512 {
+        unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(from.cast())) }
+    }
+    #[inline(always)]
+    unsafe fn load_bf16(from: *const u16) -> __m512 {
+        unsafe {
+            let wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(from.cast()));
+            _mm512_castsi512_ps(_mm512_slli_epi32::<16>(wide))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> __m512 {
+        unsafe { _mm512_set1_ps(value) }
+    }
+    #[inline(always)]
+    unsafe fn splat_word(from: *const u32) -> __m512i {
+        unsafe { _mm512_set1_epi32(from.read_unaligned().cast_signed()) }
+    }
+    #[inline(always)]
+    unsafe fn words_to_floats(words: __m512i) -> __m512 {
+        unsafe { _mm512_castsi512_ps(words) }
+    }
+    #[inline(always)]
+    unsafe fn floats_to_words(floats: __m512) -> __m512i {
+        unsafe { _mm512_castps_si512(floats) }
+    }
+
+    #[inline(always)]
+    unsafe fn add(a: __m512, b: __m512) -> __m512 {
+        unsafe { _mm512_add_ps(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn mul(a: __m512, b: __m512) -> __m512 {
+        unsafe { _mm512_mul_ps(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn mul_add(a: __m512, b: __m512, c: __m512) -> __m512 {
+        unsafe { _mm512_fmadd_ps(a, b, c) }
+    }
+    #[inline(always)]
+    unsafe fn max(a: __m512, b: __m512) -> __m512 {
+        unsafe { _mm512_max_ps(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn sum_lanes(a: __m512) -> f32 {
+        unsafe { _mm512_reduce_add_ps(a) }
+    }
+    #[inline(always)]
+    unsafe fn all_less(a: __m512, limit: f32) -> bool {
+        unsafe { _mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, _mm512_set1_ps(limit)) == 0xffff }
+    }
+
+    #[inline(always)]
+    unsafe fn exp2_split(x: __m512) -> (__m512, __m512) {
+        // imm8 9: subtract floor(x), keep no fraction bits, raise no inexact flag
+        unsafe { (_mm512_reduce_ps::<9>(x), x) }
+    }
+    #[inline(always)]
+    unsafe fn exp2_scale(mantissa: __m512, exponent: __m512) -> __m512 {
+        // VSCALEF takes the floor itself, and saturates to zero and infinity
+        unsafe { _mm512_scalef_ps(mantissa, exponent) }
+    }
+
+    #[inline(always)]
+    unsafe fn count_from(first: i32) -> __m512i {
+        unsafe {
+            let iota = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+            _mm512_add_epi32(_mm512_set1_epi32(first), iota)
+        }
+    }
+    #[inline(always)]
+    unsafe fn visible(queries: __m512i, key: i32, window: i32) -> __mmask16 {
+        // one unsigned comparison: a key after the query makes the distance wrap to something huge
+        unsafe {
+            let distance = _mm512_sub_epi32(queries, _mm512_set1_epi32(key));
+            _mm512_cmplt_epu32_mask(distance, _mm512_set1_epi32(window))
+        }
+    }
+    #[inline(always)]
+    unsafe fn select(mask: __mmask16, value: __m512, otherwise: __m512) -> __m512 {
+        unsafe { _mm512_mask_blend_ps(mask, otherwise, value) }
+    }
+}

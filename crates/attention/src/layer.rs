@@ -1,0 +1,149 @@
+//! [`attend_layer`]: one call for a whole layer, with a report that says what was computed.
+
+use crate::backend::{AttentionBackend, Crossover};
+use crate::error::{Error, Result};
+use crate::index::SparseIndex;
+use crate::inputs::AttentionInputs;
+use crate::layout::Lowering;
+use crate::pattern::HeadPattern;
+use crate::view::TensorViewMut;
+use std::time::{Duration, Instant};
+
+/// What one head did.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct HeadReport {
+    /// The pattern that was asked for.
+    pub pattern: HeadPattern,
+    /// Whether it ran dense, because the pattern says so or because sparse attention would not have paid.
+    pub ran_dense: bool,
+    /// Query-key pairs that were computed, by the canonical layout.
+    pub pairs: u64,
+    /// Pairs that dense attention computes.
+    pub causal_pairs: u64,
+    /// Wall-clock time of the online estimate.
+    pub index_time: Duration,
+    /// This head's part of the attention's wall-clock time.
+    pub kernel_time: Duration,
+}
+
+impl HeadReport {
+    /// Computed share of the causal area, 0 to 1.
+    pub fn computed_share(&self) -> f64 {
+        self.pairs as f64 / self.causal_pairs as f64
+    }
+}
+
+/// What one layer did.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LayerReport {
+    /// One entry per query head.
+    pub heads: Vec<HeadReport>,
+}
+
+impl LayerReport {
+    /// Pairs of all heads.
+    pub fn pairs(&self) -> u64 {
+        self.heads.iter().map(|head| head.pairs).sum()
+    }
+    /// Pairs of all heads, were they dense.
+    pub fn causal_pairs(&self) -> u64 {
+        self.heads.iter().map(|head| head.causal_pairs).sum()
+    }
+    /// Computed share of the causal area over all heads, 0 to 1.
+    pub fn computed_share(&self) -> f64 {
+        self.pairs() as f64 / self.causal_pairs() as f64
+    }
+    /// Time of all online estimates.
+    pub fn index_time(&self) -> Duration {
+        self.heads.iter().map(|head| head.index_time).sum()
+    }
+    /// Time of all kernels.
+    pub fn kernel_time(&self) -> Duration {
+        self.heads.iter().map(|head| head.kernel_time).sum()
+    }
+}
+
+/// Sparse attention of one layer: selects what each head attends to by its pattern, and attends.
+///
+/// A head for which sparse attention does not pay runs dense (see [`Crossover`]), and its estimate is skipped where that is
+/// known beforehand; so the call is never slower than dense attention.
+///
+/// `patterns` has one entry per query head; `output` is `[queries, heads, head_dim]`.
+///
+/// # Errors
+/// Another number of patterns than heads, an output of another shape, inputs that are not finite, out of memory.
+pub fn attend_layer(
+    backend: &impl AttentionBackend,
+    inputs: &AttentionInputs<'_>,
+    patterns: &[HeadPattern],
+    output: &mut TensorViewMut<'_>,
+) -> Result<LayerReport> {
+    if patterns.len() != inputs.heads() {
+        return Err(Error::Shape {
+            what: "patterns",
+            expected: format!("one for each of the {} query heads", inputs.heads()),
+            found: format!("{}", patterns.len()),
+        });
+    }
+    let mut indices = Vec::with_capacity(patterns.len());
+    let mut heads = Vec::with_capacity(patterns.len());
+    for (head, &pattern) in patterns.iter().enumerate() {
+        let start = Instant::now();
+        let (index, pairs) = plan_head(backend, inputs, head, pattern)?;
+        heads.push(HeadReport {
+            pattern,
+            ran_dense: index.is_dense(),
+            pairs,
+            causal_pairs: inputs.geometry().causal_pairs(),
+            index_time: start.elapsed(),
+            kernel_time: Duration::ZERO,
+        });
+        indices.push(index);
+    }
+    let costs = backend.attend(inputs, &indices, output)?;
+    for (head, cost) in heads.iter_mut().zip(costs) {
+        head.kernel_time = cost.kernel_time;
+    }
+    Ok(LayerReport { heads })
+}
+
+/// The index that a head runs with, after the crossover rule, and its canonical pairs.
+///
+/// # Errors
+/// As for the estimates of the backend.
+pub fn plan_head(
+    backend: &impl AttentionBackend,
+    inputs: &AttentionInputs<'_>,
+    head: usize,
+    pattern: HeadPattern,
+) -> Result<(SparseIndex, u64)> {
+    let geometry = inputs.geometry();
+    let causal_pairs = geometry.causal_pairs();
+    let crossover = backend.crossover();
+    let estimate = estimate_pairs(&crossover, pattern, geometry.keys());
+    if known_dense(&crossover, estimate, pattern.least_pairs(geometry), causal_pairs) {
+        return Ok((SparseIndex::Dense, causal_pairs));
+    }
+    let index = pattern.select(backend, inputs, head)?;
+    let pairs = backend.pairs(&Lowering::new(&index, geometry)?);
+    if pairs as f64 > crossover.share * causal_pairs as f64 {
+        return Ok((SparseIndex::Dense, causal_pairs));
+    }
+    Ok((index, pairs))
+}
+
+/// The cost of a pattern's online estimate, in pairs.
+fn estimate_pairs(crossover: &Crossover, pattern: HeadPattern, keys: usize) -> f64 {
+    match pattern {
+        HeadPattern::Dense | HeadPattern::AShape { .. } | HeadPattern::TriShape { .. } => 0.0,
+        HeadPattern::VerticalSlash { .. } => crossover.line_estimate * keys as f64,
+        HeadPattern::BlockSparse { .. } => crossover.block_estimate * keys as f64,
+    }
+}
+
+/// Whether a head will run dense whatever its estimate says, or its estimate costs too much to find out.
+fn known_dense(crossover: &Crossover, estimate: f64, least_pairs: u64, causal_pairs: u64) -> bool {
+    let causal_pairs = causal_pairs as f64;
+    least_pairs as f64 + estimate > crossover.share * causal_pairs
+        || estimate > crossover.estimate_share * causal_pairs
+}

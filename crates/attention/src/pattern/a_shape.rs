@@ -1,0 +1,20 @@
+//! A-shape (paper, section 3.1; StreamingLLM): the first keys and the nearest ones. Static: nothing is estimated.
+
+use crate::error::Result;
+use crate::index::SparseIndex;
+use crate::layout::Geometry;
+
+/// The first `sink` keys and the nearest `local`, of which the query's own is always one.
+///
+/// # Errors
+/// None in fact: the lines are in order.
+pub fn index(geometry: Geometry, sink: usize, local: usize) -> Result<SparseIndex> {
+    let (columns, diagonals) = lines(geometry, sink, local);
+    SparseIndex::lines(columns, diagonals)
+}
+
+/// Columns and diagonals of an A-shape.
+pub(super) fn lines(geometry: Geometry, sink: usize, local: usize) -> (Vec<u32>, Vec<u32>) {
+    let up_to = |count: usize| (0..count.min(geometry.keys()) as u32).collect();
+    (up_to(sink), up_to(local.max(1)))
+}

@@ -1,0 +1,68 @@
+//! Block-sparse (paper, section 3.2): for every block of 64 queries the 64-key blocks with the best mean-pooled scores.
+
+use super::top::best;
+use crate::backend::AttentionBackend;
+use crate::error::{Error, Result};
+use crate::index::{BLOCK, SparseIndex};
+use crate::inputs::AttentionInputs;
+use crate::layout::{Geometry, own_blocks};
+use std::ops::Range;
+use std::sync::OnceLock;
+
+/// The `top_k` best key blocks of every query block, its own always among them; equal scores go to the lower block.
+///
+/// # Errors
+/// As for [`AttentionBackend::pooled_block_scores`].
+pub fn select(
+    backend: &impl AttentionBackend,
+    inputs: &AttentionInputs<'_>,
+    head: usize,
+    top_k: usize,
+) -> Result<SparseIndex> {
+    let geometry = inputs.geometry();
+    let rows: Vec<OnceLock<Vec<u32>>> = (0..geometry.query_blocks()).map(|_| OnceLock::new()).collect();
+    backend.pooled_block_scores(inputs, head, &|query_block, scores| {
+        let row = choose(geometry, query_block, scores, top_k);
+        rows[query_block].get_or_init(|| row);
+    })?;
+    let rows: Option<Vec<Vec<u32>>> = rows.into_iter().map(OnceLock::into_inner).collect();
+    let rows = rows.ok_or(Error::Index {
+        expected: "scores of every query block from the backend",
+        found: "some blocks without".into(),
+    })?;
+    SparseIndex::blocks(&rows)
+}
+
+/// Key blocks that a query block may attend to at all, and its own among them.
+fn candidates(geometry: Geometry, query_block: usize) -> (Range<usize>, Range<usize>) {
+    let queries = geometry.block_queries(query_block);
+    let first_visible = geometry.window().map_or(0, |window| (queries.start + 1).saturating_sub(window)) / BLOCK;
+    let own = own_blocks(&queries);
+    let own = *own.start() as usize..*own.end() as usize + 1;
+    (first_visible..own.end, own)
+}
+
+fn choose(geometry: Geometry, query_block: usize, scores: &[f32], top_k: usize) -> Vec<u32> {
+    let (visible, own) = candidates(geometry, query_block);
+    let first = visible.start;
+    let kept = own.start - first..own.end - first;
+    let mut row = best(&scores[visible], kept, top_k.max(own.len()));
+    row.iter_mut().for_each(|block| *block += first as u32);
+    row
+}
+
+/// Pairs of the chosen blocks, whichever they are: all but the query block's own are whole.
+pub(super) fn least_pairs(geometry: Geometry, top_k: usize) -> u64 {
+    if geometry.window().is_some() {
+        return 0;
+    }
+    (0..geometry.query_blocks())
+        .map(|block| {
+            let (visible, own) = candidates(geometry, block);
+            let others = top_k.min(visible.len()).saturating_sub(own.len());
+            let queries = geometry.block_queries(block);
+            let own_pairs: usize = queries.clone().map(|i| i + 1 - own.start * BLOCK).sum();
+            (others * BLOCK * queries.len() + own_pairs) as u64
+        })
+        .sum()
+}

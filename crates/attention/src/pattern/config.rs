@@ -1,0 +1,319 @@
+//! [`PatternConfig`]: the patterns of all heads of a model, and the files that hold them.
+//!
+//! Two formats are read, and told apart by their content: ours, with named fields, and the one that the authors of MInference
+//! published (see [`FileFormat`]).
+//!
+//! ```
+//! use minference_attention::HeadPattern;
+//! use minference_attention::pattern::config::{FileFormat, PatternConfig};
+//!
+//! let published = r#"[{"0": ["vertical_and_slash", 1000, 6096, 0.33], "1": ["stream_llm", 1024, 4096, 0.5]}]"#;
+//! let config = PatternConfig::parse(published)?;
+//! assert_eq!(config.head(0, 1)?.pattern, HeadPattern::AShape { sink: 1024, local: 4096 });
+//!
+//! let native = config.to_json(FileFormat::Native)?;
+//! assert_eq!(PatternConfig::parse(&native)?, config);
+//!
+//! // A file for another model is refused.
+//! assert!(config.check_model(32, 32).is_err());
+//! # Ok::<(), minference_attention::Error>(())
+//! ```
+
+use super::{HeadPattern, original_format};
+use crate::error::{Error, Result};
+use serde_json::{Map, Value, json};
+use std::path::Path;
+
+/// The file format's name in native files.
+const FORMAT: &str = "minference-patterns";
+/// The version of the native format that is written, and the latest that is read.
+const VERSION: u64 = 1;
+
+/// How a pattern file is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum FileFormat {
+    /// Ours: an object with `format`, `version` and `layers`, a list of lists of heads with named budgets.
+    #[default]
+    Native,
+    /// The published one: a list of layers, each a map from head index to `[type, first, second, score]`. It knows
+    /// `vertical_and_slash` (vertical, slash), `stream_llm` (sink, local) and `block_sparse` (100 blocks).
+    Original,
+}
+
+/// One head's entry.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct HeadEntry {
+    /// The pattern.
+    pub pattern: HeadPattern,
+    /// What the search that found it scored it, if the file says.
+    pub score: Option<f64>,
+}
+
+impl From<HeadPattern> for HeadEntry {
+    fn from(pattern: HeadPattern) -> Self {
+        Self { pattern, score: None }
+    }
+}
+
+/// Patterns of all heads of a model: `layers` of equally many heads.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PatternConfig {
+    layers: Vec<Vec<HeadEntry>>,
+}
+
+/// An error at a place in a file whose path the caller adds.
+pub(super) fn wrong(
+    place: impl Into<String>,
+    expected: impl Into<String>,
+    found: impl Into<String>,
+) -> Error {
+    Error::PatternFile { path: None, place: place.into(), expected: expected.into(), found: found.into() }
+}
+
+/// A short form of a JSON value for messages.
+pub(super) fn brief(value: &Value) -> String {
+    let text = value.to_string();
+    if text.chars().count() <= 60 {
+        return text;
+    }
+    format!("{}...", text.chars().take(57).collect::<String>())
+}
+
+/// A budget: a whole number of tokens or blocks.
+pub(super) fn budget(value: &Value, place: &str, name: &str) -> Result<usize> {
+    let number = value.as_u64().filter(|&x| x <= u64::from(u32::MAX));
+    match number {
+        Some(number) => Ok(number as usize),
+        None => Err(wrong(
+            place,
+            format!("{name} as a whole number from 0 to {}", u32::MAX),
+            brief(value),
+        )),
+    }
+}
+
+impl PatternConfig {
+    /// # Errors
+    /// [`Error::PatternFile`] for no layers, or layers with different numbers of heads or none.
+    pub fn new(layers: Vec<Vec<HeadEntry>>) -> Result<Self> {
+        let heads = layers.first().map_or(0, Vec::len);
+        if heads == 0 {
+            return Err(wrong("layers", "at least one layer with at least one head", "none"));
+        }
+        for (layer, entries) in layers.iter().enumerate() {
+            if entries.len() != heads {
+                return Err(wrong(
+                    format!("layer {layer}"),
+                    format!("{heads} heads, as in layer 0"),
+                    format!("{}", entries.len()),
+                ));
+            }
+        }
+        Ok(Self { layers })
+    }
+
+    /// The same pattern for every head.
+    ///
+    /// # Errors
+    /// [`Error::PatternFile`] for no layers or no heads.
+    pub fn uniform(pattern: HeadPattern, layers: usize, heads: usize) -> Result<Self> {
+        Self::new(vec![vec![pattern.into(); heads]; layers])
+    }
+
+    /// Number of layers.
+    pub fn layers(&self) -> usize {
+        self.layers.len()
+    }
+    /// Number of heads of each layer.
+    pub fn heads(&self) -> usize {
+        self.layers[0].len()
+    }
+
+    /// One layer's entries.
+    ///
+    /// # Errors
+    /// [`Error::PatternFile`] where there is no such layer.
+    pub fn layer(&self, layer: usize) -> Result<&[HeadEntry]> {
+        self.layers.get(layer).map(Vec::as_slice).ok_or_else(|| {
+            wrong(format!("layer {layer}"), format!("one of {} layers", self.layers()), "none such")
+        })
+    }
+
+    /// One head's entry.
+    ///
+    /// # Errors
+    /// [`Error::PatternFile`] where there is no such head.
+    pub fn head(&self, layer: usize, head: usize) -> Result<HeadEntry> {
+        self.layer(layer)?.get(head).copied().ok_or_else(|| {
+            let place = format!("layer {layer}, head {head}");
+            wrong(place, format!("one of {} heads", self.heads()), "none such")
+        })
+    }
+
+    /// Checks that the file is for a model of this shape.
+    ///
+    /// # Errors
+    /// [`Error::PatternFile`] where it is not.
+    pub fn check_model(&self, layers: usize, heads: usize) -> Result<()> {
+        if (self.layers(), self.heads()) == (layers, heads) {
+            return Ok(());
+        }
+        Err(wrong(
+            "layers",
+            format!("{layers} layers of {heads} heads, as the model has"),
+            format!("{} layers of {} heads", self.layers(), self.heads()),
+        ))
+    }
+
+    /// Reads a file in either format.
+    ///
+    /// # Errors
+    /// [`Error::PatternFileIo`] where it can't be read; [`Error::PatternFile`] where it is wrong, with the file, the layer and
+    /// the head.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| Error::PatternFileIo { path: path.to_owned(), source })?;
+        Self::parse(&text).map_err(|error| error.in_pattern_file(path))
+    }
+
+    /// Writes a file.
+    ///
+    /// # Errors
+    /// [`Error::PatternFileIo`] where it can't be written; otherwise as for [`to_json`](Self::to_json).
+    pub fn write(&self, path: &Path, format: FileFormat) -> Result<()> {
+        let text = self.to_json(format).map_err(|error| error.in_pattern_file(path))?;
+        std::fs::write(path, text).map_err(|source| Error::PatternFileIo { path: path.to_owned(), source })
+    }
+
+    /// Parses either format.
+    ///
+    /// # Errors
+    /// [`Error::PatternFile`] with the place, what was expected and what was found.
+    pub fn parse(json: &str) -> Result<Self> {
+        let value: Value = serde_json::from_str(json)
+            .map_err(|e| wrong(format!("line {}, column {}", e.line(), e.column()), "JSON", e.to_string()))?;
+        match &value {
+            Value::Array(layers) => Self::new(original_format::parse(layers)?),
+            Value::Object(fields) => Self::new(parse_native(fields)?),
+            other => Err(wrong("top level", "an object (ours) or a list of layers (the original)", brief(other))),
+        }
+    }
+
+    /// The file's text.
+    ///
+    /// # Errors
+    /// [`Error::PatternFile`] for a pattern that the original's format can't express.
+    pub fn to_json(&self, format: FileFormat) -> Result<String> {
+        let value = match format {
+            FileFormat::Native => {
+                let layers: Vec<Value> =
+                    self.layers.iter().map(|heads| heads.iter().map(native_head).collect()).collect();
+                json!({ "format": FORMAT, "version": VERSION, "layers": layers })
+            }
+            FileFormat::Original => original_format::to_value(&self.layers)?,
+        };
+        Ok(format!("{value:#}\n"))
+    }
+}
+
+impl Error {
+    /// Adds the file to an error about its content.
+    fn in_pattern_file(self, file: &Path) -> Self {
+        match self {
+            Self::PatternFile { path: None, place, expected, found } => {
+                Self::PatternFile { path: Some(file.to_owned()), place, expected, found }
+            }
+            other => other,
+        }
+    }
+}
+
+fn native_head(entry: &HeadEntry) -> Value {
+    let mut fields = match entry.pattern {
+        HeadPattern::Dense => json!({}),
+        HeadPattern::AShape { sink, local } => json!({ "sink": sink, "local": local }),
+        HeadPattern::TriShape { sink, local, last } => json!({ "sink": sink, "local": local, "last": last }),
+        HeadPattern::VerticalSlash { vertical, slash } => json!({ "vertical": vertical, "slash": slash }),
+        HeadPattern::BlockSparse { top_k } => json!({ "top_k": top_k }),
+    };
+    fields["pattern"] = json!(entry.pattern.name());
+    if let Some(score) = entry.score {
+        fields["score"] = json!(score);
+    }
+    fields
+}
+
+fn parse_native(fields: &Map<String, Value>) -> Result<Vec<Vec<HeadEntry>>> {
+    match fields.get("format") {
+        Some(Value::String(format)) if format == FORMAT => {}
+        other => {
+            let found = other.map_or("no such field".into(), brief);
+            return Err(wrong("field `format`", format!("\"{FORMAT}\""), found));
+        }
+    }
+    match fields.get("version").and_then(Value::as_u64) {
+        Some(1..=VERSION) => {}
+        _ => {
+            let found = fields.get("version").map_or("no such field".into(), brief);
+            return Err(wrong("field `version`", format!("a version up to {VERSION}"), found));
+        }
+    }
+    let Some(Value::Array(layers)) = fields.get("layers") else {
+        let found = fields.get("layers").map_or("no such field".into(), brief);
+        return Err(wrong("field `layers`", "a list of layers", found));
+    };
+    let parse_layer = |(layer, heads): (usize, &Value)| -> Result<Vec<HeadEntry>> {
+        let Value::Array(heads) = heads else {
+            return Err(wrong(format!("layer {layer}"), "a list of heads", brief(heads)));
+        };
+        heads
+            .iter()
+            .enumerate()
+            .map(|(head, value)| parse_native_head(value, &format!("layer {layer}, head {head}")))
+            .collect()
+    };
+    layers.iter().enumerate().map(parse_layer).collect()
+}
+
+fn parse_native_head(value: &Value, place: &str) -> Result<HeadEntry> {
+    let Value::Object(fields) = value else {
+        return Err(wrong(place, "an object with `pattern` and its budget", brief(value)));
+    };
+    let field = |name: &str| budget(fields.get(name).unwrap_or(&Value::Null), place, &format!("`{name}`"));
+    let kind = fields.get("pattern").and_then(Value::as_str);
+    let (pattern, budgets): (HeadPattern, &[&str]) = match kind {
+        Some("dense") => (HeadPattern::Dense, &[]),
+        Some("a-shape") => {
+            (HeadPattern::AShape { sink: field("sink")?, local: field("local")? }, &["sink", "local"])
+        }
+        Some("tri-shape") => {
+            let (sink, local, last) = (field("sink")?, field("local")?, field("last")?);
+            (HeadPattern::TriShape { sink, local, last }, &["sink", "local", "last"])
+        }
+        Some("vertical-slash") => {
+            let (vertical, slash) = (field("vertical")?, field("slash")?);
+            (HeadPattern::VerticalSlash { vertical, slash }, &["vertical", "slash"])
+        }
+        Some("block-sparse") => (HeadPattern::BlockSparse { top_k: field("top_k")? }, &["top_k"]),
+        _ => {
+            let found = fields.get("pattern").map_or("no field `pattern`".into(), brief);
+            let kinds = "a `pattern` of dense, a-shape, tri-shape, vertical-slash, block-sparse";
+            return Err(wrong(place, kinds, found));
+        }
+    };
+    // A misspelt budget must not become a default: every field has to be known.
+    let known = |name: &str| name == "pattern" || name == "score" || budgets.contains(&name);
+    if let Some(unknown) = fields.keys().find(|name| !known(name)) {
+        return Err(wrong(place, format!("no fields but those of {pattern}"), format!("field `{unknown}`")));
+    }
+    Ok(HeadEntry { pattern, score: score(fields.get("score"), place)? })
+}
+
+/// A search score: a number, or nothing.
+pub(super) fn score(value: Option<&Value>, place: &str) -> Result<Option<f64>> {
+    match value {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Number(number)) => Ok(number.as_f64()),
+        Some(other) => Err(wrong(place, "a number as the score", brief(other))),
+    }
+}

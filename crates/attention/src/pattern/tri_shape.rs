@@ -1,0 +1,15 @@
+//! Tri-shape (the authors' later code): A-shape, with the last queries dense, since they ask the question.
+
+use super::a_shape;
+use crate::error::Result;
+use crate::index::SparseIndex;
+use crate::layout::Geometry;
+
+/// The first `sink` keys and the nearest `local`; all keys for the last `last` queries.
+///
+/// # Errors
+/// None in fact: the lines are in order.
+pub fn index(geometry: Geometry, sink: usize, local: usize, last: usize) -> Result<SparseIndex> {
+    let (columns, diagonals) = a_shape::lines(geometry, sink, local);
+    SparseIndex::lines_then_dense(columns, diagonals, geometry.queries().saturating_sub(last))
+}
