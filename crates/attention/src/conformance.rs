@@ -11,7 +11,9 @@
 //!
 //! The tolerance follows from the precision: against the `f64` oracle a kernel may be at most twice as far off as a plain
 //! implementation that rounds inputs and probabilities to a type and computes products and sums in `f32`, plus a few units in
-//! the last place of `f32` (a prompt of one token leaves a plain implementation no error at all).
+//! the last place of `f32` (a prompt of one token leaves a plain implementation no error at all). Cases with large scores are
+//! pooled before they are judged: there the error is that of the few rows in which two keys compete for the whole probability,
+//! and in a single case chance decides which implementation meets such a row.
 
 use crate::backend::AttentionBackend;
 use crate::element::ElementType;
@@ -24,6 +26,7 @@ use crate::reference;
 use crate::synthetic::{Random, normal};
 use crate::view::{TensorView, TensorViewMut};
 use half::{bf16, f16};
+use std::collections::HashMap;
 use std::fmt;
 
 /// A case that a backend failed.
@@ -62,7 +65,7 @@ pub enum Failure {
 }
 
 /// How elements of Q, K and V are made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Filling {
     /// Standard normal.
     Noise,
@@ -134,10 +137,59 @@ pub fn conforms(
     precision: impl Fn(ElementType) -> ElementType,
 ) -> Result<usize, Failure> {
     let cases = cases();
+    let mut pooled: HashMap<(ElementType, Filling), Accuracy> = HashMap::new();
     for case in &cases {
-        check(backend, case, precision(case.element_type))?;
+        let precision = precision(case.element_type);
+        let accuracy = check(backend, case, precision)?;
+        match case.filling {
+            Filling::LargeScores | Filling::OutlierChannels => {
+                pooled.entry((case.element_type, case.filling)).or_default().add(accuracy);
+            }
+            Filling::Noise => accuracy.judge(&case.to_string(), precision, 0.0)?,
+            // All rows and elements round alike, so one rounding decides; half of one is forgiven.
+            Filling::Ones | Filling::Identity | Filling::Ramp => {
+                accuracy.judge(&case.to_string(), precision, precision.unit_roundoff() / 2.0)?;
+            }
+        }
+    }
+    for ((element_type, filling), accuracy) in &pooled {
+        let name = format!("all cases of {filling:?} in {element_type}");
+        accuracy.judge(&name, precision(*element_type), 0.0)?;
     }
     Ok(cases.len())
+}
+
+/// Sums of squared relative errors, of a backend and of a plain implementation.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Accuracy {
+    error: f64,
+    plain: f64,
+    rows: u32,
+}
+
+impl Accuracy {
+    /// The backend's error: root of the mean over rows of squared relative errors.
+    pub fn error(&self) -> f64 {
+        (self.error / f64::from(self.rows)).sqrt()
+    }
+    /// The plain implementation's.
+    pub fn plain(&self) -> f64 {
+        (self.plain / f64::from(self.rows)).sqrt()
+    }
+
+    fn add(&mut self, other: Self) {
+        self.error += other.error;
+        self.plain += other.plain;
+        self.rows += other.rows;
+    }
+
+    fn judge(&self, case: &str, precision: ElementType, allowance: f64) -> Result<(), Failure> {
+        // Written so that NaN fails.
+        if self.error() <= 2.0 * self.plain() + 8.0 * f64::from(f32::EPSILON) + allowance {
+            return Ok(());
+        }
+        Err(Failure::Inaccurate { case: case.into(), error: self.error(), plain: self.plain(), precision })
+    }
 }
 
 /// Every length around the block boundaries with every pattern; the other dimensions turn at different speeds, so that all their
@@ -293,11 +345,15 @@ fn rows_to_check(case: &Case) -> Vec<usize> {
     rows
 }
 
-/// Checks one case.
+/// Runs one case: its accuracy, beside that of a plain implementation in `precision`.
 ///
 /// # Errors
-/// What is wrong.
-pub fn check(backend: &impl AttentionBackend, case: &Case, precision: ElementType) -> Result<(), Failure> {
+/// Inputs refused, or pairs miscounted.
+pub fn check(
+    backend: &impl AttentionBackend,
+    case: &Case,
+    precision: ElementType,
+) -> Result<Accuracy, Failure> {
     let refused = |source: Error| Failure::Refused { case: case.to_string(), source };
     let data = CaseInputs::new(case);
     let inputs = data.view().map_err(refused)?;
@@ -322,24 +378,21 @@ pub fn check(backend: &impl AttentionBackend, case: &Case, precision: ElementTyp
     let mut output = vec![f32::NAN; shape.iter().product()];
     let mut view = TensorViewMut::new(&mut output, shape).map_err(refused)?;
     backend.attend(&inputs, &indices, &mut view).map_err(refused)?;
-    let (mut error, mut plain_error, mut rows) = (0.0, 0.0, 0);
+    let mut accuracy = Accuracy::default();
     for (head, lowering) in lowerings.iter().enumerate() {
         for token in rows_to_check(case) {
             let layout = lowering.layout(token / BLOCK);
             let expected = reference::attend_row(&inputs, &layout, head, token);
             let plain = reference::plain_row(&inputs, &layout, head, token, precision);
             let row = &output[(token * shape[1] + head) * shape[2]..][..shape[2]];
-            error += relative_square(row, &expected);
-            plain_error += relative_square(&plain, &expected);
-            rows += 1;
+            accuracy.add(Accuracy {
+                error: relative_square(row, &expected),
+                plain: relative_square(&plain, &expected),
+                rows: 1,
+            });
         }
     }
-    let (error, plain) = ((error / f64::from(rows)).sqrt(), (plain_error / f64::from(rows)).sqrt());
-    // Written so that NaN fails.
-    if error <= 2.0 * plain + 8.0 * f64::from(f32::EPSILON) {
-        return Ok(());
-    }
-    Err(Failure::Inaccurate { case: case.to_string(), error, plain, precision })
+    Ok(accuracy)
 }
 
 /// Square of the relative error of a row.

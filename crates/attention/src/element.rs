@@ -23,6 +23,15 @@ impl ElementType {
         }
     }
 
+    /// The largest relative error of rounding to this type.
+    pub fn unit_roundoff(self) -> f64 {
+        match self {
+            Self::F32 => f64::from(f32::EPSILON) / 2.0,
+            Self::F16 => 2f64.powi(-11),
+            Self::Bf16 => 2f64.powi(-9),
+        }
+    }
+
     /// The nearest number of this type, as `f32`.
     pub fn round(self, x: f32) -> f32 {
         match self {

@@ -71,6 +71,9 @@ pub(crate) trait ValueDot<S: Simd> {
     unsafe fn exp2(x: S::Float) -> S::Float;
     /// Packs the probabilities of one key, or of two neighbouring ones.
     unsafe fn pack_probabilities(even: S::Float, odd: S::Float) -> S::Word;
+    /// Adds the probabilities of a word to the row sums, as they were rounded: what a row is divided by then fits what was
+    /// multiplied with the values, and a row that one key dominates gets that key's value exactly.
+    unsafe fn add_to_sums(sums: S::Float, probabilities: S::Word) -> S::Float;
     /// Packs the value rows of one key (then `odd` is unused), or of two neighbouring ones. The three slices are equally
     /// long, a multiple of 8.
     unsafe fn pack_values(even: &[f32], odd: &[f32], words: &mut [u32]);

@@ -199,10 +199,10 @@ unsafe fn probabilities_of_chunk<I: Instance, const R: usize, const V: usize, co
                                 I::Simd::visible(queries, positions.add(key + r).read(), shape.window);
                             p[r] = I::Simd::select(visible, p[r], I::Simd::splat(0.0));
                         }
-                        lane_sums[v] = I::Simd::add(lane_sums[v], p[r]);
                     }
                     for r in (0..R).step_by(keys_per_word) {
                         let word = I::Value::pack_probabilities(p[r], p[r + keys_per_word - 1]);
+                        lane_sums[v] = I::Value::add_to_sums(lane_sums[v], word);
                         let row = (key + r) / keys_per_word;
                         I::Simd::store_words(out.add(row * BLOCK + lane + v * lanes), word);
                     }

@@ -10,6 +10,16 @@ use std::arch::x86_64::*;
 
 pub(crate) struct Float16;
 
+/// The even and the odd halves of 16 words, as `f32`.
+#[inline(always)]
+unsafe fn widen(words: __m512i) -> (__m512, __m512) {
+    unsafe {
+        let even = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(words));
+        let odd = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(_mm512_srli_epi32::<16>(words)));
+        (even, odd)
+    }
+}
+
 impl ValueDot<Avx512> for Float16 {
     const KEYS_PER_WORD: usize = 2;
     /// With [`VALUE_LIMIT`](Self::VALUE_LIMIT) it keeps sums below 32768.
@@ -28,9 +38,7 @@ impl ValueDot<Avx512> for Float16 {
     #[inline(always)]
     unsafe fn store(sum: __m512h, output: *mut f32) {
         unsafe {
-            let words = _mm512_castph_si512(sum);
-            let even = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(words));
-            let odd = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(_mm512_srli_epi32::<16>(words)));
+            let (even, odd) = widen(_mm512_castph_si512(sum));
             Avx512::store(output, _mm512_add_ps(Avx512::load(output), _mm512_add_ps(even, odd)));
         }
     }
@@ -44,6 +52,13 @@ impl ValueDot<Avx512> for Float16 {
             let even = _mm512_cvtepu16_epi32(_mm512_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(even));
             let odd = _mm512_cvtepu16_epi32(_mm512_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(odd));
             _mm512_or_si512(even, _mm512_slli_epi32::<16>(odd))
+        }
+    }
+    #[inline(always)]
+    unsafe fn add_to_sums(sums: __m512, probabilities: __m512i) -> __m512 {
+        unsafe {
+            let (even, odd) = widen(probabilities);
+            _mm512_add_ps(sums, _mm512_add_ps(even, odd))
         }
     }
     #[inline(always)]

@@ -66,6 +66,11 @@ impl<S: Simd> ValueDot<S> for Float32 {
         unsafe { S::floats_to_words(even) }
     }
     #[inline(always)]
+    unsafe fn add_to_sums(sums: S::Float, probabilities: S::Word) -> S::Float {
+        // SAFETY: the caller's contract.
+        unsafe { S::add(sums, S::words_to_floats(probabilities)) }
+    }
+    #[inline(always)]
     unsafe fn pack_values(even: &[f32], _: &[f32], words: &mut [u32]) {
         for (word, x) in words.iter_mut().zip(even) {
             *word = x.to_bits();

@@ -72,10 +72,6 @@ impl Simd for Portable {
         from_fn(|i| a[i] + b[i])
     }
     #[inline(always)]
-    unsafe fn mul(a: [f32; 4], b: [f32; 4]) -> [f32; 4] {
-        from_fn(|i| a[i] * b[i])
-    }
-    #[inline(always)]
     unsafe fn mul_add(a: [f32; 4], b: [f32; 4], c: [f32; 4]) -> [f32; 4] {
         from_fn(|i| mul_add(a[i], b[i], c[i]))
     }
