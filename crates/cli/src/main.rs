@@ -1,1 +1,41 @@
-fn main(){}
+//! The `minference` command.
+
+mod bench;
+mod interrupt;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Sparse attention for long prompts: the first token sooner, with the same answer (MInference 1.0, arXiv 2407.02490).
+#[derive(Debug, Parser)]
+#[command(name = "minference", version, max_term_width = 120)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Measure how fast things are on this machine
+    #[command(subcommand)]
+    Bench(bench::Bench),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command {
+        Command::Bench(bench) => bench.run(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if interrupt::is_cancellation(&error) => {
+            eprintln!("stopped");
+            // what shells report for a program that Ctrl-C ended
+            ExitCode::from(130)
+        }
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

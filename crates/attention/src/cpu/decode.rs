@@ -14,8 +14,12 @@ use std::ops::Range;
 pub(crate) const PARTITION: usize = 2048;
 /// Keys between two updates of the running maximum.
 const STEP: usize = 64;
-/// Rows of values that are summed in registers.
-const VALUE_ROWS: usize = 4;
+/// Rows of values that are added at once; divides [`STEP`].
+const VALUE_ROWS: usize = 8;
+/// Rows that are asked for ahead of their use: hardware does not foresee rows that lie apart, between those of other heads.
+const ROWS_AHEAD: usize = 32;
+/// Bytes of a cache line.
+const CACHE_LINE: usize = 64;
 /// Elements of the widest vector.
 const MAX_LANES: usize = 16;
 
@@ -134,56 +138,165 @@ unsafe fn decode<S: Simd, T: Stored>(
         inputs.q().read_row(0, kv_head * group + i, &mut query[..head_dim]);
         query.iter_mut().for_each(|x| *x *= inputs.factor());
     }
-    let mut maxima = vec![f32::NEG_INFINITY; group];
-    let mut sums = vec![0.0f32; group];
-    let mut output = vec![0.0f32; group * padded_dim];
-    let mut probabilities = vec![0.0f32; group * STEP];
-    let mut finite = true;
+    let mut group_state = Group {
+        head_dim,
+        padded_dim,
+        queries,
+        maxima: vec![f32::NEG_INFINITY; group],
+        sums: vec![0.0; group],
+        output: vec![0.0; group * padded_dim],
+        scores: vec![0.0; group * STEP],
+        products: vec![0.0; group * S::LANES * S::LANES],
+        rows: vec![0.0; VALUE_ROWS * padded_dim],
+        finite: true,
+    };
     for start in keys.clone().step_by(STEP) {
         let count = STEP.min(keys.end - start);
-        for key in 0..count {
-            unsafe {
-                let row = k.as_ptr().add((start + key) * k_stride);
-                for (head, query) in queries.chunks_exact(padded_dim).enumerate() {
-                    let mut sum = S::splat(0.0);
-                    for d in (0..head_dim).step_by(S::LANES) {
-                        let key = load_some::<S, T>(row.add(d), head_dim - d);
-                        sum = S::mul_add(key, S::load(query.as_ptr().add(d)), sum);
+        unsafe {
+            group_state.score_keys::<S, T>(k.as_ptr().add(start * k_stride), k_stride, count);
+            group_state.softmax::<S>(count);
+            group_state.add_values::<S, T>(v.as_ptr().add(start * v_stride), v_stride, count);
+        }
+    }
+    let Group { maxima, sums, output, finite, .. } = group_state;
+    let output = output.chunks_exact(padded_dim).flat_map(|row| &row[..head_dim]).copied().collect();
+    PartialOutput { maxima, sums, output, finite }
+}
+
+/// The query heads of one group while keys pass by. Rows are padded with zeros to whole vectors.
+struct Group {
+    head_dim: usize,
+    padded_dim: usize,
+    /// `[group][padded_dim]`
+    queries: Vec<f32>,
+    /// `[group]`
+    maxima: Vec<f32>,
+    /// `[group]`
+    sums: Vec<f32>,
+    /// `[group][padded_dim]`
+    output: Vec<f32>,
+    /// Scores, then probabilities: `[group][STEP]`
+    scores: Vec<f32>,
+    /// Products not yet summed across lanes: `[group][LANES keys][LANES]`
+    products: Vec<f32>,
+    /// Rows of keys or values as `f32`: `[VALUE_ROWS][padded_dim]`
+    rows: Vec<f32>,
+    finite: bool,
+}
+
+impl Group {
+    /// Widens one stored row to `self.rows[slot]`.
+    #[inline(always)]
+    unsafe fn load_row<S: Simd, T: Stored>(&mut self, from: *const T, stride: usize, slot: usize) {
+        let ahead = from.wrapping_add(ROWS_AHEAD * stride);
+        for line in (0..self.head_dim).step_by(CACHE_LINE / size_of::<T>()) {
+            // SAFETY: a prefetch needs no valid address.
+            unsafe { S::prefetch(ahead.wrapping_add(line).cast()) };
+        }
+        let row = &mut self.rows[slot * self.padded_dim..][..self.padded_dim];
+        for d in (0..self.padded_dim).step_by(S::LANES) {
+            unsafe { S::store(row.as_mut_ptr().add(d), load_some::<S, T>(from.add(d), self.head_dim - d)) };
+        }
+    }
+
+    /// Scores of `count` keys. Products are summed across lanes for as many keys at once as there are lanes, in a tree.
+    #[inline(always)]
+    unsafe fn score_keys<S: Simd, T: Stored>(&mut self, keys: *const T, stride: usize, count: usize) {
+        for first in (0..count).step_by(S::LANES) {
+            let keys_here = S::LANES.min(count - first);
+            for key in 0..keys_here {
+                unsafe {
+                    self.load_row::<S, T>(keys.add((first + key) * stride), stride, 0);
+                    let group = self.sums.len();
+                    let mut head = 0;
+                    while head + 4 <= group {
+                        self.multiply::<S, 4>(head, key);
+                        head += 4;
                     }
-                    probabilities[head * STEP + key] = S::sum_lanes(sum);
+                    // the rest together: their sums are chains that hide each other's latency
+                    match group - head {
+                        3 => self.multiply::<S, 3>(head, key),
+                        2 => self.multiply::<S, 2>(head, key),
+                        1 => self.multiply::<S, 1>(head, key),
+                        _ => {}
+                    }
                 }
             }
+            let size = S::LANES * S::LANES;
+            for (products, scores) in self.products.chunks_exact(size).zip(self.scores.chunks_exact_mut(STEP)) {
+                unsafe { S::store(scores[first..][..S::LANES].as_mut_ptr(), S::sum_rows(products.as_ptr())) };
+            }
         }
-        for head in 0..group {
-            let scores = &mut probabilities[head * STEP..][..STEP];
-            finite &= scores[..count].iter().map(|x| x.abs()).sum::<f32>().is_finite();
-            let maximum = scores[..count].iter().fold(maxima[head], |a, &b| a.max(b));
-            let factor = (maxima[head] - maximum).exp2();
-            maxima[head] = maximum;
-            sums[head] *= factor;
-            let output = &mut output[head * padded_dim..][..padded_dim];
+    }
+
+    /// Products of the row in `self.rows[0]` with `H` queries.
+    #[inline(always)]
+    unsafe fn multiply<S: Simd, const H: usize>(&mut self, head: usize, key: usize) {
+        unsafe {
+            let mut sums = [S::splat(0.0); H];
+            let queries = self.queries.as_ptr().add(head * self.padded_dim);
+            for d in (0..self.padded_dim).step_by(S::LANES) {
+                let row = S::load(self.rows.as_ptr().add(d));
+                for (h, sum) in sums.iter_mut().enumerate() {
+                    *sum = S::mul_add(row, S::load(queries.add(h * self.padded_dim + d)), *sum);
+                }
+            }
+            for (h, sum) in sums.into_iter().enumerate() {
+                let at = ((head + h) * S::LANES + key) * S::LANES;
+                S::store(self.products[at..][..S::LANES].as_mut_ptr(), sum);
+            }
+        }
+    }
+
+    /// Turns the scores of `count` keys into probabilities, rescaling what was summed under a lower maximum.
+    #[inline(always)]
+    unsafe fn softmax<S: Simd>(&mut self, count: usize) {
+        for (head, scores) in self.scores.chunks_exact_mut(STEP).enumerate() {
+            self.finite &= scores[..count].iter().map(|x| x.abs()).sum::<f32>().is_finite();
+            let maximum = scores[..count].iter().fold(self.maxima[head], |a, &b| a.max(b));
+            let factor = (self.maxima[head] - maximum).exp2();
             if factor != 1.0 {
+                self.maxima[head] = maximum;
+                self.sums[head] *= factor;
+                let output = &mut self.output[head * self.padded_dim..][..self.padded_dim];
                 output.iter_mut().for_each(|x| *x *= factor);
             }
             scores[count..].fill(f32::NEG_INFINITY);
             unsafe {
                 let mut sum = S::splat(0.0);
                 for scores in scores.chunks_exact_mut(S::LANES) {
-                    let x = S::add(S::load(scores.as_ptr()), S::splat(-maximum));
-                    let p = exp2::<S>(x);
+                    let p = exp2::<S>(S::add(S::load(scores.as_ptr()), S::splat(-maximum)));
                     sum = S::add(sum, p);
                     S::store(scores.as_mut_ptr(), p);
                 }
-                sums[head] += S::sum_lanes(sum);
-                for first in (0..count).step_by(VALUE_ROWS) {
-                    let rows = VALUE_ROWS.min(count - first);
-                    let values = v.as_ptr().add((start + first) * v_stride);
-                    for d in (0..head_dim).step_by(S::LANES) {
-                        let at = output.as_mut_ptr().add(d);
+                self.sums[head] += S::sum_lanes(sum);
+            }
+        }
+    }
+
+    /// Adds the values of `count` keys, weighted by their probabilities.
+    #[inline(always)]
+    unsafe fn add_values<S: Simd, T: Stored>(&mut self, values: *const T, stride: usize, count: usize) {
+        for first in (0..count).step_by(VALUE_ROWS) {
+            let rows = VALUE_ROWS.min(count - first);
+            for r in 0..rows {
+                unsafe { self.load_row::<S, T>(values.add((first + r) * stride), stride, r) };
+            }
+            if rows < VALUE_ROWS {
+                // their probabilities are next to nothing, but what they multiply must be finite
+                self.rows[rows * self.padded_dim..].fill(0.0);
+            }
+            for d in (0..self.padded_dim).step_by(S::LANES) {
+                unsafe {
+                    let mut row = [S::splat(0.0); VALUE_ROWS];
+                    for (r, row) in row.iter_mut().enumerate() {
+                        *row = S::load(self.rows.as_ptr().add(r * self.padded_dim + d));
+                    }
+                    for (head, p) in self.scores.chunks_exact(STEP).enumerate() {
+                        let at = self.output.as_mut_ptr().add(head * self.padded_dim + d);
                         let mut sum = S::load(at);
-                        for r in 0..rows {
-                            let value = load_some::<S, T>(values.add(r * v_stride + d), head_dim - d);
-                            sum = S::mul_add(value, S::splat(scores[first + r]), sum);
+                        for (row, &p) in row.iter().zip(&p[first..first + VALUE_ROWS]) {
+                            sum = S::mul_add(*row, S::splat(p), sum);
                         }
                         S::store(at, sum);
                     }
@@ -191,6 +304,4 @@ unsafe fn decode<S: Simd, T: Stored>(
             }
         }
     }
-    let output = output.chunks_exact(padded_dim).flat_map(|row| &row[..head_dim]).copied().collect();
-    PartialOutput { maxima, sums, output, finite }
 }

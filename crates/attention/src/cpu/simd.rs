@@ -32,6 +32,8 @@ pub(crate) trait Simd: Copy + 'static {
     /// One truth value for each lane.
     type Mask: Copy;
 
+    /// Asks for the cache line at `from`, which need not be valid.
+    unsafe fn prefetch(from: *const u8);
     unsafe fn load(from: *const f32) -> Self::Float;
     unsafe fn store(to: *mut f32, value: Self::Float);
     unsafe fn load_words(from: *const u32) -> Self::Word;
@@ -53,6 +55,8 @@ pub(crate) trait Simd: Copy + 'static {
     /// The larger lanes; `b` where a lane of `a` is NaN.
     unsafe fn max(a: Self::Float, b: Self::Float) -> Self::Float;
     unsafe fn sum_lanes(a: Self::Float) -> f32;
+    /// `LANES` rows of `LANES` numbers each: lane `r` of the result is the sum of row `r`.
+    unsafe fn sum_rows(rows: *const f32) -> Self::Float;
     /// Whether `a < limit` in every lane; NaN is not less.
     unsafe fn all_less(a: Self::Float, limit: f32) -> bool;
 

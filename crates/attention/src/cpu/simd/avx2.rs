@@ -10,6 +10,16 @@ use std::arch::x86_64::*;
 #[derive(Clone, Copy)]
 pub(crate) struct Avx2;
 
+/// Sums of four rows within each half. A function, not a closure, which could not be `#[inline(always)]`.
+#[inline(always)]
+unsafe fn sum_four_rows(rows: *const f32) -> __m256 {
+    unsafe {
+        let two = _mm256_hadd_ps(_mm256_loadu_ps(rows), _mm256_loadu_ps(rows.add(8)));
+        let other_two = _mm256_hadd_ps(_mm256_loadu_ps(rows.add(16)), _mm256_loadu_ps(rows.add(24)));
+        _mm256_hadd_ps(two, other_two)
+    }
+}
+
 impl Simd for Avx2 {
     const LANES: usize = 8;
     type Float = __m256;
@@ -17,6 +27,10 @@ impl Simd for Avx2 {
     type Exponent = __m256i;
     type Mask = __m256;
 
+    #[inline(always)]
+    unsafe fn prefetch(from: *const u8) {
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
+    }
     #[inline(always)]
     unsafe fn load(from: *const f32) -> __m256 {
         unsafe { _mm256_loadu_ps(from) }
@@ -80,6 +94,13 @@ impl Simd for Avx2 {
             let four = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps::<1>(a));
             let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
             _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
+        }
+    }
+    #[inline(always)]
+    unsafe fn sum_rows(rows: *const f32) -> __m256 {
+        unsafe {
+            let (a, b) = (sum_four_rows(rows), sum_four_rows(rows.add(4 * 8)));
+            _mm256_add_ps(_mm256_permute2f128_ps::<0x20>(a, b), _mm256_permute2f128_ps::<0x31>(a, b))
         }
     }
     #[inline(always)]

@@ -10,6 +10,33 @@ use std::arch::x86_64::*;
 #[derive(Clone, Copy)]
 pub(crate) struct Avx512;
 
+// Functions, not closures: a closure can't be `#[inline(always)]`, and where it is not inlined every intrinsic in it is a call.
+
+/// Sums of two rows, in halves: each quarter holds `a0+a2, b0+b2, a1+a3, b1+b3`.
+#[inline(always)]
+unsafe fn sum_two_rows(rows: *const f32) -> __m512 {
+    unsafe {
+        let (a, b) = (_mm512_loadu_ps(rows), _mm512_loadu_ps(rows.add(16)));
+        _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b))
+    }
+}
+
+/// Sums of four rows within each quarter.
+#[inline(always)]
+unsafe fn sum_four_rows(rows: *const f32) -> __m512 {
+    unsafe {
+        let (a, b) = (_mm512_castps_pd(sum_two_rows(rows)), _mm512_castps_pd(sum_two_rows(rows.add(32))));
+        let (low, high) = (_mm512_unpacklo_pd(a, b), _mm512_unpackhi_pd(a, b));
+        _mm512_add_ps(_mm512_castpd_ps(low), _mm512_castpd_ps(high))
+    }
+}
+
+/// Sums of neighbouring quarters, those of `a` first.
+#[inline(always)]
+unsafe fn join_quarters(a: __m512, b: __m512) -> __m512 {
+    unsafe { _mm512_add_ps(_mm512_shuffle_f32x4::<0x88>(a, b), _mm512_shuffle_f32x4::<0xdd>(a, b)) }
+}
+
 impl Simd for Avx512 {
     const LANES: usize = 16;
     type Float = __m512;
@@ -17,6 +44,10 @@ impl Simd for Avx512 {
     type Exponent = __m512;
     type Mask = __mmask16;
 
+    #[inline(always)]
+    unsafe fn prefetch(from: *const u8) {
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
+    }
     #[inline(always)]
     unsafe fn load(from: *const f32) -> __m512 {
         unsafe { _mm512_loadu_ps(from) }
@@ -77,6 +108,16 @@ impl Simd for Avx512 {
     #[inline(always)]
     unsafe fn sum_lanes(a: __m512) -> f32 {
         unsafe { _mm512_reduce_add_ps(a) }
+    }
+    #[inline(always)]
+    unsafe fn sum_rows(rows: *const f32) -> __m512 {
+        // A tree in which every step joins two vectors of partial sums into one: first rows, then pairs, then (across 128-bit
+        // quarters) quadruples and eights. Quarter q of the result holds the sums of rows 4q..4q+4.
+        unsafe {
+            let low = join_quarters(sum_four_rows(rows), sum_four_rows(rows.add(4 * 16)));
+            let high = join_quarters(sum_four_rows(rows.add(8 * 16)), sum_four_rows(rows.add(12 * 16)));
+            join_quarters(low, high)
+        }
     }
     #[inline(always)]
     unsafe fn all_less(a: __m512, limit: f32) -> bool {

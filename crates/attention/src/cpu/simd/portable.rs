@@ -24,6 +24,8 @@ impl Simd for Portable {
     type Mask = [bool; 4];
 
     #[inline(always)]
+    unsafe fn prefetch(_: *const u8) {}
+    #[inline(always)]
     unsafe fn load(from: *const f32) -> [f32; 4] {
         unsafe { from.cast::<[f32; 4]>().read_unaligned() }
     }
@@ -82,6 +84,10 @@ impl Simd for Portable {
     #[inline(always)]
     unsafe fn sum_lanes(a: [f32; 4]) -> f32 {
         (a[0] + a[2]) + (a[1] + a[3])
+    }
+    #[inline(always)]
+    unsafe fn sum_rows(rows: *const f32) -> [f32; 4] {
+        from_fn(|r| unsafe { Self::sum_lanes(Self::load(rows.add(4 * r))) })
     }
     #[inline(always)]
     unsafe fn all_less(a: [f32; 4], limit: f32) -> bool {

@@ -1,0 +1,32 @@
+//! `minference bench`: one file per benchmark.
+
+mod attention;
+mod decode;
+mod inputs;
+mod options;
+mod table;
+
+use anyhow::Result;
+use clap::Subcommand;
+
+/// The benchmarks.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Bench {
+    /// Time sparse attention against dense attention, pattern by pattern
+    ///
+    /// Every method runs on the same inputs, in turn, and the medians are compared, so that a machine whose speed drifts
+    /// favours none. Speed-ups are against this program's own dense kernel.
+    #[command(after_long_help = attention::EXAMPLES)]
+    Attention(attention::Options),
+    /// Time one decoding step over a long cache, against the rate at which memory can be read
+    Decode(decode::Options),
+}
+
+impl Bench {
+    pub(crate) fn run(self) -> Result<()> {
+        match self {
+            Self::Attention(options) => attention::run(&options),
+            Self::Decode(options) => decode::run(&options),
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! `minference bench decode`: one query over a long cache is bound by memory, so the measure is bytes per second.
+
+use super::inputs::{Inputs, Sizes};
+use super::options::{Compute, Dtype, median};
+use super::table::{duration, new_table};
+use crate::interrupt::Interrupt;
+use anyhow::{Result, ensure};
+use clap::Args;
+use minference_attention::{
+    AttentionBackend, ElementType, Error, SparseIndex, TensorViewMut,
+};
+use std::time::Instant;
+
+/// What to measure.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Tokens in the cache
+    #[arg(long, value_delimiter = ',', default_values_t = [16384, 131_072])]
+    tokens: Vec<usize>,
+    /// Elements of a head's row, a multiple of 8
+    #[arg(long, default_value_t = 64)]
+    head_dim: usize,
+    /// Query heads
+    #[arg(long, default_value_t = 14)]
+    heads: usize,
+    /// Key-value heads; the query heads are a multiple of them
+    #[arg(long, default_value_t = 2)]
+    kv_heads: usize,
+    /// Type of the cache
+    #[arg(long, value_enum, default_value = "f16")]
+    dtype: Dtype,
+    #[command(flatten)]
+    compute: Compute,
+    /// Decoding steps to time; the median counts
+    #[arg(long, default_value_t = 20)]
+    repeats: usize,
+}
+
+pub(super) fn run(options: &Options) -> Result<()> {
+    ensure!(options.repeats > 0, "--repeats: expected at least 1, found 0");
+    let interrupt = Interrupt::listen()?;
+    let backend = options.compute.backend()?;
+    let element_type = ElementType::from(options.dtype);
+    let mut table = new_table(&["cache", "bytes", "per token", "GB/s", "memory reads at", "of that"]);
+    for &tokens in &options.tokens {
+        ensure!(tokens > 0, "--tokens: expected at least 1, found 0");
+        let sizes = Sizes {
+            tokens,
+            queries: 1,
+            heads: options.heads,
+            kv_heads: options.kv_heads,
+            head_dim: options.head_dim,
+            element_type,
+        };
+        let generated = Inputs::noise(sizes, 1);
+        let inputs = generated.view()?;
+        let bytes = 2 * tokens * options.kv_heads * options.head_dim * element_type.bytes();
+        let mut output = vec![0.0f32; options.heads * options.head_dim];
+        let indices = vec![SparseIndex::Dense; options.heads];
+        let words = vec![1u64; bytes / 8];
+        let (mut steps, mut reads) = (Vec::new(), Vec::new());
+        for _ in 0..=options.repeats {
+            if interrupt.is_set() {
+                return Err(Error::Cancelled.into());
+            }
+            let start = Instant::now();
+            let shape = [1, options.heads, options.head_dim];
+            backend.attend(&inputs, &indices, &mut TensorViewMut::new(&mut output, shape)?)?;
+            steps.push(start.elapsed().as_secs_f64());
+            reads.push(read_all(&words, backend.threads()));
+        }
+        let (step, read) = (median(&steps[1..]), median(&reads[1..]));
+        table.add_row([
+            format!("{tokens} tokens"),
+            format!("{:.1} MB", bytes as f64 / 1e6),
+            duration(step),
+            format!("{:.1}", bytes as f64 / step / 1e9),
+            format!("{:.1} GB/s", bytes as f64 / read / 1e9),
+            format!("{:.0} %", 100.0 * read / step),
+        ]);
+    }
+    println!("{table}");
+    Ok(())
+}
+
+/// Seconds to read as many bytes with as many threads: the sum of all words.
+fn read_all(words: &[u64], threads: usize) -> f64 {
+    let start = Instant::now();
+    std::thread::scope(|scope| {
+        for part in words.chunks(words.len().div_ceil(threads)) {
+            scope.spawn(move || std::hint::black_box(part.iter().fold(0u64, |sum, word| sum.wrapping_add(*word))));
+        }
+    });
+    start.elapsed().as_secs_f64()
+}

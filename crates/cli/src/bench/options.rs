@@ -1,0 +1,99 @@
+//! Choices that benchmarks share, as the command line spells them.
+
+use anyhow::{Context, Result};
+use clap::{Args, ValueEnum};
+use minference_attention::{Arithmetic, CpuBackend, ElementType, InstructionSet};
+
+/// Type of Q, K and V in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Dtype {
+    F32,
+    F16,
+    Bf16,
+}
+
+impl From<Dtype> for ElementType {
+    fn from(dtype: Dtype) -> Self {
+        match dtype {
+            Dtype::F32 => Self::F32,
+            Dtype::F16 => Self::F16,
+            Dtype::Bf16 => Self::Bf16,
+        }
+    }
+}
+
+/// What products are computed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ArithmeticChoice {
+    /// f32 throughout
+    F32,
+    /// 16-bit products with wider sums (avx512-bf16 and avx512-fp16 only)
+    F16,
+    /// 16 bits for 16-bit inputs where that is accurate, f32 otherwise
+    Auto,
+}
+
+/// Instruction sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum InstructionSetChoice {
+    /// The fastest that this machine has
+    Auto,
+    Portable,
+    Avx2,
+    Avx512,
+    #[value(name = "avx512-bf16")]
+    Avx512Bf16,
+    #[value(name = "avx512-fp16")]
+    Avx512Fp16,
+}
+
+/// How to compute.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Compute {
+    /// Number of threads [default: one per core]
+    #[arg(long)]
+    threads: Option<usize>,
+    /// Instruction set of the kernels
+    #[arg(long, value_enum, default_value = "auto")]
+    instruction_set: InstructionSetChoice,
+    /// Arithmetic of the kernels
+    #[arg(long, value_enum, default_value = "auto")]
+    arithmetic: ArithmeticChoice,
+}
+
+impl Compute {
+    /// The backend that does it.
+    pub(crate) fn backend(&self) -> Result<CpuBackend> {
+        let mut builder = CpuBackend::builder().arithmetic(match self.arithmetic {
+            ArithmeticChoice::F32 => Arithmetic::F32,
+            ArithmeticChoice::F16 => Arithmetic::Bits16,
+            ArithmeticChoice::Auto => Arithmetic::Auto,
+        });
+        if let Some(threads) = self.threads {
+            builder = builder.threads(threads);
+        }
+        let set = match self.instruction_set {
+            InstructionSetChoice::Auto => None,
+            InstructionSetChoice::Portable => Some(InstructionSet::Portable),
+            InstructionSetChoice::Avx2 => Some(InstructionSet::Avx2),
+            InstructionSetChoice::Avx512 => Some(InstructionSet::Avx512),
+            InstructionSetChoice::Avx512Bf16 => Some(InstructionSet::Avx512Bf16),
+            InstructionSetChoice::Avx512Fp16 => Some(InstructionSet::Avx512Fp16),
+        };
+        if let Some(set) = set {
+            builder = builder.instruction_set(set);
+        }
+        builder.build().context("can't set up the CPU backend")
+    }
+}
+
+/// Median of some numbers.
+pub(crate) fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    match sorted.len() {
+        0 => f64::NAN,
+        n if n % 2 == 1 => sorted[n / 2],
+        n => f64::midpoint(sorted[n / 2 - 1], sorted[n / 2]),
+    }
+}

@@ -1,0 +1,68 @@
+//! Tables for people.
+
+use super::attention::Row;
+use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::{CellAlignment, Table};
+
+/// Prints the methods of one prompt length.
+pub(super) fn print(rows: &[Row]) {
+    let Some(first) = rows.first() else { return };
+    println!(
+        "{} tokens, {} heads ({} key-value) of {}, {} inputs, {} arithmetic with {}, {} threads; peak {:.0} GFLOP/s",
+        first.tokens,
+        first.heads,
+        first.kv_heads,
+        first.head_dim,
+        first.dtype,
+        first.arithmetic,
+        first.instruction_set,
+        first.threads,
+        first.peak_gflops
+    );
+    let header = [
+        "method",
+        "time",
+        "computed",
+        "index",
+        "GFLOP/s",
+        "of peak",
+        "speed-up",
+        "kernel error",
+        "vs dense",
+    ];
+    let mut table = new_table(&header);
+    for row in rows {
+        let all_dense = row.heads_run_dense == row.heads && row.method != "dense";
+        table.add_row([
+            if all_dense { format!("{} (ran dense)", row.method) } else { row.method.into() },
+            duration(row.seconds),
+            format!("{:.1} %", 100.0 * row.pairs as f64 / row.causal_pairs as f64),
+            format!("{:.1} %", 100.0 * row.index_seconds / row.seconds),
+            format!("{:.0}", row.gflops),
+            format!("{:.0} %", 100.0 * row.gflops / row.peak_gflops),
+            row.speedup_over_dense.map_or("-".into(), |speedup| format!("{speedup:.2}x")),
+            format!("{:.1e}", row.relative_error),
+            format!("{:.1e}", row.dense_error),
+        ]);
+    }
+    println!("{table}");
+}
+
+/// A table whose columns but the first are numbers.
+pub(super) fn new_table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(UTF8_HORIZONTAL_ONLY).set_header(header.iter().copied());
+    table.column_iter_mut().skip(1).for_each(|column| column.set_cell_alignment(CellAlignment::Right));
+    table
+}
+
+/// A time with three significant digits.
+pub(super) fn duration(seconds: f64) -> String {
+    match seconds {
+        s if s < 1e-3 => format!("{:.0} µs", s * 1e6),
+        s if s < 0.1 => format!("{:.2} ms", s * 1e3),
+        s if s < 1.0 => format!("{:.1} ms", s * 1e3),
+        s if s < 100.0 => format!("{s:.2} s"),
+        s => format!("{s:.0} s"),
+    }
+}
