@@ -262,7 +262,7 @@ impl AttentionBackend for CpuBackend {
 
     /// Measured with `minference bench attention`; see `benchmarks/attention.md`.
     fn crossover(&self) -> Crossover {
-        Crossover { share: 0.95, line_estimate: 72.0, block_estimate: 16.0, estimate_share: 0.025 }
+        Crossover { share: 0.9, line_estimate: 72.0, block_estimate: 16.0, estimate_share: 0.025 }
     }
 
     fn pairs(&self, lowering: &Lowering<'_>) -> u64 {

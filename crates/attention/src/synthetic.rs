@@ -59,15 +59,14 @@ pub struct Planted {
 
 impl Planted {
     /// Structure as the heads of real models have it, for prompts of `tokens` tokens: broad bands around the query itself and
-    /// around two distances farther back, the first columns, and scattered ones, one in 64 tokens and 930 at most.
+    /// around one distance farther back, the first columns, and scattered ones, one in 64 tokens and 930 at most.
     pub fn typical(tokens: usize, seed: u64) -> Self {
         let mut random = Random::new(seed);
         let mut columns: Vec<usize> = (0..30.min(tokens)).collect();
         columns.extend((0..(tokens / 64).min(930)).map(|_| random.below(tokens)));
         columns.sort_unstable();
         columns.dedup();
-        let mut diagonals = vec![0, random.below(tokens.div_ceil(4)), random.below(tokens.div_ceil(2))];
-        diagonals.sort_unstable();
+        let mut diagonals = vec![0, random.below(tokens.div_ceil(2))];
         diagonals.dedup();
         Self { columns, diagonals, width: (tokens as f32 / 16.0).min(1024.0) }
     }
@@ -92,12 +91,13 @@ pub struct Head {
 ///
 /// `head_dim` is at least 2; the larger it is, the less other keys match by chance.
 pub fn planted_head(tokens: usize, head_dim: usize, planted: &Planted, seed: u64) -> Head {
-    /// Score of a planted column and of the middle of a planted diagonal.
-    const SCORE: f32 = 14.0;
+    // Score of a planted column and of the middle of a planted diagonal. It grows with the prompt as the sum over all other keys
+    // does, which would drown the structure otherwise.
+    let score = 14.0 + (tokens as f32 / 4096.0).ln().max(0.0);
     let code_dim = head_dim - 1;
     let scale = (head_dim as f32).sqrt();
-    let for_column = (SCORE * scale).sqrt();
-    let for_code = (SCORE * scale / code_dim as f32).sqrt();
+    let for_column = (score * scale).sqrt();
+    let for_code = (score * scale / code_dim as f32).sqrt();
     let mut head = Head {
         q: vec![0.0; tokens * head_dim],
         k: vec![0.0; tokens * head_dim],

@@ -28,16 +28,15 @@ pub(super) fn last_query_scores(
     let work = LineWork { inputs, head, last_queries: last_queries.min(inputs.geometry().queries()).min(BLOCK) };
     backend.pool.install(|| {
         // SAFETY: the kernels belong to an instruction set that the machine has (checked when the backend was built).
-        let statistics: Vec<LineStatistics> =
-            partitions(keys).map(|range| unsafe { (kernels.line_statistics)(&work, range) }).collect::<Result<_>>()?;
+        let exponentials: Vec<_> =
+            partitions(keys).map(|range| unsafe { (kernels.exponentials)(&work, range) }).collect::<Result<_>>()?;
         backend.check_cancelled()?;
-        let total = statistics.iter().fold(LineStatistics::empty(), |mut total, part| {
-            total.merge(part);
-            total
-        });
-        let parts: Vec<_> = partitions(keys)
+        let mut total = LineStatistics::empty();
+        exponentials.iter().for_each(|part| total.merge(&part.statistics));
+        let parts: Vec<_> = exponentials
+            .into_par_iter()
             // SAFETY: as above.
-            .map(|range| unsafe { (kernels.line_scores)(&work, &total, range) })
+            .map(|part| unsafe { (kernels.line_scores)(part, &total, work.last_queries) })
             .collect::<Result<_>>()?;
         let mut scores = LineScores { columns: Vec::with_capacity(keys), diagonals: vec![0.0; keys] };
         for part in parts {

@@ -7,7 +7,9 @@ use super::dot::float32::Float32;
 #[cfg(target_arch = "x86_64")]
 use super::dot::{bfloat16::BFloat16, float16::Float16, int16::Int16};
 use super::dot::{ScoreDot, ValueDot};
-use super::line_scores::{LineStatistics, LineWork, PartitionScores, score_partition, softmax_partition};
+use super::line_scores::{
+    Exponentials, LineStatistics, LineWork, PartitionScores, exponentials_of_partition, score_partition,
+};
 use super::peak::multiply_adds;
 use super::packed::{PackedLimits, PackedPart, PackedShape};
 #[cfg(target_arch = "x86_64")]
@@ -51,11 +53,10 @@ pub(crate) struct Kernels {
     pub(crate) pack: unsafe fn(PackedPart<'_>, &AttentionInputs<'_>, usize, PackedLimits) -> Result<f32>,
     /// [`attend_blocks`]
     pub(crate) attend: unsafe fn(&HeadWork<'_>, Range<usize>, &mut Workspace) -> Result<()>,
-    /// [`softmax_partition`], in `f32`
-    pub(crate) line_statistics: unsafe fn(&LineWork<'_>, Range<usize>) -> Result<LineStatistics>,
+    /// [`exponentials_of_partition`], in `f32`
+    pub(crate) exponentials: unsafe fn(&LineWork<'_>, Range<usize>) -> Result<Exponentials>,
     /// [`score_partition`], in `f32`
-    pub(crate) line_scores:
-        unsafe fn(&LineWork<'_>, &LineStatistics, Range<usize>) -> Result<PartitionScores>,
+    pub(crate) line_scores: unsafe fn(Exponentials, &LineStatistics, usize) -> Result<PartitionScores>,
     /// [`score_query_blocks`], in `f32`
     pub(crate) block_scores: unsafe fn(&BlockScoreWork<'_>, Range<usize>) -> Result<()>,
     /// [`decode_partition`], in `f32`
@@ -97,18 +98,18 @@ macro_rules! kernels {
                 unsafe { attend_blocks::<I, $rows, $vectors>(work, blocks, workspace) }
             }
             $(#[target_feature(enable = $features)])?
-            unsafe fn line_statistics(work: &LineWork<'_>, keys: Range<usize>) -> Result<LineStatistics> {
+            unsafe fn exponentials(work: &LineWork<'_>, keys: Range<usize>) -> Result<Exponentials> {
                 // SAFETY: as above.
-                unsafe { softmax_partition::<InF32, $rows, $vectors>(work, keys) }
+                unsafe { exponentials_of_partition::<InF32, $rows, $vectors>(work, keys) }
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn line_scores(
-                work: &LineWork<'_>,
-                statistics: &LineStatistics,
-                keys: Range<usize>,
+                exponentials: Exponentials,
+                total: &LineStatistics,
+                last_queries: usize,
             ) -> Result<PartitionScores> {
                 // SAFETY: as above.
-                unsafe { score_partition::<InF32, $rows, $vectors>(work, statistics, keys) }
+                unsafe { score_partition::<<I as Instance>::Simd>(exponentials, total, last_queries) }
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn block_scores(work: &BlockScoreWork<'_>, query_blocks: Range<usize>) -> Result<()> {
@@ -132,7 +133,7 @@ macro_rules! kernels {
                 value_limit: <<I as Instance>::Value as ValueDot<<I as Instance>::Simd>>::VALUE_LIMIT,
                 pack,
                 attend,
-                line_statistics,
+                exponentials,
                 line_scores,
                 block_scores,
                 decode,

@@ -1,9 +1,9 @@
 //! The online estimate of vertical-slash heads (paper, section 3.2): the softmax of the last queries over all keys, summed along
 //! columns and along diagonals.
 //!
-//! Two passes over the keys, so that no `[queries, keys]` matrix exists: the first finds each query's softmax denominator, the
-//! second computes the probabilities, final at once, and sums them. Keys are cut into partitions of fixed size, so that the
-//! result does not depend on how many threads share the work.
+//! Scores are computed once: the first step keeps the exponentials of every tile with the maxima they are relative to (256 bytes
+//! a key, less than one packed head), the second weights them by what the softmax over all keys turned out to be, and sums. Keys
+//! are cut into partitions of fixed size, so that the result does not depend on how many threads share the work.
 
 // SAFETY: one contract for the unsafe functions here: the machine has the instance's instructions.
 #![allow(clippy::undocumented_unsafe_blocks)]
@@ -11,12 +11,12 @@
 use super::buffer::Buffer;
 use super::dot::ScoreDot;
 use super::instances::Instance;
-use super::micro_kernel::{TileShape, probabilities_of_tile, softmax_tile};
+use super::micro_kernel::{TileShape, softmax_tile};
 use super::packed::PackedShape;
 use super::query_block::{NO_MAXIMUM, QueryBlock};
 use super::simd::Simd;
 use super::tile::{CHUNK, Tile};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::index::BLOCK;
 use crate::inputs::AttentionInputs;
 use std::ops::Range;
@@ -38,8 +38,8 @@ pub(crate) struct LineWork<'a> {
 /// Softmax of the voting queries: running maximum (of exponents of two) and sum of each.
 #[derive(Debug, Clone)]
 pub(crate) struct LineStatistics {
-    pub(crate) maxima: [f32; BLOCK],
-    pub(crate) sums: [f32; BLOCK],
+    maxima: [f32; BLOCK],
+    sums: [f32; BLOCK],
 }
 
 impl LineStatistics {
@@ -56,6 +56,19 @@ impl LineStatistics {
             self.maxima[row] = maximum;
         }
     }
+}
+
+/// The exponentials of one partition's keys.
+#[derive(Debug)]
+pub(crate) struct Exponentials {
+    keys: Range<usize>,
+    /// Position of the first voting query.
+    first_query: i32,
+    /// `[keys, padded to a multiple of 16][64]`, as the bits of `f32`
+    values: Vec<u32>,
+    /// What the exponentials of each tile are relative to: `[tiles][64]`
+    maxima: Vec<[f32; BLOCK]>,
+    pub(crate) statistics: LineStatistics,
 }
 
 /// Scores of one partition's keys.
@@ -76,8 +89,6 @@ struct Voting {
     keys: Buffer<u32>,
     key_scales: [f32; TILE_KEYS],
     row: Vec<f32>,
-    /// `[TILE_KEYS][64]`
-    probabilities: Buffer<u32>,
 }
 
 impl Voting {
@@ -100,7 +111,6 @@ impl Voting {
             keys: Buffer::zeroed("keys of an estimate", TILE_KEYS * key_words)?,
             key_scales: [0.0; TILE_KEYS],
             row: vec![0.0; head_dim],
-            probabilities: Buffer::zeroed("probabilities of an estimate", TILE_KEYS * BLOCK)?,
         })
     }
 
@@ -119,7 +129,7 @@ impl Voting {
     }
 }
 
-/// First pass: the softmax statistics of the voting queries over the keys `keys`.
+/// First step: exponentials and softmax statistics of the voting queries over the keys `keys`.
 ///
 /// # Safety
 /// The machine has the instance's instructions.
@@ -127,86 +137,87 @@ impl Voting {
 /// # Errors
 /// Out of memory.
 #[inline(always)]
-pub(crate) unsafe fn softmax_partition<I: Instance, const R: usize, const V: usize>(
+pub(crate) unsafe fn exponentials_of_partition<I: Instance, const R: usize, const V: usize>(
     work: &LineWork<'_>,
     keys: Range<usize>,
-) -> Result<LineStatistics> {
+) -> Result<Exponentials> {
     let mut voting = Voting::new::<I>(work)?;
-    for start in keys.clone().step_by(TILE_KEYS) {
+    let mut values = zeroed("exponentials of an estimate", keys.len().next_multiple_of(CHUNK) * BLOCK)?;
+    let mut maxima = Vec::with_capacity(keys.len().div_ceil(TILE_KEYS));
+    for (start, tile) in keys.clone().step_by(TILE_KEYS).zip(values.chunks_mut(TILE_KEYS * BLOCK)) {
         voting.load_tile::<I>(work, start..(start + TILE_KEYS).min(keys.end));
-        unsafe {
-            softmax_tile::<I, R, V>(&mut voting.block, &voting.tile, voting.shape, &mut voting.probabilities);
-        }
+        unsafe { softmax_tile::<I, R, V>(&mut voting.block, &voting.tile, voting.shape, tile) };
+        maxima.push(std::array::from_fn(|row| -voting.block.negative_maxima[row]));
     }
     let mut statistics = LineStatistics::empty();
     for row in 0..voting.block.rows {
         statistics.maxima[row] = -voting.block.negative_maxima[row];
         statistics.sums[row] = voting.block.sums[row];
     }
-    Ok(statistics)
+    Ok(Exponentials { keys, first_query: voting.block.first_position, values, maxima, statistics })
 }
 
-/// Second pass: column and diagonal sums of the keys `keys`, with the statistics of all keys.
+/// Second step: column and diagonal sums of a partition's keys, weighted by the statistics of all keys.
 ///
 /// # Safety
-/// The machine has the instance's instructions.
+/// The machine has the instruction set.
 ///
 /// # Errors
 /// Out of memory.
 #[inline(always)]
-pub(crate) unsafe fn score_partition<I: Instance, const R: usize, const V: usize>(
-    work: &LineWork<'_>,
-    statistics: &LineStatistics,
-    keys: Range<usize>,
+pub(crate) unsafe fn score_partition<S: Simd>(
+    mut exponentials: Exponentials,
+    total: &LineStatistics,
+    last_queries: usize,
 ) -> Result<PartitionScores> {
-    let mut voting = Voting::new::<I>(work)?;
-    // 2^(score - maximum - log2(sum)) is the probability itself; rows that don't vote get an exponent of minus infinity.
-    for row in 0..BLOCK {
-        let voting_row = row < work.last_queries;
-        let normaliser = statistics.maxima[row] + statistics.sums[row].log2();
-        voting.block.negative_maxima[row] = if voting_row { -normaliser } else { NO_MAXIMUM };
-    }
+    let keys = exponentials.keys;
     let padded = keys.len().next_multiple_of(CHUNK);
-    let mut columns = vec![0.0f32; padded];
-    let mut diagonals = vec![0.0f32; padded + BLOCK];
-    for start in keys.clone().step_by(TILE_KEYS) {
-        let range = start..(start + TILE_KEYS).min(keys.end);
-        let mut row_sums = [0.0f32; BLOCK];
-        voting.load_tile::<I>(work, range.clone());
-        unsafe {
-            probabilities_of_tile::<I, R, V>(
-                &voting.block,
-                &voting.tile,
-                voting.shape,
-                &mut voting.probabilities,
-                &mut row_sums,
-            );
+    let mut columns = zeroed("scores of columns", padded)?;
+    let mut diagonals = zeroed("scores of diagonals", padded + BLOCK)?;
+    let tiles = exponentials.values.chunks_mut(TILE_KEYS * BLOCK).zip(&exponentials.maxima);
+    for (tile, (values, maxima)) in tiles.enumerate() {
+        // What turns the tile's exponentials into probabilities; rows that don't vote count nothing.
+        let mut weights = [0.0f32; BLOCK];
+        for row in 0..last_queries {
+            weights[row] = (maxima[row] - total.maxima[row]).exp2() / total.sums[row];
         }
-        let first = start - keys.start;
-        for chunk in (0..range.len()).step_by(CHUNK) {
-            let rows = &voting.probabilities[chunk * BLOCK..][..CHUNK * BLOCK];
-            let at = first + chunk;
+        for (chunk, rows) in values.chunks_exact_mut(CHUNK * BLOCK).enumerate() {
+            let at = tile * TILE_KEYS + chunk * CHUNK;
             // Distance query - key falls as the key grows: the last key of the partition comes first.
             let distance = padded - CHUNK - at;
             unsafe {
-                sum_rows::<I::Simd>(rows, voting.block.rows, &mut columns[at..][..CHUNK]);
-                sum_diagonals::<I::Simd>(rows, voting.block.rows, &mut diagonals[distance..][..CHUNK + BLOCK]);
+                sum_rows::<S>(rows, &weights, last_queries, &mut columns[at..][..CHUNK]);
+                sum_diagonals::<S>(rows, last_queries, &mut diagonals[distance..][..CHUNK + BLOCK]);
             }
         }
     }
     columns.truncate(keys.len());
-    let first_distance = i64::from(voting.block.first_position) - (keys.start + padded - 1) as i64;
+    let first_distance = i64::from(exponentials.first_query) - (keys.start + padded - 1) as i64;
     Ok(PartitionScores { columns, diagonals, first_distance })
 }
 
-/// `out[key] = sum of rows[key][..]` over the lanes in use.
+/// A zeroed vector, or an error.
+fn zeroed<T: Copy + Default>(what: &'static str, len: usize) -> Result<Vec<T>> {
+    let mut vector = Vec::new();
+    let out_of_memory = |_| Error::OutOfMemory { what, bytes: len.saturating_mul(size_of::<T>()) };
+    vector.try_reserve_exact(len).map_err(out_of_memory)?;
+    vector.resize(len, T::default());
+    Ok(vector)
+}
+
+/// Multiplies the rows by the weights; `out[key] = sum of rows[key][..]` over the lanes in use.
 #[inline(always)]
-unsafe fn sum_rows<S: Simd>(rows: &[u32], lanes_in_use: usize, out: &mut [f32]) {
-    for (row, out) in rows.chunks_exact(BLOCK).zip(out) {
+unsafe fn sum_rows<S: Simd>(rows: &mut [u32], weights: &[f32; BLOCK], lanes_in_use: usize, out: &mut [f32]) {
+    let zero = unsafe { S::splat(0.0) };
+    for (row, out) in rows.chunks_exact_mut(BLOCK).zip(out) {
         unsafe {
-            let mut sum = S::splat(0.0);
+            let mut sum = zero;
             for lane in (0..lanes_in_use).step_by(S::LANES) {
-                sum = S::add(sum, S::words_to_floats(S::load_words(row.as_ptr().add(lane))));
+                let at = row.as_mut_ptr().add(lane);
+                let weight = S::load(weights.as_ptr().add(lane));
+                let weighted = S::mul_add(S::words_to_floats(S::load_words(at)), weight, zero);
+                S::store_words(at, S::floats_to_words(weighted));
+                sum = S::add(sum, weighted);
             }
             *out = S::sum_lanes(sum);
         }

@@ -136,11 +136,8 @@ unsafe fn exponents<I: Instance, const R: usize, const V: usize>(
 }
 
 /// Probabilities of a tile under the block's maxima as they are; their row sums are added to `sums`.
-///
-/// # Safety
-/// As for [`attend_tile`].
 #[inline(always)]
-pub(crate) unsafe fn probabilities_of_tile<I: Instance, const R: usize, const V: usize>(
+unsafe fn probabilities_of_tile<I: Instance, const R: usize, const V: usize>(
     block: &QueryBlock,
     tile: &Tile,
     shape: TileShape,

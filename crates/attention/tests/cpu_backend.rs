@@ -1,0 +1,143 @@
+//! What the CPU backend promises beside accuracy: independence of threads, any output, little memory, never more work.
+
+use half::{bf16, f16};
+use minference_attention::synthetic::{Planted, normal, planted_head};
+use minference_attention::{
+    Arithmetic, AttentionBackend, AttentionInputs, CpuBackend, Geometry, HeadPattern, InstructionSet, Lowering,
+    SparseIndex, TensorView, TensorViewMut, attend_layer,
+};
+
+const PATTERNS: [HeadPattern; 5] = [
+    HeadPattern::Dense,
+    HeadPattern::AShape { sink: 64, local: 300 },
+    HeadPattern::TriShape { sink: 10, local: 200, last: 70 },
+    HeadPattern::VerticalSlash { vertical: 100, slash: 150 },
+    HeadPattern::BlockSparse { top_k: 5 },
+];
+
+#[test]
+fn results_do_not_depend_on_the_number_of_threads() {
+    let (tokens, heads, head_dim) = (9000, 5, 16);
+    let data: Vec<f16> = normal(tokens * heads * head_dim, 1).into_iter().map(f16::from_f32).collect();
+    let q = TensorView::new(&data, [tokens, heads, head_dim]).unwrap();
+    let k = TensorView::strided(&data, [tokens, 1, head_dim], [heads * head_dim, head_dim]).unwrap();
+    let inputs = AttentionInputs::new(q, k, k).unwrap();
+    let step = AttentionInputs::new(q.tokens_from(tokens - 1).unwrap(), k, k).unwrap();
+    for set in InstructionSet::available() {
+        let run = |threads| {
+            let backend = CpuBackend::builder().threads(threads).instruction_set(set).build().unwrap();
+            let mut output = vec![0.0f32; (tokens + 1) * heads * head_dim];
+            let (prefill, decode) = output.split_at_mut(tokens * heads * head_dim);
+            let mut target = TensorViewMut::new(prefill, [tokens, heads, head_dim]).unwrap();
+            let indices: Vec<_> =
+                PATTERNS.iter().enumerate().map(|(h, p)| p.select(&backend, &inputs, h).unwrap()).collect();
+            backend.attend(&inputs, &indices, &mut target).unwrap();
+            let mut target = TensorViewMut::new(decode, [1, heads, head_dim]).unwrap();
+            backend.attend(&step, &vec![SparseIndex::Dense; heads], &mut target).unwrap();
+            output
+        };
+        let one = run(1);
+        for threads in [2, 3, 5] {
+            // bit for bit
+            assert!(run(threads) == one, "{set} with {threads} threads");
+        }
+    }
+}
+
+#[test]
+fn any_output_type_and_stride_is_written() {
+    let data = normal(130 * 2 * 24, 1);
+    let view = TensorView::new(&data, [130, 2, 24]).unwrap();
+    let inputs = AttentionInputs::new(view, view, view).unwrap();
+    let backend = CpuBackend::builder().threads(2).arithmetic(Arithmetic::F32).build().unwrap();
+    let indices = vec![SparseIndex::Dense; 2];
+    let mut plain = vec![0.0f32; data.len()];
+    backend.attend(&inputs, &indices, &mut TensorViewMut::new(&mut plain, [130, 2, 24]).unwrap()).unwrap();
+    let mut halves = vec![f16::ZERO; data.len()];
+    backend.attend(&inputs, &indices, &mut TensorViewMut::new(&mut halves, [130, 2, 24]).unwrap()).unwrap();
+    let mut brains = vec![bf16::ZERO; data.len()];
+    backend.attend(&inputs, &indices, &mut TensorViewMut::new(&mut brains, [130, 2, 24]).unwrap()).unwrap();
+    // head-major, with a gap of 3 after each row that must stay untouched
+    let mut strided = vec![7.0f32; 2 * 130 * 27];
+    let mut target = TensorViewMut::strided(&mut strided, [130, 2, 24], [27, 130 * 27]).unwrap();
+    backend.attend(&inputs, &indices, &mut target).unwrap();
+    for (i, &x) in plain.iter().enumerate() {
+        let (token, head, d) = (i / 48, i / 24 % 2, i % 24);
+        assert_eq!(halves[i], f16::from_f32(x));
+        assert_eq!(brains[i], bf16::from_f32(x));
+        assert_eq!(strided[head * 130 * 27 + token * 27 + d], x);
+    }
+    assert!(strided.chunks_exact(27).all(|row| row[24..] == [7.0; 3]));
+}
+
+#[test]
+fn chunks_agree_with_the_whole() {
+    let tokens = 700;
+    let (q, k, v) = (normal(tokens * 4 * 32, 1), normal(tokens * 2 * 32, 2), normal(tokens * 2 * 32, 3));
+    let view = |data, heads| TensorView::new(data, [tokens, heads, 32]).unwrap();
+    let (q, k, v) = (view(&q, 4), view(&k, 2), view(&v, 2));
+    let backend = CpuBackend::builder().threads(2).build().unwrap();
+    let dense = vec![SparseIndex::Dense; 4];
+    let mut whole = vec![0.0f32; tokens * 4 * 32];
+    let inputs = AttentionInputs::new(q, k, v).unwrap();
+    backend.attend(&inputs, &dense, &mut TensorViewMut::new(&mut whole, [tokens, 4, 32]).unwrap()).unwrap();
+    for (start, end) in [(0, 1), (1, 2), (2, 100), (100, 613), (613, 614), (614, 700)] {
+        let range = |view: TensorView<'_>, from| view.token_range(from, end).map(|view| view.shape()).map(|_| ());
+        range(q, start).unwrap();
+        let part = AttentionInputs::new(
+            q.token_range(start, end).unwrap(),
+            k.token_range(0, end).unwrap(),
+            v.token_range(0, end).unwrap(),
+        )
+        .unwrap();
+        let mut output = vec![0.0f32; (end - start) * 4 * 32];
+        let mut target = TensorViewMut::new(&mut output, [end - start, 4, 32]).unwrap();
+        backend.attend(&part, &dense, &mut target).unwrap();
+        for (x, y) in output.iter().zip(&whole[start * 4 * 32..]) {
+            assert!((x - y).abs() < 2e-6, "{x} and {y} in {start}..{end}");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_pay_runs_dense() {
+    let tokens = 2000;
+    let data = normal(tokens * 16, 1);
+    let view = TensorView::new(&data, [tokens, 1, 16]).unwrap();
+    let backend = CpuBackend::builder().threads(2).build().unwrap();
+    let run = |inputs: &AttentionInputs<'_>, pattern| {
+        let shape = inputs.q().shape();
+        let mut output = vec![0.0f32; shape.iter().product()];
+        let mut target = TensorViewMut::new(&mut output, shape).unwrap();
+        attend_layer(&backend, inputs, &[pattern], &mut target).unwrap()
+    };
+    let inputs = AttentionInputs::new(view, view, view).unwrap();
+    // covers everything
+    let report = run(&inputs, HeadPattern::VerticalSlash { vertical: 1000, slash: 6096 });
+    assert!(report.heads[0].ran_dense && report.computed_share() == 1.0);
+    let report = run(&inputs, HeadPattern::BlockSparse { top_k: 100 });
+    assert!(report.heads[0].ran_dense);
+    // a few queries don't pay for an estimate, whatever it would find
+    let chunk = AttentionInputs::new(view.tokens_from(tokens - 10).unwrap(), view, view).unwrap();
+    assert!(run(&chunk, HeadPattern::VerticalSlash { vertical: 30, slash: 100 }).heads[0].ran_dense);
+    // a static pattern costs nothing to choose
+    let report = run(&inputs, HeadPattern::AShape { sink: 64, local: 64 });
+    assert!(!report.heads[0].ran_dense && report.computed_share() < 0.2);
+    assert_eq!(report.causal_pairs(), Geometry::prefill(tokens).causal_pairs());
+}
+
+#[test]
+fn the_report_counts_canonical_pairs() {
+    let tokens = 6000;
+    let head = planted_head(tokens, 16, &Planted::typical(tokens, 1), 1);
+    let view = |data| TensorView::new(data, [tokens, 1, 16]).unwrap();
+    let inputs = AttentionInputs::new(view(&head.q), view(&head.k), view(&head.v)).unwrap();
+    let backend = CpuBackend::builder().threads(2).build().unwrap();
+    let pattern = HeadPattern::VerticalSlash { vertical: 50, slash: 200 };
+    let mut output = vec![0.0f32; tokens * 16];
+    let mut target = TensorViewMut::new(&mut output, [tokens, 1, 16]).unwrap();
+    let report = attend_layer(&backend, &inputs, &[pattern], &mut target).unwrap();
+    let index = pattern.select(&backend, &inputs, 0).unwrap();
+    assert_eq!(report.pairs(), Lowering::new(&index, inputs.geometry()).unwrap().pairs());
+    assert!(!report.heads[0].ran_dense);
+}

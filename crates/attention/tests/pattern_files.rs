@@ -1,0 +1,129 @@
+//! Pattern files: the published ones, ours, and wrong ones.
+
+use minference_attention::HeadPattern;
+use minference_attention::pattern::config::{FileFormat, HeadEntry, PatternConfig};
+use proptest::prelude::*;
+use std::path::{Path, PathBuf};
+
+/// The published files, which are not part of the project.
+fn published_files() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/patterns");
+    let Ok(entries) = std::fs::read_dir(&folder) else {
+        println!("skipped: {} is not there", folder.display());
+        return Vec::new();
+    };
+    entries.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|e| e == "json")).collect()
+}
+
+#[test]
+fn published_files_survive_a_round_trip_in_both_formats() {
+    let files = published_files();
+    let folder = tempfile::tempdir().unwrap();
+    for file in &files {
+        let config = PatternConfig::read(file).unwrap();
+        for format in [FileFormat::Native, FileFormat::Original] {
+            let copy = folder.path().join("copy.json");
+            config.write(&copy, format).unwrap();
+            assert_eq!(PatternConfig::read(&copy).unwrap(), config, "{} as {format:?}", file.display());
+        }
+    }
+    if !files.is_empty() {
+        assert_eq!(files.len(), 14);
+    }
+}
+
+#[test]
+fn published_files_say_what_they_are_known_to_say() {
+    let Some(phi) = published_files().into_iter().find(|file| file.to_string_lossy().contains("Phi_3_mini")) else {
+        return;
+    };
+    let config = PatternConfig::read(&phi).unwrap();
+    assert_eq!((config.layers(), config.heads()), (32, 32));
+    let count = |wanted: fn(&HeadEntry) -> bool| {
+        (0..32).map(|layer| config.layer(layer).unwrap().iter().filter(|&head| wanted(head)).count()).sum::<usize>()
+    };
+    assert_eq!(count(|head| matches!(head.pattern, HeadPattern::VerticalSlash { .. })), 981);
+    assert_eq!(count(|head| matches!(head.pattern, HeadPattern::AShape { .. })), 43);
+    let error = config.check_model(28, 28).unwrap_err().to_string();
+    assert!(error.contains("28 layers of 28 heads") && error.contains("32 layers of 32 heads"), "{error}");
+}
+
+fn pattern() -> impl Strategy<Value = HeadPattern> {
+    let n = 0usize..100_000;
+    prop_oneof![
+        Just(HeadPattern::Dense),
+        (n.clone(), n.clone()).prop_map(|(sink, local)| HeadPattern::AShape { sink, local }),
+        (n.clone(), n.clone(), n.clone())
+            .prop_map(|(sink, local, last)| HeadPattern::TriShape { sink, local, last }),
+        (n.clone(), n.clone()).prop_map(|(vertical, slash)| HeadPattern::VerticalSlash { vertical, slash }),
+        n.prop_map(|top_k| HeadPattern::BlockSparse { top_k }),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn every_pattern_survives_the_native_format(
+        layers in prop::collection::vec(
+            prop::collection::vec((pattern(), prop::option::of(-1e9f64..1e9)), 3), 1..5),
+    ) {
+        let entry = |(pattern, score)| HeadEntry { pattern, score };
+        let layers = layers.into_iter().map(|heads| heads.into_iter().map(entry).collect()).collect();
+        let config = PatternConfig::new(layers).unwrap();
+        prop_assert_eq!(PatternConfig::parse(&config.to_json(FileFormat::Native).unwrap()).unwrap(), config);
+    }
+
+    #[test]
+    fn no_text_makes_the_reader_panic(text in "\\PC{0,80}") {
+        let _ = PatternConfig::parse(&text);
+    }
+}
+
+#[track_caller]
+fn refused(json: &str, parts: &[&str]) {
+    let message = PatternConfig::parse(json).unwrap_err().to_string();
+    for part in parts {
+        assert!(message.contains(part), "expected {part:?} in {message:?}");
+    }
+}
+
+#[test]
+fn wrong_files_are_refused_with_the_place() {
+    refused("", &["line 1", "JSON"]);
+    refused("[{\"0\": [\"vertical_and_slash\", 1", &["JSON", "EOF"]);
+    refused("7", &["top level", "found 7"]);
+    refused("[]", &["at least one layer", "none"]);
+    refused("[{}]", &["at least one head"]);
+    refused("[[]]", &["layer 0", "map from head index"]);
+    refused(r#"[{"0": ["vertical_and_slash", 30, -1, 0.5]}]"#, &["layer 0, head 0", "diagonals", "found -1"]);
+    refused(r#"[{"0": ["vertical_and_slash", 30.5, 1, 0.5]}]"#, &["layer 0, head 0", "columns", "30.5"]);
+    refused(r#"[{"0": ["vertical_and_slash", "30", 1]}]"#, &["columns", "\"30\""]);
+    refused(r#"[{"0": ["vertical_and_slash", 99999999999, 1]}]"#, &["columns", "99999999999"]);
+    refused(r#"[{"0": ["zigzag", 30, 1, 0.5]}]"#, &["layer 0, head 0", "stream_llm", "zigzag"]);
+    refused(r#"[{"0": ["stream_llm", 30]}]"#, &["[type, first, second, score]"]);
+    refused(r#"[{"0": ["stream_llm", 30, 1, "x"]}]"#, &["a number as the score"]);
+    refused(r#"[{"0": ["stream_llm", 1, 1, 0], "2": ["stream_llm", 1, 1, 0]}]"#, &["head 1", "\"2\""]);
+    refused(
+        r#"[{"0": ["stream_llm", 1, 1]}, {"0": ["stream_llm", 1, 1], "1": ["stream_llm", 1, 1]}]"#,
+        &["layer 1", "1 heads, as in layer 0", "found 2"],
+    );
+    refused("{}", &["field `format`", "minference-patterns"]);
+    refused(r#"{"format": "minference-patterns", "version": 9, "layers": []}"#, &["field `version`", "9"]);
+    let native = |head: &str| format!(r#"{{"format": "minference-patterns", "version": 1, "layers": [[{head}]]}}"#);
+    refused(&native("3"), &["layer 0, head 0", "an object"]);
+    refused(&native(r#"{"pattern": "star"}"#), &["vertical-slash", "star"]);
+    refused(&native(r#"{"pattern": "a-shape", "sink": 4}"#), &["`local`", "null"]);
+    refused(&native(r#"{"pattern": "block-sparse", "top_k": 4, "topk": 5}"#), &["`topk`"]);
+}
+
+#[test]
+fn the_original_format_refuses_what_it_cannot_say() {
+    let config = PatternConfig::uniform(HeadPattern::BlockSparse { top_k: 7 }, 2, 2).unwrap();
+    let error = config.to_json(FileFormat::Original).unwrap_err().to_string();
+    assert!(error.contains("layer 0, head 0") && error.contains("7 blocks"), "{error}");
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let error = PatternConfig::read(Path::new("no/such/file.json")).unwrap_err().to_string();
+    assert!(error.contains("no/such/file.json"), "{error}");
+}
