@@ -4,6 +4,7 @@
 //! whatever an index lowers to. A new backend implements three methods and must pass
 //! [`conformance::conforms`](crate::conformance::conforms).
 
+use crate::element::ElementType;
 use crate::error::Result;
 use crate::index::SparseIndex;
 use crate::inputs::AttentionInputs;
@@ -41,7 +42,8 @@ pub struct Crossover {
     pub line_estimate: f64,
     /// Cost of a block-sparse estimate, in query-key pairs per key.
     pub block_estimate: f64,
-    /// An estimate that costs more than this share of the causal area is not made: the head runs dense.
+    /// An estimate whose outcome is open (vertical-slash: how far apart will the diagonals lie?) is not made where it costs more
+    /// than this share of the causal area: the head runs dense.
     pub estimate_share: f64,
 }
 
@@ -91,8 +93,8 @@ pub trait AttentionBackend: Sync {
         output: &mut TensorViewMut<'_>,
     ) -> Result<Vec<HeadCost>>;
 
-    /// Where sparse attention stops paying.
-    fn crossover(&self) -> Crossover;
+    /// Where sparse attention stops paying, for inputs of a type.
+    fn crossover(&self, element_type: ElementType) -> Crossover;
 
     /// The canonical cost of a head: [`Lowering::pairs`], in parallel where the backend can.
     fn pairs(&self, lowering: &Lowering<'_>) -> u64 {

@@ -42,6 +42,7 @@ mod packed;
 mod peak;
 mod query_block;
 mod simd;
+mod spare_buffers;
 mod tile;
 mod tile_loop;
 
@@ -57,9 +58,13 @@ use crate::view::TensorViewMut;
 use instances::Kernels;
 use rayon::ThreadPool;
 use rayon::prelude::*;
+use spare_buffers::SpareBuffers;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+/// Bytes that a backend keeps for its next estimates.
+const SPARE_BYTES_PER_THREAD: usize = 16 << 20;
 
 /// Attention on the CPU. Cheap to clone; clones share the threads.
 #[derive(Clone)]
@@ -68,6 +73,7 @@ pub struct CpuBackend {
     instruction_set: InstructionSet,
     arithmetic: Arithmetic,
     progress: Option<Arc<dyn Progress>>,
+    spare_buffers: Arc<SpareBuffers>,
 }
 
 impl fmt::Debug for CpuBackend {
@@ -162,7 +168,8 @@ impl CpuBackendBuilder {
                 Arc::new(pool)
             }
         };
-        Ok(CpuBackend { pool, instruction_set, arithmetic: self.arithmetic, progress: None })
+        let spare_buffers = Arc::new(SpareBuffers::new(SPARE_BYTES_PER_THREAD * pool.current_num_threads()));
+        Ok(CpuBackend { pool, instruction_set, arithmetic: self.arithmetic, progress: None, spare_buffers })
     }
 }
 
@@ -260,9 +267,14 @@ impl AttentionBackend for CpuBackend {
         attend::attend(self, inputs, indices, output)
     }
 
-    /// Measured with `minference bench attention`; see `benchmarks/attention.md`.
-    fn crossover(&self) -> Crossover {
-        Crossover { share: 0.9, line_estimate: 72.0, block_estimate: 16.0, estimate_share: 0.025 }
+    /// Measured with `minference bench attention`; see `benchmarks/attention.md`. Estimates are always `f32`, so that they cost
+    /// more pairs where attention itself is faster.
+    fn crossover(&self, element_type: ElementType) -> Crossover {
+        let (line_estimate, block_estimate) = match self.arithmetic_for(element_type) {
+            Arithmetic::Bits16 => (120.0, 90.0),
+            _ => (66.0, 48.0),
+        };
+        Crossover { share: 0.9, line_estimate, block_estimate, estimate_share: 0.03 }
     }
 
     fn pairs(&self, lowering: &Lowering<'_>) -> u64 {

@@ -50,7 +50,9 @@ pub enum Error {
         head: usize,
     },
     /// Finite inputs so large that scores or sums could overflow `f32`.
-    #[error("the largest {what} may reach {found:e}: expected less than {limit:e}, so that f32 sums can't overflow")]
+    #[error(
+        "the largest {what} may reach {found:e}: expected less than {limit:e}, so that f32 sums can't overflow"
+    )]
     TooLarge {
         /// `"score"` or `"value"`.
         what: &'static str,

@@ -32,12 +32,17 @@ impl<'a> AttentionInputs<'a> {
     /// [`Error::Shape`] for shapes that disagree or are empty, a head_dim that is no multiple of 8, or more than 2^30 tokens;
     /// [`Error::ElementType`] where K and V differ.
     pub fn new(q: TensorView<'a>, k: TensorView<'a>, v: TensorView<'a>) -> Result<Self> {
-        let shape =
-            |what, expected: &str, found: String| Err(Error::Shape { what, expected: expected.into(), found });
+        let shape = |what, expected: &str, found: String| {
+            Err(Error::Shape { what, expected: expected.into(), found })
+        };
         let [queries, heads, head_dim] = q.shape();
         let [keys, kv_heads, key_dim] = k.shape();
         if head_dim == 0 || head_dim % 8 != 0 {
-            return shape("q", "a head_dim that is a multiple of 8, at least 8", format!("head_dim {head_dim}"));
+            return shape(
+                "q",
+                "a head_dim that is a multiple of 8, at least 8",
+                format!("head_dim {head_dim}"),
+            );
         }
         if heads == 0 || kv_heads == 0 {
             return shape("heads", "at least one", format!("{heads} in q, {kv_heads} in k"));

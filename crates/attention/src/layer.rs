@@ -119,14 +119,18 @@ pub fn plan_head(
 ) -> Result<(SparseIndex, u64)> {
     let geometry = inputs.geometry();
     let causal_pairs = geometry.causal_pairs();
-    let crossover = backend.crossover();
+    let crossover = backend.crossover(inputs.k().element_type());
     let estimate = estimate_pairs(&crossover, pattern, geometry.keys());
-    if known_dense(&crossover, estimate, pattern.least_pairs(geometry), causal_pairs) {
+    let most = crossover.share * causal_pairs as f64;
+    let is_open = matches!(pattern, HeadPattern::VerticalSlash { .. });
+    if pattern.least_pairs(geometry) as f64 + estimate > most
+        || is_open && estimate > crossover.estimate_share * causal_pairs as f64
+    {
         return Ok((SparseIndex::Dense, causal_pairs));
     }
     let index = pattern.select(backend, inputs, head)?;
     let pairs = backend.pairs(&Lowering::new(&index, geometry)?);
-    if pairs as f64 > crossover.share * causal_pairs as f64 {
+    if pairs as f64 > most {
         return Ok((SparseIndex::Dense, causal_pairs));
     }
     Ok((index, pairs))
@@ -139,11 +143,4 @@ fn estimate_pairs(crossover: &Crossover, pattern: HeadPattern, keys: usize) -> f
         HeadPattern::VerticalSlash { .. } => crossover.line_estimate * keys as f64,
         HeadPattern::BlockSparse { .. } => crossover.block_estimate * keys as f64,
     }
-}
-
-/// Whether a head will run dense whatever its estimate says, or its estimate costs too much to find out.
-fn known_dense(crossover: &Crossover, estimate: f64, least_pairs: u64, causal_pairs: u64) -> bool {
-    let causal_pairs = causal_pairs as f64;
-    least_pairs as f64 + estimate > crossover.share * causal_pairs
-        || estimate > crossover.estimate_share * causal_pairs
 }

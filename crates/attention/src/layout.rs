@@ -55,7 +55,11 @@ impl Geometry {
             });
         }
         if window == Some(0) {
-            return Err(Error::Parameter { name: "sliding window", expected: "at least 1", found: "0".into() });
+            return Err(Error::Parameter {
+                name: "sliding window",
+                expected: "at least 1",
+                found: "0".into(),
+            });
         }
         Ok(Self { queries, keys, window })
     }
@@ -212,10 +216,9 @@ impl<'a> Lowering<'a> {
     pub fn new(index: &'a SparseIndex, geometry: Geometry) -> Result<Self> {
         let form = match index {
             SparseIndex::Dense => Form::Dense,
-            SparseIndex::Lines(lines) => Form::Lines {
-                lines,
-                relative: relative_spans(lines.diagonals(), BLOCK, geometry.offset()),
-            },
+            SparseIndex::Lines(lines) => {
+                Form::Lines { lines, relative: relative_spans(lines.diagonals(), BLOCK, geometry.offset()) }
+            }
             SparseIndex::Blocks(blocks) => {
                 check_blocks(blocks, geometry)?;
                 Form::Blocks(blocks)
@@ -244,7 +247,11 @@ impl<'a> Lowering<'a> {
     /// # Panics
     /// If there is no such block.
     pub fn layout_into(&self, block: usize, layout: &mut KeyLayout) {
-        assert!(block < self.geometry.query_blocks(), "query block {block} of {}", self.geometry.query_blocks());
+        assert!(
+            block < self.geometry.query_blocks(),
+            "query block {block} of {}",
+            self.geometry.query_blocks()
+        );
         let queries = self.geometry.block_queries(block);
         layout.reset(queries.clone(), self.geometry.window());
         match &self.form {

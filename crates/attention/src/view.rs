@@ -16,7 +16,7 @@
 //! let view = TensorView::strided(&head_major, [10, 2, 8], [8, 10 * 8])?;
 //!
 //! // A view that reaches beyond its data is refused.
-//! assert!(TensorView::strided(&fused, [10, 1, 8], [25, 8]).is_err());
+//! assert!(TensorView::strided(&fused, [10, 1, 8], [27, 8]).is_err());
 //! # Ok::<(), minference_attention::Error>(())
 //! ```
 
@@ -86,9 +86,7 @@ fn reach(shape: [usize; 3], strides: [usize; 2]) -> Option<usize> {
 fn check_reach(shape: [usize; 3], strides: [usize; 2], available: usize) -> Result<()> {
     match reach(shape, strides) {
         Some(needed) if needed <= available => Ok(()),
-        needed => {
-            Err(Error::OutOfBounds { shape, strides, needed: needed.unwrap_or(usize::MAX), available })
-        }
+        needed => Err(Error::OutOfBounds { shape, strides, needed: needed.unwrap_or(usize::MAX), available }),
     }
 }
 
@@ -327,7 +325,11 @@ impl<'a> TensorViewMut<'a> {
     /// If the token or the head is out of range, or `row` has another length than head_dim.
     pub unsafe fn write_row(&self, token: usize, head: usize, row: &[f32]) {
         let [tokens, heads, head_dim] = self.shape;
-        assert!(token < tokens && head < heads && row.len() == head_dim, "row ({token}, {head}) of {:?}", self.shape);
+        assert!(
+            token < tokens && head < heads && row.len() == head_dim,
+            "row ({token}, {head}) of {:?}",
+            self.shape
+        );
         let start = token * self.strides[0] + head * self.strides[1];
         // SAFETY: construction checked that every row within the shape lies within the data, and that rows are disjoint; the
         // caller makes sure that this row is not shared. The borrow outlives `self`.

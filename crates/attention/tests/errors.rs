@@ -13,14 +13,24 @@ fn backend() -> CpuBackend {
 }
 
 /// Attends one head of 16 dimensions to copies of `normal` numbers with one of them replaced.
-fn attend_with(queries: usize, keys: usize, tensor: usize, at: usize, value: f32) -> minference_attention::Result<()> {
+fn attend_with(
+    queries: usize,
+    keys: usize,
+    tensor: usize,
+    at: usize,
+    value: f32,
+) -> minference_attention::Result<()> {
     let mut data = [normal(queries * 2 * 16, 1), normal(keys * 16, 2), normal(keys * 16, 3)];
     data[tensor][at] = value;
     let view = |i: usize, shape| TensorView::new(&data[i], shape);
     let (kv, q) = ([keys, 1, 16], [queries, 2, 16]);
     let inputs = AttentionInputs::new(view(0, q)?, view(1, kv)?, view(2, kv)?)?;
     let mut output = vec![0.0f32; queries * 2 * 16];
-    backend().attend(&inputs, &[SparseIndex::Dense, SparseIndex::Dense], &mut TensorViewMut::new(&mut output, q)?)?;
+    backend().attend(
+        &inputs,
+        &[SparseIndex::Dense, SparseIndex::Dense],
+        &mut TensorViewMut::new(&mut output, q)?,
+    )?;
     assert!(output.iter().all(|x| x.is_finite()));
     Ok(())
 }

@@ -20,7 +20,9 @@ fn lines_contain(
     let key = j as i64;
     let on_diagonal = diagonals.iter().any(|&o| {
         let (first, end) = ((b - i64::from(o)).max(0), (e - i64::from(o)).min(e));
-        first < end && key >= first / alignment * alignment && key < (end + alignment - 1) / alignment * alignment
+        first < end
+            && key >= first / alignment * alignment
+            && key < (end + alignment - 1) / alignment * alignment
     });
     j <= i && (on_diagonal || columns.contains(&(j as u32)))
 }

@@ -12,7 +12,10 @@ fn published_files() -> Vec<PathBuf> {
         println!("skipped: {} is not there", folder.display());
         return Vec::new();
     };
-    entries.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|e| e == "json")).collect()
+    entries
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|e| e == "json"))
+        .collect()
 }
 
 #[test]
@@ -34,13 +37,16 @@ fn published_files_survive_a_round_trip_in_both_formats() {
 
 #[test]
 fn published_files_say_what_they_are_known_to_say() {
-    let Some(phi) = published_files().into_iter().find(|file| file.to_string_lossy().contains("Phi_3_mini")) else {
+    let Some(phi) = published_files().into_iter().find(|file| file.to_string_lossy().contains("Phi_3_mini"))
+    else {
         return;
     };
     let config = PatternConfig::read(&phi).unwrap();
     assert_eq!((config.layers(), config.heads()), (32, 32));
     let count = |wanted: fn(&HeadEntry) -> bool| {
-        (0..32).map(|layer| config.layer(layer).unwrap().iter().filter(|&head| wanted(head)).count()).sum::<usize>()
+        (0..32)
+            .map(|layer| config.layer(layer).unwrap().iter().filter(|&head| wanted(head)).count())
+            .sum::<usize>()
     };
     assert_eq!(count(|head| matches!(head.pattern, HeadPattern::VerticalSlash { .. })), 981);
     assert_eq!(count(|head| matches!(head.pattern, HeadPattern::AShape { .. })), 43);
@@ -53,8 +59,11 @@ fn pattern() -> impl Strategy<Value = HeadPattern> {
     prop_oneof![
         Just(HeadPattern::Dense),
         (n.clone(), n.clone()).prop_map(|(sink, local)| HeadPattern::AShape { sink, local }),
-        (n.clone(), n.clone(), n.clone())
-            .prop_map(|(sink, local, last)| HeadPattern::TriShape { sink, local, last }),
+        (n.clone(), n.clone(), n.clone()).prop_map(|(sink, local, last)| HeadPattern::TriShape {
+            sink,
+            local,
+            last
+        }),
         (n.clone(), n.clone()).prop_map(|(vertical, slash)| HeadPattern::VerticalSlash { vertical, slash }),
         n.prop_map(|top_k| HeadPattern::BlockSparse { top_k }),
     ]
@@ -108,7 +117,8 @@ fn wrong_files_are_refused_with_the_place() {
     );
     refused("{}", &["field `format`", "minference-patterns"]);
     refused(r#"{"format": "minference-patterns", "version": 9, "layers": []}"#, &["field `version`", "9"]);
-    let native = |head: &str| format!(r#"{{"format": "minference-patterns", "version": 1, "layers": [[{head}]]}}"#);
+    let native =
+        |head: &str| format!(r#"{{"format": "minference-patterns", "version": 1, "layers": [[{head}]]}}"#);
     refused(&native("3"), &["layer 0, head 0", "an object"]);
     refused(&native(r#"{"pattern": "star"}"#), &["vertical-slash", "star"]);
     refused(&native(r#"{"pattern": "a-shape", "sink": 4}"#), &["`local`", "null"]);

@@ -29,8 +29,28 @@ fn refused(arguments: &[&str], parts: &[&str]) {
 #[test]
 fn bench_attention_writes_the_stable_fields() {
     let rows = rows(&[
-        "--tokens", "300,1100", "--head-dim", "32", "--heads", "2", "--kv-heads", "1", "--threads", "2", "--repeats",
-        "2", "--dtype", "f32", "--arithmetic", "f32", "--sink", "16", "--local", "64", "--top-k", "3",
+        "--tokens",
+        "300,1100",
+        "--head-dim",
+        "32",
+        "--heads",
+        "2",
+        "--kv-heads",
+        "1",
+        "--threads",
+        "2",
+        "--repeats",
+        "2",
+        "--dtype",
+        "f32",
+        "--arithmetic",
+        "f32",
+        "--sink",
+        "16",
+        "--local",
+        "64",
+        "--top-k",
+        "3",
     ]);
     assert_eq!(rows.len(), 10);
     for row in &rows {
@@ -68,7 +88,8 @@ fn bench_attention_reads_recorded_heads() {
     let tensors = [("q", view(&q, 2)), ("k", view(&k, 1)), ("v", view(&k, 1))];
     safetensors::serialize_to_file(tensors, None, &file).unwrap();
     let path = file.to_str().unwrap();
-    let arguments = ["--input", path, "--repeats", "1", "--methods", "dense,a-shape", "--sink", "4", "--local", "20"];
+    let arguments =
+        ["--input", path, "--repeats", "1", "--methods", "dense,a-shape", "--sink", "4", "--local", "20"];
     let found = rows(&arguments);
     assert_eq!(found[0]["tokens"], 200);
     assert_eq!((found[0]["heads"].as_u64(), found[0]["kv_heads"].as_u64()), (Some(2), Some(1)));
@@ -117,7 +138,17 @@ fn ctrl_c_stops_cleanly() {
     let folder = tempfile::tempdir().unwrap();
     let json = folder.path().join("rows.json");
     let mut child = std::process::Command::new(program)
-        .args(["bench", "attention", "--tokens", "200000", "--repeats", "1", "--instruction-set", "portable", "--json"])
+        .args([
+            "bench",
+            "attention",
+            "--tokens",
+            "200000",
+            "--repeats",
+            "1",
+            "--instruction-set",
+            "portable",
+            "--json",
+        ])
         .arg(&json)
         .stderr(std::process::Stdio::piped())
         .spawn()

@@ -223,7 +223,8 @@ impl Group {
                 }
             }
             let size = S::LANES * S::LANES;
-            for (products, scores) in self.products.chunks_exact(size).zip(self.scores.chunks_exact_mut(STEP)) {
+            for (products, scores) in self.products.chunks_exact(size).zip(self.scores.chunks_exact_mut(STEP))
+            {
                 unsafe { S::store(scores[first..][..S::LANES].as_mut_ptr(), S::sum_rows(products.as_ptr())) };
             }
         }

@@ -64,7 +64,8 @@ pub(crate) trait ValueDot<S: Simd> {
     type Accumulator: Copy;
 
     unsafe fn load(output: *const f32) -> Self::Accumulator;
-    unsafe fn accumulate(sum: Self::Accumulator, value: S::Word, probabilities: S::Word) -> Self::Accumulator;
+    unsafe fn accumulate(sum: Self::Accumulator, value: S::Word, probabilities: S::Word)
+    -> Self::Accumulator;
     unsafe fn store(sum: Self::Accumulator, output: *mut f32);
 
     /// `2^x`, as precisely as the packed probabilities can tell.

@@ -2,7 +2,7 @@
 
 use super::CpuBackend;
 use super::block_scores::{BlockScoreWork, mean_of_rows};
-use super::line_scores::{LineStatistics, LineWork, PARTITION};
+use super::line_scores::{LineStatistics, LineWork, PARTITION, exponential_words};
 use super::tile::CHUNK;
 use crate::backend::{BlockScoreVisitor, LineScores};
 use crate::error::Result;
@@ -25,11 +25,16 @@ pub(super) fn last_query_scores(
 ) -> Result<LineScores> {
     let kernels = backend.kernels(inputs);
     let keys = inputs.geometry().keys();
-    let work = LineWork { inputs, head, last_queries: last_queries.min(inputs.geometry().queries()).min(BLOCK) };
+    let work =
+        LineWork { inputs, head, last_queries: last_queries.min(inputs.geometry().queries()).min(BLOCK) };
     backend.pool.install(|| {
-        // SAFETY: the kernels belong to an instruction set that the machine has (checked when the backend was built).
-        let exponentials: Vec<_> =
-            partitions(keys).map(|range| unsafe { (kernels.exponentials)(&work, range) }).collect::<Result<_>>()?;
+        let exponentials: Vec<_> = partitions(keys)
+            .map(|range| {
+                let values = backend.spare_buffers.take(exponential_words(range.len()))?;
+                // SAFETY: the kernels belong to an instruction set that the machine has (checked when the backend was built).
+                unsafe { (kernels.exponentials)(&work, range, values) }
+            })
+            .collect::<Result<_>>()?;
         backend.check_cancelled()?;
         let mut total = LineStatistics::empty();
         exponentials.iter().for_each(|part| total.merge(&part.statistics));
@@ -46,6 +51,7 @@ pub(super) fn last_query_scores(
             let first = part.first_distance.max(0) as usize;
             let target = scores.diagonals.iter_mut().skip(first);
             target.zip(part.diagonals.iter().skip(skip)).for_each(|(sum, x)| *sum += x);
+            backend.spare_buffers.give(part.spare);
         }
         Ok(scores)
     })

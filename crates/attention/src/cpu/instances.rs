@@ -4,17 +4,17 @@
 use super::block_scores::{BlockScoreWork, score_query_blocks};
 use super::decode::{DecodeWork, PartialOutput, decode_partition};
 use super::dot::float32::Float32;
+use super::dot::{ScoreDot, ValueDot};
 #[cfg(target_arch = "x86_64")]
 use super::dot::{bfloat16::BFloat16, float16::Float16, int16::Int16};
-use super::dot::{ScoreDot, ValueDot};
 use super::line_scores::{
     Exponentials, LineStatistics, LineWork, PartitionScores, exponentials_of_partition, score_partition,
 };
-use super::peak::multiply_adds;
 use super::packed::{PackedLimits, PackedPart, PackedShape};
+use super::peak::multiply_adds;
+use super::simd::{Simd, portable::Portable};
 #[cfg(target_arch = "x86_64")]
 use super::simd::{avx2::Avx2, avx512::Avx512};
-use super::simd::{Simd, portable::Portable};
 use super::tile_loop::{HeadWork, Workspace, attend_blocks};
 use crate::error::Result;
 use crate::inputs::AttentionInputs;
@@ -54,7 +54,7 @@ pub(crate) struct Kernels {
     /// [`attend_blocks`]
     pub(crate) attend: unsafe fn(&HeadWork<'_>, Range<usize>, &mut Workspace) -> Result<()>,
     /// [`exponentials_of_partition`], in `f32`
-    pub(crate) exponentials: unsafe fn(&LineWork<'_>, Range<usize>) -> Result<Exponentials>,
+    pub(crate) exponentials: unsafe fn(&LineWork<'_>, Range<usize>, Vec<u32>) -> Result<Exponentials>,
     /// [`score_partition`], in `f32`
     pub(crate) line_scores: unsafe fn(Exponentials, &LineStatistics, usize) -> Result<PartitionScores>,
     /// [`score_query_blocks`], in `f32`
@@ -98,9 +98,13 @@ macro_rules! kernels {
                 unsafe { attend_blocks::<I, $rows, $vectors>(work, blocks, workspace) }
             }
             $(#[target_feature(enable = $features)])?
-            unsafe fn exponentials(work: &LineWork<'_>, keys: Range<usize>) -> Result<Exponentials> {
+            unsafe fn exponentials(
+                work: &LineWork<'_>,
+                keys: Range<usize>,
+                values: Vec<u32>,
+            ) -> Result<Exponentials> {
                 // SAFETY: as above.
-                unsafe { exponentials_of_partition::<InF32, $rows, $vectors>(work, keys) }
+                unsafe { exponentials_of_partition::<InF32, $rows, $vectors>(work, keys, values) }
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn line_scores(

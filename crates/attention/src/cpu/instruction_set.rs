@@ -57,8 +57,7 @@ impl fmt::Display for InstructionSet {
 
 impl InstructionSet {
     /// All of them, slowest first.
-    pub const ALL: [Self; 5] =
-        [Self::Portable, Self::Avx2, Self::Avx512, Self::Avx512Bf16, Self::Avx512Fp16];
+    pub const ALL: [Self; 5] = [Self::Portable, Self::Avx2, Self::Avx512, Self::Avx512Bf16, Self::Avx512Fp16];
 
     /// Those that this machine can run, slowest first.
     pub fn available() -> Vec<Self> {

@@ -22,7 +22,7 @@ use crate::inputs::AttentionInputs;
 use std::ops::Range;
 
 /// Keys of a partition: a fixed number, a multiple of [`TILE_KEYS`].
-pub(crate) const PARTITION: usize = 4096;
+pub(crate) const PARTITION: usize = 2048;
 /// Keys converted and scored together.
 const TILE_KEYS: usize = 4 * CHUNK;
 
@@ -79,6 +79,8 @@ pub(crate) struct PartitionScores {
     /// Sums along diagonals: element `x` belongs to distance `x + first_distance`; negative distances hold zero.
     pub(crate) diagonals: Vec<f32>,
     pub(crate) first_distance: i64,
+    /// The memory of the exponentials, to be used again.
+    pub(crate) spare: Vec<u32>,
 }
 
 /// One thread's memory: the voting queries and a tile of converted keys.
@@ -125,11 +127,24 @@ impl Voting {
         }
         let shape = PackedShape::new(TILE_KEYS, self.shape.head_dim, I::Score::ELEMENTS_PER_WORD, 1);
         let first_query = self.block.first_position as usize;
-        self.tile.set_contiguous(shape, &self.keys, &self.key_scales, keys, first_query, work.inputs.geometry());
+        self.tile.set_contiguous(
+            shape,
+            &self.keys,
+            &self.key_scales,
+            keys,
+            first_query,
+            work.inputs.geometry(),
+        );
     }
 }
 
-/// First step: exponentials and softmax statistics of the voting queries over the keys `keys`.
+/// Words that the exponentials of `keys` keys need.
+pub(crate) fn exponential_words(keys: usize) -> usize {
+    keys.next_multiple_of(CHUNK) * BLOCK
+}
+
+/// First step: exponentials and softmax statistics of the voting queries over the keys `keys`, into `values`, which holds
+/// [`exponential_words`] finite numbers.
 ///
 /// # Safety
 /// The machine has the instance's instructions.
@@ -140,9 +155,9 @@ impl Voting {
 pub(crate) unsafe fn exponentials_of_partition<I: Instance, const R: usize, const V: usize>(
     work: &LineWork<'_>,
     keys: Range<usize>,
+    mut values: Vec<u32>,
 ) -> Result<Exponentials> {
     let mut voting = Voting::new::<I>(work)?;
-    let mut values = zeroed("exponentials of an estimate", keys.len().next_multiple_of(CHUNK) * BLOCK)?;
     let mut maxima = Vec::with_capacity(keys.len().div_ceil(TILE_KEYS));
     for (start, tile) in keys.clone().step_by(TILE_KEYS).zip(values.chunks_mut(TILE_KEYS * BLOCK)) {
         voting.load_tile::<I>(work, start..(start + TILE_KEYS).min(keys.end));
@@ -193,7 +208,7 @@ pub(crate) unsafe fn score_partition<S: Simd>(
     }
     columns.truncate(keys.len());
     let first_distance = i64::from(exponentials.first_query) - (keys.start + padded - 1) as i64;
-    Ok(PartitionScores { columns, diagonals, first_distance })
+    Ok(PartitionScores { columns, diagonals, first_distance, spare: exponentials.values })
 }
 
 /// A zeroed vector, or an error.

@@ -129,7 +129,8 @@ impl PackedPart<'_> {
     ) -> Result<f32> {
         let keys = self.key_scales.len().min(inputs.geometry().keys() - self.first_key);
         let head_dim = self.shape.head_dim;
-        let not_finite = |tensor, key| Error::NotFinite { tensor, token: self.first_key + key, head: kv_head };
+        let not_finite =
+            |tensor, key| Error::NotFinite { tensor, token: self.first_key + key, head: kv_head };
         let mut rows = vec![0.0f32; 2 * head_dim];
         let (row, odd_row) = rows.split_at_mut(head_dim);
         let mut largest_key = 0.0f32;

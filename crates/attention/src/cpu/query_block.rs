@@ -72,7 +72,12 @@ impl QueryBlock {
 
     /// Starts over with `rows` rows that `read` provides; scores are multiplied by `factor`.
     #[inline(always)]
-    pub(crate) fn start_rows<I: Instance>(&mut self, rows: usize, factor: f32, mut read: impl FnMut(usize, &mut [f32])) {
+    pub(crate) fn start_rows<I: Instance>(
+        &mut self,
+        rows: usize,
+        factor: f32,
+        mut read: impl FnMut(usize, &mut [f32]),
+    ) {
         if rows < BLOCK {
             self.queries.fill(0);
             self.row_scales.fill(0.0);

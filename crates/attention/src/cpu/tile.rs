@@ -102,7 +102,8 @@ impl GatheredColumns {
                 .copy_from_slice(&packed.keys[column * key_words..][..key_words]);
             key_scales[i] = packed.key_scales[column];
         }
-        let value_row = |column: u32| &packed.values[column as usize / keys_per_word * head_dim..][..head_dim];
+        let value_row =
+            |column: u32| &packed.values[column as usize / keys_per_word * head_dim..][..head_dim];
         for (columns, row) in columns.chunks(keys_per_word).zip(values.chunks_exact_mut(head_dim)) {
             if keys_per_word == 1 {
                 row.copy_from_slice(value_row(columns[0]));
@@ -142,9 +143,8 @@ impl TileCursor {
         let queries = layout.queries();
         let window = layout.window().unwrap_or(usize::MAX);
         // Keys first..=last are seen by all queries of the block, or a mask is needed.
-        let masked = |first: usize, last: usize| {
-            last > queries.start || first.saturating_add(window) < queries.end
-        };
+        let masked =
+            |first: usize, last: usize| last > queries.start || first.saturating_add(window) < queries.end;
         while tile.chunks.len() < limit {
             let slot = tile.chunks.len();
             let positions = &mut tile.positions[slot * CHUNK..][..CHUNK];
@@ -190,7 +190,8 @@ fn contiguous(packed: &PackedHead, first: usize, masked: bool) -> Chunk {
     Chunk {
         keys: packed.keys[first * key_words..][..CHUNK * key_words].as_ptr(),
         key_scales: packed.key_scales[first..][..CHUNK].as_ptr(),
-        values: packed.values[first / keys_per_word * head_dim..][..CHUNK / keys_per_word * head_dim].as_ptr(),
+        values: packed.values[first / keys_per_word * head_dim..][..CHUNK / keys_per_word * head_dim]
+            .as_ptr(),
         masked,
     }
 }

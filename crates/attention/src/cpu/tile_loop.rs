@@ -84,7 +84,8 @@ pub(crate) unsafe fn attend_blocks<I: Instance, const R: usize, const V: usize>(
     let mut pending = true;
     while pending {
         pending = false;
-        for ((block, layout), cursor) in blocks.iter_mut().zip(&*layouts).zip(&mut cursors).take(range.len()) {
+        for ((block, layout), cursor) in blocks.iter_mut().zip(&*layouts).zip(&mut cursors).take(range.len())
+        {
             if cursor.next_tile(layout, work.packed, gathered, &mut tile) {
                 // SAFETY: the caller's contract; all buffers were made for the packed head's shape.
                 unsafe { attend_tile::<I, R, V>(block, &tile, shape, probabilities) };

@@ -36,7 +36,8 @@ pub fn select(
 /// Key blocks that a query block may attend to at all, and its own among them.
 fn candidates(geometry: Geometry, query_block: usize) -> (Range<usize>, Range<usize>) {
     let queries = geometry.block_queries(query_block);
-    let first_visible = geometry.window().map_or(0, |window| (queries.start + 1).saturating_sub(window)) / BLOCK;
+    let first_visible =
+        geometry.window().map_or(0, |window| (queries.start + 1).saturating_sub(window)) / BLOCK;
     let own = own_blocks(&queries);
     let own = *own.start() as usize..*own.end() as usize + 1;
     (first_visible..own.end, own)

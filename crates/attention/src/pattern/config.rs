@@ -84,11 +84,7 @@ pub(super) fn budget(value: &Value, place: &str, name: &str) -> Result<usize> {
     let number = value.as_u64().filter(|&x| x <= u64::from(u32::MAX));
     match number {
         Some(number) => Ok(number as usize),
-        None => Err(wrong(
-            place,
-            format!("{name} as a whole number from 0 to {}", u32::MAX),
-            brief(value),
-        )),
+        None => Err(wrong(place, format!("{name} as a whole number from 0 to {}", u32::MAX), brief(value))),
     }
 }
 
@@ -195,7 +191,9 @@ impl PatternConfig {
         match &value {
             Value::Array(layers) => Self::new(original_format::parse(layers)?),
             Value::Object(fields) => Self::new(parse_native(fields)?),
-            other => Err(wrong("top level", "an object (ours) or a list of layers (the original)", brief(other))),
+            other => {
+                Err(wrong("top level", "an object (ours) or a list of layers (the original)", brief(other)))
+            }
         }
     }
 

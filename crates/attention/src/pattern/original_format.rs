@@ -24,7 +24,8 @@ fn parse_layer(layer: usize, heads: &Value) -> Result<Vec<HeadEntry>> {
                 None => {
                     let expected = format!("heads \"0\" to \"{}\"", heads.len() - 1);
                     let stray = heads.keys().find(|key| {
-                        key.parse::<usize>().map_or(true, |index| index >= heads.len() || index.to_string() != **key)
+                        key.parse::<usize>()
+                            .map_or(true, |index| index >= heads.len() || index.to_string() != **key)
                     });
                     let stray = stray.map_or(String::new(), |key| format!(", but a head \"{key}\""));
                     Err(wrong(place, expected, format!("no such head{stray}")))

@@ -12,8 +12,8 @@ use minference_attention::index::BLOCK;
 use minference_attention::layer::plan_head;
 use minference_attention::synthetic::Random;
 use minference_attention::{
-    AttentionInputs, CpuBackend, HeadPattern, LayerReport, Lowering, Progress, SparseIndex,
-    TensorViewMut, attend_layer, reference,
+    AttentionInputs, CpuBackend, HeadPattern, LayerReport, Lowering, Progress, SparseIndex, TensorViewMut,
+    attend_layer, reference,
 };
 use serde::Serialize;
 use std::path::PathBuf;
@@ -34,7 +34,12 @@ Examples:
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// Methods to compare; speed-ups need `dense` among them
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "dense,a-shape,tri-shape,vertical-slash,block-sparse")]
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "dense,a-shape,tri-shape,vertical-slash,block-sparse"
+    )]
     methods: Vec<Method>,
     /// Prompt lengths [default: 4096,16384, or the length of --input]
     #[arg(long, value_delimiter = ',')]
@@ -144,7 +149,9 @@ impl Options {
             Method::Dense => HeadPattern::Dense,
             Method::AShape => HeadPattern::AShape { sink: self.sink, local: self.local },
             Method::TriShape => HeadPattern::TriShape { sink: self.sink, local: self.local, last: self.last },
-            Method::VerticalSlash => HeadPattern::VerticalSlash { vertical: self.vertical, slash: self.slash },
+            Method::VerticalSlash => {
+                HeadPattern::VerticalSlash { vertical: self.vertical, slash: self.slash }
+            }
             Method::BlockSparse => HeadPattern::BlockSparse { top_k: self.top_k },
         }
     }
@@ -288,8 +295,11 @@ fn measure(
             } else {
                 format!("{}, {} of {}", pattern.name(), repeat + 1 - warm_ups, options.repeats)
             });
-            let progress =
-                Measurement { bar: bar.clone(), first: measurement * BAR_STEPS, interrupt: interrupt.clone() };
+            let progress = Measurement {
+                bar: bar.clone(),
+                first: measurement * BAR_STEPS,
+                interrupt: interrupt.clone(),
+            };
             let backend = backend.with_progress(Arc::new(progress));
             let patterns = vec![pattern; inputs.heads()];
             let start = Instant::now();

@@ -6,9 +6,7 @@ use super::table::{duration, new_table};
 use crate::interrupt::Interrupt;
 use anyhow::{Result, ensure};
 use clap::Args;
-use minference_attention::{
-    AttentionBackend, ElementType, Error, SparseIndex, TensorViewMut,
-};
+use minference_attention::{AttentionBackend, ElementType, Error, SparseIndex, TensorViewMut};
 use std::time::Instant;
 
 /// What to measure.
@@ -88,7 +86,9 @@ fn read_all(words: &[u64], threads: usize) -> f64 {
     let start = Instant::now();
     std::thread::scope(|scope| {
         for part in words.chunks(words.len().div_ceil(threads)) {
-            scope.spawn(move || std::hint::black_box(part.iter().fold(0u64, |sum, word| sum.wrapping_add(*word))));
+            scope.spawn(move || {
+                std::hint::black_box(part.iter().fold(0u64, |sum, word| sum.wrapping_add(*word)))
+            });
         }
     });
     start.elapsed().as_secs_f64()

@@ -19,17 +19,8 @@ pub(super) fn print(rows: &[Row]) {
         first.threads,
         first.peak_gflops
     );
-    let header = [
-        "method",
-        "time",
-        "computed",
-        "index",
-        "GFLOP/s",
-        "of peak",
-        "speed-up",
-        "kernel error",
-        "vs dense",
-    ];
+    let header =
+        ["method", "time", "computed", "index", "GFLOP/s", "of peak", "speed-up", "kernel error", "vs dense"];
     let mut table = new_table(&header);
     for row in rows {
         let all_dense = row.heads_run_dense == row.heads && row.method != "dense";

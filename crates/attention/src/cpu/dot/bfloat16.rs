@@ -13,7 +13,13 @@ pub(crate) struct BFloat16;
 
 #[inline(always)]
 unsafe fn dot(sum: __m512, a: __m512i, b: __m512i) -> __m512 {
-    unsafe { _mm512_dpbf16_ps(sum, std::mem::transmute::<__m512i, __m512bh>(a), std::mem::transmute::<__m512i, __m512bh>(b)) }
+    unsafe {
+        _mm512_dpbf16_ps(
+            sum,
+            std::mem::transmute::<__m512i, __m512bh>(a),
+            std::mem::transmute::<__m512i, __m512bh>(b),
+        )
+    }
 }
 
 impl ScoreDot<Avx512> for BFloat16 {
@@ -30,7 +36,12 @@ impl ScoreDot<Avx512> for BFloat16 {
         unsafe { dot(sum, key, queries) }
     }
     #[inline(always)]
-    unsafe fn exponent(sum: __m512, row_scales: *const f32, _: *const f32, negative_maxima: *const f32) -> __m512 {
+    unsafe fn exponent(
+        sum: __m512,
+        row_scales: *const f32,
+        _: *const f32,
+        negative_maxima: *const f32,
+    ) -> __m512 {
         unsafe { _mm512_fmadd_ps(sum, Avx512::load(row_scales), Avx512::load(negative_maxima)) }
     }
     #[inline(always)]

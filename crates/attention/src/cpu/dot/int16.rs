@@ -4,8 +4,8 @@
 // SAFETY: the trait's contract is that the machine has these instructions and that pointers are valid for the access.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
-use super::super::simd::{Simd, avx512::Avx512};
 use super::super::packed::largest_magnitude;
+use super::super::simd::{Simd, avx512::Avx512};
 use super::{ScoreDot, pair};
 use std::arch::asm;
 use std::arch::x86_64::*;
