@@ -87,16 +87,17 @@ pub struct Head {
 ///
 /// Every key has a random code of its own; a query is the sum of the codes at its planted distances, so that it matches just
 /// those keys. The codes of neighbouring keys are alike within the planted width. One element of head_dim is kept for columns:
-/// there every query matches the planted keys alone. Values are noise.
+/// there every query matches the planted keys alone, which have no code. Values are noise.
 ///
 /// `head_dim` is at least 2; the larger it is, the less other keys match by chance.
 pub fn planted_head(tokens: usize, head_dim: usize, planted: &Planted, seed: u64) -> Head {
-    // Score of a planted column and of the middle of a planted diagonal. It grows with the prompt as the sum over all other keys
-    // does, which would drown the structure otherwise.
+    // Score of the middle of a planted diagonal. It grows with the prompt as the sum over all other keys does, which would drown
+    // the structure otherwise. A single column counts less, as there are many.
     let score = 14.0 + (tokens as f32 / 4096.0).ln().max(0.0);
+    const COLUMN_BELOW_DIAGONAL: f32 = 3.0;
     let code_dim = head_dim - 1;
     let scale = (head_dim as f32).sqrt();
-    let for_column = (score * scale).sqrt();
+    let for_column = ((score - COLUMN_BELOW_DIAGONAL) * scale).sqrt();
     let for_code = (score * scale / code_dim as f32).sqrt();
     let mut head = Head {
         q: vec![0.0; tokens * head_dim],
@@ -109,10 +110,11 @@ pub fn planted_head(tokens: usize, head_dim: usize, planted: &Planted, seed: u64
     let mut random = Random::new(seed);
     let mut code: Vec<f32> = (0..code_dim).map(|_| random.normal()).collect();
     for key in head.k.chunks_exact_mut(head_dim) {
-        for (code, key) in code.iter_mut().zip(&mut key[1..]) {
-            *code = keep * *code + change * random.normal();
-            *key = for_code * *code;
-        }
+        code.iter_mut().for_each(|code| *code = keep * *code + change * random.normal());
+        // All codes are equally long, so that a planted distance has the same score everywhere.
+        let length = code.iter().map(|x| x * x).sum::<f32>().sqrt();
+        let factor = for_code * (code_dim as f32).sqrt() / length.max(f32::MIN_POSITIVE);
+        key[1..].iter_mut().zip(&code).for_each(|(key, code)| *key = factor * code);
     }
     for (position, query) in head.q.chunks_exact_mut(head_dim).enumerate() {
         for &distance in planted.diagonals.iter().filter(|&&distance| distance <= position) {
@@ -122,7 +124,10 @@ pub fn planted_head(tokens: usize, head_dim: usize, planted: &Planted, seed: u64
         query[0] = for_column;
     }
     for &column in planted.columns.iter().filter(|&&column| column < tokens) {
-        head.k[column * head_dim] = for_column;
+        // without a code: where columns and diagonals cross, scores would add up and nothing else would count
+        let key = &mut head.k[column * head_dim..][..head_dim];
+        key.fill(0.0);
+        key[0] = for_column;
     }
     head
 }
