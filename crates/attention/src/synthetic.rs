@@ -68,7 +68,7 @@ impl Planted {
         columns.dedup();
         let mut diagonals = vec![0, random.below(tokens.div_ceil(2))];
         diagonals.dedup();
-        Self { columns, diagonals, width: (tokens as f32 / 16.0).min(1024.0) }
+        Self { columns, diagonals, width: (tokens as f32 / 16.0).min(1024.0).max(tokens as f32 / 85.0) }
     }
 }
 

@@ -72,9 +72,14 @@ pub(crate) trait ValueDot<S: Simd> {
     unsafe fn exp2(x: S::Float) -> S::Float;
     /// Packs the probabilities of one key, or of two neighbouring ones.
     unsafe fn pack_probabilities(even: S::Float, odd: S::Float) -> S::Word;
-    /// Adds the probabilities of a word to the row sums, as they were rounded: what a row is divided by then fits what was
-    /// multiplied with the values, and a row that one key dominates gets that key's value exactly.
-    unsafe fn add_to_sums(sums: S::Float, probabilities: S::Word) -> S::Float;
+    /// Sums of the probabilities of a chunk.
+    type Sums: Copy;
+    unsafe fn no_sums() -> Self::Sums;
+    /// Adds the probabilities of a word, as they were rounded: what a row is divided by then fits what was multiplied with the
+    /// values, and a row that one key dominates gets that key's value exactly.
+    unsafe fn add_to_sums(sums: Self::Sums, probabilities: S::Word) -> Self::Sums;
+    /// `total` and the sums of a chunk.
+    unsafe fn total_sums(total: S::Float, sums: Self::Sums) -> S::Float;
     /// Packs the value rows of one key (then `odd` is unused), or of two neighbouring ones. The three slices are equally
     /// long, a multiple of 8.
     unsafe fn pack_values(even: &[f32], odd: &[f32], words: &mut [u32]);

@@ -25,7 +25,8 @@ pub enum Arithmetic {
     /// `f32` throughout.
     F32,
     /// 16-bit products with wider sums; about twice as fast. Needs [`InstructionSet::Avx512Bf16`] or
-    /// [`InstructionSet::Avx512Fp16`].
+    /// [`InstructionSet::Avx512Fp16`]; the latter computes `bf16` inputs in `f32` all the same, since its 16-bit arithmetic would
+    /// not be accurate for them.
     Bits16,
     /// 16 bits for 16-bit inputs where the kernel meets the accuracy rule (at most twice the error of a plain implementation in
     /// the inputs' type or `bf16`), `f32` otherwise.
@@ -105,16 +106,15 @@ impl InstructionSet {
 
     /// [`Arithmetic::F32`] or [`Arithmetic::Bits16`] for inputs of a type.
     pub(super) fn resolve(self, arithmetic: Arithmetic, element_type: ElementType) -> Arithmetic {
-        let accurate = match (self, element_type) {
-            (_, ElementType::F32) => false,
-            // bf16 products are exact in VDPBF16PS; i16 scores would round them, which large scores don't forgive.
-            (Self::Avx512Bf16, _) | (Self::Avx512Fp16, ElementType::F16) => true,
-            _ => false,
-        };
+        // bf16 products are exact in VDPBF16PS. The i16 scores of the other set round them, which large scores don't forgive:
+        // there no 16-bit arithmetic meets the accuracy rule.
+        let accurate = (self, element_type) != (Self::Avx512Fp16, ElementType::Bf16);
         match arithmetic {
-            Arithmetic::Auto if accurate => Arithmetic::Bits16,
-            Arithmetic::Auto => Arithmetic::F32,
-            chosen => chosen,
+            Arithmetic::Auto if element_type == ElementType::F32 => Arithmetic::F32,
+            Arithmetic::Auto | Arithmetic::Bits16 if self.has_16_bit_arithmetic() && accurate => {
+                Arithmetic::Bits16
+            }
+            _ => Arithmetic::F32,
         }
     }
 

@@ -172,10 +172,7 @@ unsafe fn probabilities_of_chunk<I: Instance, const R: usize, const V: usize, co
         let keys_per_word = <I::Value as ValueDot<I::Simd>>::KEYS_PER_WORD;
         let mut lane = 0;
         while lane < block.rows {
-            let mut lane_sums = [I::Simd::splat(0.0); V];
-            for (v, sum) in lane_sums.iter_mut().enumerate() {
-                *sum = I::Simd::load(sums.as_ptr().add(lane + v * lanes));
-            }
+            let mut lane_sums = [I::Value::no_sums(); V];
             for key in (0..CHUNK).step_by(R) {
                 let exponents = exponents::<I, R, V>(
                     block,
@@ -205,8 +202,9 @@ unsafe fn probabilities_of_chunk<I: Instance, const R: usize, const V: usize, co
                     }
                 }
             }
-            for (v, sum) in lane_sums.iter().enumerate() {
-                I::Simd::store(sums.as_mut_ptr().add(lane + v * lanes), *sum);
+            for (v, sum) in lane_sums.into_iter().enumerate() {
+                let total = sums.as_mut_ptr().add(lane + v * lanes);
+                I::Simd::store(total, I::Value::total_sums(I::Simd::load(total), sum));
             }
             lane += V * lanes;
         }

@@ -86,6 +86,15 @@ impl ValueDot<Avx512> for BFloat16 {
             _mm512_mask_blend_epi16(0xaaaa_aaaa, even, odd)
         }
     }
+    type Sums = __m512;
+    #[inline(always)]
+    unsafe fn no_sums() -> __m512 {
+        unsafe { _mm512_setzero_ps() }
+    }
+    #[inline(always)]
+    unsafe fn total_sums(total: __m512, sums: __m512) -> __m512 {
+        unsafe { _mm512_add_ps(total, sums) }
+    }
     #[inline(always)]
     unsafe fn add_to_sums(sums: __m512, probabilities: __m512i) -> __m512 {
         // the product with ones: one instruction for two keys

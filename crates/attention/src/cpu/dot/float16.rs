@@ -54,11 +54,21 @@ impl ValueDot<Avx512> for Float16 {
             _mm512_or_si512(even, _mm512_slli_epi32::<16>(odd))
         }
     }
+    /// `f16` over the 16 keys of a chunk: to widen every word instead costs a tenth of the kernel's speed on Intel.
+    type Sums = __m512h;
     #[inline(always)]
-    unsafe fn add_to_sums(sums: __m512, probabilities: __m512i) -> __m512 {
+    unsafe fn no_sums() -> __m512h {
+        unsafe { _mm512_setzero_ph() }
+    }
+    #[inline(always)]
+    unsafe fn add_to_sums(sums: __m512h, probabilities: __m512i) -> __m512h {
+        unsafe { _mm512_add_ph(sums, _mm512_castsi512_ph(probabilities)) }
+    }
+    #[inline(always)]
+    unsafe fn total_sums(total: __m512, sums: __m512h) -> __m512 {
         unsafe {
-            let (even, odd) = widen(probabilities);
-            _mm512_add_ps(sums, _mm512_add_ps(even, odd))
+            let (even, odd) = widen(_mm512_castph_si512(sums));
+            _mm512_add_ps(total, _mm512_add_ps(even, odd))
         }
     }
     #[inline(always)]

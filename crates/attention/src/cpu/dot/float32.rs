@@ -65,6 +65,17 @@ impl<S: Simd> ValueDot<S> for Float32 {
         // SAFETY: the caller's contract.
         unsafe { S::floats_to_words(even) }
     }
+    type Sums = S::Float;
+    #[inline(always)]
+    unsafe fn no_sums() -> S::Float {
+        // SAFETY: the caller's contract.
+        unsafe { S::splat(0.0) }
+    }
+    #[inline(always)]
+    unsafe fn total_sums(total: S::Float, sums: S::Float) -> S::Float {
+        // SAFETY: the caller's contract.
+        unsafe { S::add(total, sums) }
+    }
     #[inline(always)]
     unsafe fn add_to_sums(sums: S::Float, probabilities: S::Word) -> S::Float {
         // SAFETY: the caller's contract.
