@@ -6,7 +6,7 @@ use super::table::{duration, new_table};
 use crate::interrupt::Interrupt;
 use anyhow::{Result, ensure};
 use clap::Args;
-use minference_attention::{AttentionBackend, ElementType, Error, SparseIndex, TensorViewMut};
+use minference_attention::{AttentionBackend, ElementType, SparseIndex, TensorViewMut};
 use std::time::Instant;
 
 /// What to measure.
@@ -58,9 +58,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
         let words = vec![1u64; bytes / 8];
         let (mut steps, mut reads) = (Vec::new(), Vec::new());
         for _ in 0..=options.repeats {
-            if interrupt.is_set() {
-                return Err(Error::Cancelled.into());
-            }
+            interrupt.check()?;
             let start = Instant::now();
             let shape = [1, options.heads, options.head_dim];
             backend.attend(&inputs, &indices, &mut TensorViewMut::new(&mut output, shape)?)?;
