@@ -251,6 +251,24 @@ fn cases() -> Vec<Case> {
             });
         }
     }
+    // decoding steps: cache lengths around the steps and partitions of a streaming kernel
+    for (l, tokens) in [1, 63, 64, 65, 300, 2047, 2049, 2113].into_iter().enumerate() {
+        for (d, head_dim) in [8, 24, 72, 80, 128].into_iter().enumerate() {
+            let turn = 5 * l + d;
+            cases.push(Case {
+                queries: 1,
+                offset: tokens - 1,
+                kv_heads: 1 + turn % 2,
+                group: [1, 3, 4, 7][turn % 4],
+                head_dim,
+                element_type: types[turn % 3],
+                gap: [0, 5, 0][turn % 3],
+                window: [None, None, Some(90), None, None, Some(1), Some(2050)][turn % 7],
+                pattern: HeadPattern::Dense,
+                filling: Filling::Noise,
+            });
+        }
+    }
     for filling in [Filling::Ones, Filling::Identity, Filling::Ramp, Filling::LargeScores] {
         for element_type in types {
             for pattern in [HeadPattern::Dense, HeadPattern::VerticalSlash { vertical: 40, slash: 100 }] {

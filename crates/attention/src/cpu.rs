@@ -245,6 +245,7 @@ impl AttentionBackend for CpuBackend {
         last_queries: usize,
     ) -> Result<LineScores> {
         self.check_cancelled()?;
+        inputs.check_head(head)?;
         estimate::last_query_scores(self, inputs, head, last_queries)
     }
 
@@ -255,6 +256,7 @@ impl AttentionBackend for CpuBackend {
         visitor: BlockScoreVisitor<'_>,
     ) -> Result<()> {
         self.check_cancelled()?;
+        inputs.check_head(head)?;
         estimate::pooled_block_scores(self, inputs, head, visitor)
     }
 
@@ -271,8 +273,8 @@ impl AttentionBackend for CpuBackend {
     /// more pairs where attention itself is faster.
     fn crossover(&self, element_type: ElementType) -> Crossover {
         let (line_estimate, block_estimate) = match self.arithmetic_for(element_type) {
-            Arithmetic::Bits16 => (120.0, 90.0),
-            _ => (66.0, 48.0),
+            Arithmetic::Bits16 => (190.0, 90.0),
+            _ => (90.0, 48.0),
         };
         Crossover { share: 0.9, line_estimate, block_estimate, estimate_share: 0.03 }
     }

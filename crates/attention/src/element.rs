@@ -28,7 +28,7 @@ impl ElementType {
         match self {
             Self::F32 => f64::from(f32::EPSILON) / 2.0,
             Self::F16 => 2f64.powi(-11),
-            Self::Bf16 => 2f64.powi(-9),
+            Self::Bf16 => 2f64.powi(-8),
         }
     }
 

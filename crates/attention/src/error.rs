@@ -51,7 +51,7 @@ pub enum Error {
     },
     /// Finite inputs so large that scores or sums could overflow `f32`.
     #[error(
-        "the largest {what} may reach {found:e}: expected less than {limit:e}, so that f32 sums can't overflow"
+        "the largest {what} may reach {found:e}: expected at most {limit:e}, so that f32 sums stay exact enough"
     )]
     TooLarge {
         /// `"score"` or `"value"`.

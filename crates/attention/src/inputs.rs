@@ -132,6 +132,17 @@ impl<'a> AttentionInputs<'a> {
     pub fn head_dim(&self) -> usize {
         self.q.head_dim()
     }
+    /// Refuses a query head that is not there.
+    pub(crate) fn check_head(&self, head: usize) -> Result<()> {
+        if head < self.heads() {
+            return Ok(());
+        }
+        Err(Error::Shape {
+            what: "head",
+            expected: format!("one of the {} query heads, counted from 0", self.heads()),
+            found: head.to_string(),
+        })
+    }
     /// What scores are multiplied by for a softmax in powers of two.
     pub(crate) fn factor(&self) -> f32 {
         self.scale * std::f32::consts::LOG2_E

@@ -117,14 +117,16 @@ pub fn plan_head(
     head: usize,
     pattern: HeadPattern,
 ) -> Result<(SparseIndex, u64)> {
+    inputs.check_head(head)?;
     let geometry = inputs.geometry();
     let causal_pairs = geometry.causal_pairs();
     let crossover = backend.crossover(inputs.k().element_type());
     let estimate = estimate_pairs(&crossover, pattern, geometry.keys());
     let most = crossover.share * causal_pairs as f64;
-    let is_open = matches!(pattern, HeadPattern::VerticalSlash { .. });
-    if pattern.least_pairs(geometry) as f64 + estimate > most
-        || is_open && estimate > crossover.estimate_share * causal_pairs as f64
+    // One query streams the cache once, which no selection of its keys would make cheaper.
+    if geometry.queries() == 1
+        || pattern.least_pairs(geometry) as f64 + estimate > most
+        || estimate > crossover.estimate_share * causal_pairs as f64
     {
         return Ok((SparseIndex::Dense, causal_pairs));
     }

@@ -107,7 +107,7 @@ impl<'a> TensorView<'a> {
     where
         &'a [T]: Into<Elements<'a>>,
     {
-        Self::strided(data, shape, [shape[1] * shape[2], shape[2]])
+        Self::strided(data, shape, [shape[1].saturating_mul(shape[2]), shape[2]])
     }
 
     /// A tensor with `strides` elements from one token to the next and from one head to the next.
@@ -202,7 +202,7 @@ impl<'a> TensorView<'a> {
                 found: format!("{start}..{end}"),
             });
         }
-        let skip = (start * self.strides[0]).min(self.data.len());
+        let skip = start.saturating_mul(self.strides[0]).min(self.data.len());
         let data = match self.data {
             Elements::F32(data) => Elements::F32(&data[skip..]),
             Elements::F16(data) => Elements::F16(&data[skip..]),
@@ -276,7 +276,7 @@ impl<'a> TensorViewMut<'a> {
     /// # Errors
     /// [`Error::OutOfBounds`] where the data is too short.
     pub fn new<T: OutputElement>(data: &'a mut [T], shape: [usize; 3]) -> Result<Self> {
-        Self::strided(data, shape, [shape[1] * shape[2], shape[2]])
+        Self::strided(data, shape, [shape[1].saturating_mul(shape[2]), shape[2]])
     }
 
     /// A tensor with `strides` elements from one token to the next and from one head to the next.
@@ -293,7 +293,7 @@ impl<'a> TensorViewMut<'a> {
         let [tokens, heads, head_dim] = shape;
         // Rows are disjoint if the heads of a token lie apart and the tokens lie apart around them, or the other way round.
         let apart = |inner: usize, inner_count: usize, outer: usize, outer_count: usize| {
-            let inner_extent = (inner_count.max(1) - 1) * inner + head_dim;
+            let inner_extent = (inner_count.max(1) - 1).saturating_mul(inner).saturating_add(head_dim);
             (inner_count <= 1 || inner >= head_dim) && (outer_count <= 1 || outer >= inner_extent)
         };
         if !apart(strides[1], heads, strides[0], tokens) && !apart(strides[0], tokens, strides[1], heads) {

@@ -71,6 +71,71 @@ fn inputs_that_could_overflow_are_refused() {
     }
 }
 
+/// Beyond what `f32` resolves, a score's rounding alone would move its exponent out of range: refused, never NaN.
+#[test]
+fn huge_scores_are_right_or_refused() {
+    for magnitude in [1e1, 1e2, 1e3, 1e4, 1e5, 1e7, 1e12] {
+        let [q, v] = [1, 2].map(|seed| normal(200 * 64, seed));
+        let q: Vec<f32> = q.into_iter().map(|x| x * magnitude).collect();
+        let [q, v] = [&q, &v].map(|data| TensorView::new(data, [200, 1, 64]).unwrap());
+        for set in InstructionSet::available() {
+            let backend = CpuBackend::builder().threads(1).instruction_set(set).build().unwrap();
+            let inputs = AttentionInputs::new(q, q, v).unwrap();
+            let mut output = vec![0.0f32; 200 * 64];
+            let mut target = TensorViewMut::new(&mut output, [200, 1, 64]).unwrap();
+            match backend.attend(&inputs, &[SparseIndex::Dense], &mut target) {
+                // a query is its own best key, by far: it gets that key's value
+                Ok(_) => {
+                    let (mut row, mut value) = (vec![0.0f32; 64], vec![0.0f32; 64]);
+                    v.read_row(199, 0, &mut value);
+                    row.copy_from_slice(&output[199 * 64..]);
+                    let error = row.iter().zip(&value).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+                    assert!(error < 0.05, "{set:?}, {magnitude}: {error}");
+                }
+                Err(Error::TooLarge { .. }) => assert!(magnitude > 500.0, "{set:?}, {magnitude}"),
+                Err(other) => panic!("{set:?}, {magnitude}: {other}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn nan_is_named_under_every_pattern() {
+    let patterns = [
+        HeadPattern::AShape { sink: 16, local: 32 },
+        HeadPattern::TriShape { sink: 16, local: 32, last: 8 },
+        HeadPattern::VerticalSlash { vertical: 30, slash: 200 },
+        HeadPattern::BlockSparse { top_k: 2 },
+    ];
+    for tensor in 0..3 {
+        let mut data = [1, 2, 3].map(|seed| normal(12_000 * 8, seed));
+        data[tensor][100 * 8] = f32::NAN;
+        let [q, k, v] = [0, 1, 2].map(|i| TensorView::new(&data[i], [12_000, 1, 8]).unwrap());
+        let inputs = AttentionInputs::new(q, k, v).unwrap();
+        for pattern in patterns {
+            let mut output = vec![0.0f32; 12_000 * 8];
+            let mut target = TensorViewMut::new(&mut output, [12_000, 1, 8]).unwrap();
+            match attend_layer(&backend(), &inputs, &[pattern], &mut target) {
+                Err(Error::NotFinite { tensor: found, token: 100, head: 0 }) => {
+                    assert_eq!(found, ["q", "k", "v"][tensor]);
+                }
+                other => panic!("{pattern}, tensor {tensor}: {other:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_head_that_is_not_there_is_refused() {
+    let data = normal(100 * 8, 1);
+    let view = TensorView::new(&data, [100, 1, 8]).unwrap();
+    let inputs = AttentionInputs::new(view, view, view).unwrap();
+    let pattern = HeadPattern::VerticalSlash { vertical: 3, slash: 3 };
+    let error = pattern.select(&backend(), &inputs, 1).unwrap_err().to_string();
+    assert!(error.contains("one of the 1 query heads"), "{error}");
+    assert!(TensorView::new(&data, [1, usize::MAX, 8]).is_err());
+}
+
 #[test]
 fn shapes_that_disagree_are_refused() {
     let data = vec![0.5f32; 10 * 4 * 16];

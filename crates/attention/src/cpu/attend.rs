@@ -112,7 +112,7 @@ impl Call<'_> {
                     head.parts_mut(KEYS_PER_PACKING_TASK).map(move |part| (first_head + i, part))
                 })
                 .collect();
-            let largest_keys: Vec<(usize, f32)> = parts
+            let longest_keys: Vec<(usize, f64)> = parts
                 .into_par_iter()
                 .map(|(kv_head, part)| {
                     // SAFETY: the kernels belong to an instruction set that the machine has (checked when the backend was
@@ -121,8 +121,8 @@ impl Call<'_> {
                 })
                 .collect::<Result<_>>()?;
             for (i, head) in packed.iter_mut().enumerate() {
-                let of_head = largest_keys.iter().filter(|(kv_head, _)| *kv_head == first_head + i);
-                head.largest_key = of_head.fold(0.0, |largest, (_, key)| largest.max(*key));
+                let of_head = longest_keys.iter().filter(|(kv_head, _)| *kv_head == first_head + i);
+                head.longest_key = of_head.fold(0.0, |longest, (_, key)| longest.max(*key));
             }
             Ok(())
         })

@@ -188,7 +188,7 @@ impl Group {
     /// Widens one stored row to `self.rows[slot]`.
     #[inline(always)]
     unsafe fn load_row<S: Simd, T: Stored>(&mut self, from: *const T, stride: usize, slot: usize) {
-        let ahead = from.wrapping_add(ROWS_AHEAD * stride);
+        let ahead = from.wrapping_add(ROWS_AHEAD.wrapping_mul(stride));
         for line in (0..self.head_dim).step_by(CACHE_LINE / size_of::<T>()) {
             // SAFETY: a prefetch needs no valid address.
             unsafe { S::prefetch(ahead.wrapping_add(line).cast()) };

@@ -50,7 +50,7 @@ pub(crate) struct Kernels {
     pub(crate) keys_per_word: usize,
     pub(crate) value_limit: Option<f32>,
     /// [`PackedPart::pack`]
-    pub(crate) pack: unsafe fn(PackedPart<'_>, &AttentionInputs<'_>, usize, PackedLimits) -> Result<f32>,
+    pub(crate) pack: unsafe fn(PackedPart<'_>, &AttentionInputs<'_>, usize, PackedLimits) -> Result<f64>,
     /// [`attend_blocks`]
     pub(crate) attend: unsafe fn(&HeadWork<'_>, Range<usize>, &mut Workspace) -> Result<()>,
     /// [`exponentials_of_partition`], in `f32`
@@ -88,7 +88,7 @@ macro_rules! kernels {
                 inputs: &AttentionInputs<'_>,
                 kv_head: usize,
                 limits: PackedLimits,
-            ) -> Result<f32> {
+            ) -> Result<f64> {
                 // SAFETY: as above.
                 unsafe { part.pack::<I>(inputs, kv_head, limits) }
             }

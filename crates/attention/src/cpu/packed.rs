@@ -36,14 +36,33 @@ impl PackedShape {
 pub(crate) struct PackedLimits {
     /// Magnitude of an element of V.
     pub(crate) value: f32,
-    /// Magnitude that a score (times log2 e) can reach.
-    pub(crate) score: f32,
+    /// Magnitude that a score without the softmax factor can reach.
+    pub(crate) product: f64,
 }
 
 impl Default for PackedLimits {
     fn default() -> Self {
-        Self { value: 1e26, score: 1e26 }
+        Self { value: 1e26, product: 1e26 }
     }
+}
+
+/// The largest score (times log2 e) that is computed. A maximum and an exponent are summed in different orders; beyond this
+/// their `head_dim` roundings each could differ by more than the exponents of `f32` hold, and a row would come out empty.
+pub(crate) fn largest_score(head_dim: usize) -> f64 {
+    f64::from(1u32 << 29) / head_dim as f64
+}
+
+/// Euclidean length of a row whose length is a multiple of 8: no score exceeds the product of two lengths, nor does any
+/// part of its sum.
+#[inline(always)]
+pub(crate) fn length(row: &[f32]) -> f64 {
+    let mut sums = [0.0f64; 8];
+    for chunk in row.as_chunks::<8>().0 {
+        for (sum, &x) in sums.iter_mut().zip(chunk) {
+            *sum += f64::from(x) * f64::from(x);
+        }
+    }
+    sums.iter().sum::<f64>().sqrt()
 }
 
 /// The largest magnitude in a row; infinity where it holds NaN or infinity.
@@ -66,8 +85,8 @@ pub(crate) struct PackedHead {
     pub(crate) values: Buffer<u32>,
     /// What the packed values were divided by.
     pub(crate) value_scale: f32,
-    /// The largest magnitude of an element of K.
-    pub(crate) largest_key: f32,
+    /// Length of the longest row of K.
+    pub(crate) longest_key: f64,
 }
 
 impl PackedHead {
@@ -78,7 +97,7 @@ impl PackedHead {
             key_scales: Buffer::zeroed("scales of packed keys", shape.keys)?,
             values: Buffer::zeroed("packed values", shape.keys / shape.keys_per_word * shape.head_dim)?,
             value_scale: 1.0,
-            largest_key: 0.0,
+            longest_key: 0.0,
         })
     }
 
@@ -113,7 +132,7 @@ pub(crate) struct PackedPart<'a> {
 }
 
 impl PackedPart<'_> {
-    /// Packs this part of key-value head `kv_head`; returns the largest magnitude of its keys.
+    /// Packs this part of key-value head `kv_head`; returns the length of its longest key.
     ///
     /// # Safety
     /// The machine has the instance's instructions.
@@ -126,21 +145,20 @@ impl PackedPart<'_> {
         inputs: &AttentionInputs<'_>,
         kv_head: usize,
         limits: PackedLimits,
-    ) -> Result<f32> {
+    ) -> Result<f64> {
         let keys = self.key_scales.len().min(inputs.geometry().keys() - self.first_key);
         let head_dim = self.shape.head_dim;
         let not_finite =
             |tensor, key| Error::NotFinite { tensor, token: self.first_key + key, head: kv_head };
         let mut rows = vec![0.0f32; 2 * head_dim];
         let (row, odd_row) = rows.split_at_mut(head_dim);
-        let mut largest_key = 0.0f32;
+        let mut longest_key = 0.0f64;
         for (key, words) in self.key_words.chunks_mut(self.shape.key_words).take(keys).enumerate() {
             inputs.k().read_row(self.first_key + key, kv_head, row);
-            let largest = largest_magnitude(row);
-            if largest.is_infinite() {
+            if largest_magnitude(row).is_infinite() {
                 return Err(not_finite("k", key));
             }
-            largest_key = largest_key.max(largest);
+            longest_key = longest_key.max(length(row));
             self.key_scales[key] = I::Score::pack_row(row, words);
         }
         let read = |key: usize, row: &mut [f32]| -> Result<()> {
@@ -172,6 +190,6 @@ impl PackedPart<'_> {
             // SAFETY: the caller's contract; the rows are equally long.
             unsafe { I::Value::pack_values(row, odd_row, words) };
         }
-        Ok(largest_key)
+        Ok(longest_key)
     }
 }

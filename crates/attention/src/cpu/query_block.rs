@@ -3,7 +3,7 @@
 use super::buffer::Buffer;
 use super::dot::ScoreDot;
 use super::instances::Instance;
-use super::packed::largest_magnitude;
+use super::packed::{largest_magnitude, length};
 use crate::error::Result;
 use crate::index::BLOCK;
 use crate::inputs::AttentionInputs;
@@ -52,22 +52,23 @@ impl QueryBlock {
         })
     }
 
-    /// Starts over with the query rows `tokens` (of the chunk, not positions) of one head. Returns the largest magnitude of
-    /// their elements, infinity where they hold NaN or infinity.
+    /// Starts over with the query rows `tokens` (of the chunk, not positions) of one head. Returns the length of the
+    /// longest row, infinity where one holds NaN or infinity.
     #[inline(always)]
     pub(crate) fn start<I: Instance>(
         &mut self,
         inputs: &AttentionInputs<'_>,
         head: usize,
         tokens: Range<usize>,
-    ) -> f32 {
+    ) -> f64 {
         self.first_position = (inputs.geometry().offset() + tokens.start) as i32;
-        let mut largest = 0.0f32;
+        let mut longest = 0.0f64;
         self.start_rows::<I>(tokens.len(), inputs.factor(), |row, out| {
             inputs.q().read_row(tokens.start + row, head, out);
-            largest = largest.max(largest_magnitude(out));
+            let finite = largest_magnitude(out).is_finite();
+            longest = longest.max(if finite { length(out) } else { f64::INFINITY });
         });
-        largest
+        longest
     }
 
     /// Starts over with `rows` rows that `read` provides; scores are multiplied by `factor`.

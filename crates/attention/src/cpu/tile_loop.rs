@@ -6,7 +6,7 @@
 use super::buffer::Buffer;
 use super::instances::Instance;
 use super::micro_kernel::{TileShape, attend_tile};
-use super::packed::{PackedHead, PackedLimits, PackedShape, largest_magnitude};
+use super::packed::{PackedHead, PackedLimits, PackedShape, largest_magnitude, largest_score};
 use super::query_block::QueryBlock;
 use super::tile::{GatheredColumns, Tile, TileCursor};
 use crate::error::{Error, Result};
@@ -77,8 +77,8 @@ pub(crate) unsafe fn attend_blocks<I: Instance, const R: usize, const V: usize>(
     let tokens = |block: usize| block * BLOCK..((block + 1) * BLOCK).min(geometry.queries());
     for (i, block) in range.clone().enumerate() {
         work.lowering.layout_into(block, &mut layouts[i]);
-        let largest = blocks[i].start::<I>(work.inputs, work.head, tokens(block));
-        check_queries(work, largest, tokens(block))?;
+        let longest = blocks[i].start::<I>(work.inputs, work.head, tokens(block));
+        check_queries(work, longest, tokens(block))?;
     }
     let mut cursors: [TileCursor; BLOCKS_IN_STEP] = Default::default();
     let mut pending = true;
@@ -100,9 +100,9 @@ pub(crate) unsafe fn attend_blocks<I: Instance, const R: usize, const V: usize>(
     Ok(())
 }
 
-/// Refuses queries that are not finite, or so large that a score could overflow.
-fn check_queries(work: &HeadWork<'_>, largest: f32, tokens: Range<usize>) -> Result<()> {
-    if largest.is_infinite() {
+/// Refuses queries that are not finite, or so long (by the longest) that a score could leave the range of `f32`.
+fn check_queries(work: &HeadWork<'_>, longest: f64, tokens: Range<usize>) -> Result<()> {
+    if longest.is_infinite() {
         let mut row = vec![0.0f32; work.inputs.head_dim()];
         let is_bad = |&token: &usize| {
             work.inputs.q().read_row(token, work.head, &mut row);
@@ -111,12 +111,13 @@ fn check_queries(work: &HeadWork<'_>, largest: f32, tokens: Range<usize>) -> Res
         let token = tokens.clone().find(is_bad).unwrap_or(tokens.start);
         return Err(Error::NotFinite { tensor: "q", token, head: work.head });
     }
-    let limit = f64::from(PackedLimits::default().score);
-    let factor = f64::from(work.inputs.factor()) * work.inputs.head_dim() as f64;
-    let bound = f64::from(largest) * f64::from(work.packed.largest_key) * factor;
-    // Without the softmax factor, which arithmetics apply before or after, the sums must not overflow either.
-    if bound.max(bound / factor * work.inputs.head_dim() as f64) > limit {
-        return Err(Error::TooLarge { what: "score", found: bound, limit });
-    }
-    Ok(())
+    let product = longest * work.packed.longest_key;
+    let score = product * f64::from(work.inputs.factor());
+    // Arithmetics apply the softmax factor before or after. Written so that NaN fails: the factor may be infinite.
+    let within = |found: f64, limit: f64| match found <= limit {
+        true => Ok(()),
+        false => Err(Error::TooLarge { what: "score", found, limit }),
+    };
+    within(product, PackedLimits::default().product)?;
+    within(score, largest_score(work.inputs.head_dim()))
 }

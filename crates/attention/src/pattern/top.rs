@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-/// Indices of the `count` highest scores, ascending; those in `kept` are chosen before all others. Of equal scores the lower
-/// index wins.
+/// Indices of the `count` highest scores, ascending; those in `kept` are chosen before all others, NaN after
+/// all others. Of equal scores the lower index wins.
 pub(super) fn best(scores: &[f32], kept: Range<usize>, count: usize) -> Vec<u32> {
     if count >= scores.len() {
         return (0..scores.len() as u32).collect();
@@ -13,8 +13,13 @@ pub(super) fn best(scores: &[f32], kept: Range<usize>, count: usize) -> Vec<u32>
     }
     // One integer per candidate that sorts as wanted: score descending in the high half, index ascending in the low one.
     let rank = |(index, &score): (usize, &f32)| -> u64 {
-        let score = if kept.contains(&index) { f32::INFINITY } else { score };
-        u64::from(!ascending_bits(score)) << 32 | index as u64
+        let place = match score {
+            // even infinity has a place after 0
+            _ if kept.contains(&index) => 0,
+            _ if score.is_nan() => u32::MAX,
+            _ => !ascending_bits(score),
+        };
+        u64::from(place) << 32 | index as u64
     };
     let mut ranks: Vec<u64> = scores.iter().enumerate().map(rank).collect();
     ranks.select_nth_unstable(count - 1);
@@ -38,6 +43,7 @@ mod tests {
     fn lower_index_wins_a_tie() {
         assert_eq!(best(&[1.0, 3.0, 3.0, 3.0, 0.0], 0..0, 2), [1, 2]);
         assert_eq!(best(&[0.0, 0.0, 5.0, 0.0], 3..4, 2), [2, 3]);
+        assert_eq!(best(&[f32::NAN, f32::INFINITY, 0.0, 1.0], 2..3, 2), [1, 2]);
         assert_eq!(best(&[f32::NEG_INFINITY, -1.0, -0.5], 0..0, 1), [2]);
     }
 
