@@ -20,9 +20,9 @@ pub struct HeadReport {
     pub pairs: u64,
     /// Pairs that dense attention computes.
     pub causal_pairs: u64,
-    /// Wall-clock time of the online estimate.
+    /// Wall-clock time of the online estimate, of building the index, and of counting its pairs.
     pub index_time: Duration,
-    /// This head's part of the attention's wall-clock time.
+    /// This head's part of the kernels' wall-clock time, without what heads share (packing of K and V).
     pub kernel_time: Duration,
 }
 

@@ -93,6 +93,17 @@ impl Geometry {
         let start = self.offset() + block * BLOCK;
         start..(start + BLOCK).min(self.keys)
     }
+    /// Pairs of the nearest `count` keys of every query, within the sliding window.
+    pub(crate) fn nearest_pairs(self, count: usize) -> u64 {
+        let window = self.window.unwrap_or(usize::MAX).min(count);
+        Self { window: Some(window), ..self }.causal_pairs()
+    }
+    /// The first queries, and the last `last` (or all).
+    pub(crate) fn split_last(self, last: usize) -> (Self, Self) {
+        let last = last.min(self.queries);
+        let first = Self { queries: self.queries - last, keys: self.keys - last, ..self };
+        (first, Self { queries: last, ..self })
+    }
     /// Query-key pairs that dense attention computes: the causal area, within the sliding window.
     pub fn causal_pairs(&self) -> u64 {
         let window = self.window.unwrap_or(self.keys).min(self.keys) as u64;

@@ -2,7 +2,7 @@
 //!
 //! Before a model answers, it reads its prompt, and attention costs the square of the prompt's length. Most of that work does
 //! not matter: in each head a query looks at few keys, in one of a few shapes. This crate computes only those, on the CPU, at
-//! close to the machine's peak; nothing is ever slower than dense attention.
+//! close to the machine's peak; a head for which that would not pay runs dense.
 //!
 //! # One layer, one call
 //!

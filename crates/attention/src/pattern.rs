@@ -123,7 +123,8 @@ impl HeadPattern {
     pub(crate) fn least_pairs(&self, geometry: Geometry) -> u64 {
         match *self {
             Self::Dense => geometry.causal_pairs(),
-            Self::AShape { .. } | Self::TriShape { .. } => 0,
+            Self::AShape { sink, local } => a_shape::least_pairs(geometry, sink, local),
+            Self::TriShape { sink, local, last } => tri_shape::least_pairs(geometry, sink, local, last),
             Self::VerticalSlash { slash, .. } => vertical_slash::least_pairs(geometry, slash),
             Self::BlockSparse { top_k } => block_sparse::least_pairs(geometry, top_k),
         }
@@ -139,6 +140,49 @@ impl fmt::Display for HeadPattern {
             Self::TriShape { sink, local, last } => write!(f, " (sink {sink}, local {local}, last {last})"),
             Self::VerticalSlash { vertical, slash } => write!(f, " (vertical {vertical}, slash {slash})"),
             Self::BlockSparse { top_k } => write!(f, " (top {top_k} blocks)"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::{KeyLayout, Lowering};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn static_shapes_are_what_the_paper_says(
+            (queries, offset) in (1usize..400, 0usize..200),
+            window in prop::option::of(1usize..500),
+            (sink, local, last) in (0usize..150, 0usize..300, 0usize..150),
+        ) {
+            let geometry = Geometry::chunk(queries, queries + offset, window).unwrap();
+            let a_shape = (HeadPattern::AShape { sink, local }, a_shape::index(geometry, sink, local).unwrap(), 0);
+            let tri_shape = HeadPattern::TriShape { sink, local, last };
+            let tri_shape = (tri_shape, tri_shape::index(geometry, sink, local, last).unwrap(), last);
+            for (pattern, index, dense_rows) in [a_shape, tri_shape] {
+                let lowering = Lowering::new(&index, geometry).unwrap();
+                let mut layout = KeyLayout::default();
+                let mut pairs = 0;
+                for block in 0..geometry.query_blocks() {
+                    lowering.layout_into(block, &mut layout);
+                    pairs += layout.pairs();
+                    for i in layout.queries() {
+                        for j in 0..=i {
+                            let visible = window.is_none_or(|window| i - j < window);
+                            let wanted = j < sink || i - j < local.max(1) || i + dense_rows >= geometry.keys();
+                            prop_assert!(!(visible && wanted) || layout.contains(i, j), "{pattern}: {i}, {j}");
+                            prop_assert!(visible || !layout.contains(i, j), "{pattern}: {i}, {j}");
+                        }
+                    }
+                }
+                let least = pattern.least_pairs(geometry);
+                prop_assert!(least <= pairs, "{pattern}: at least {least}, found {pairs}");
+                if window.is_none() && sink + local >= geometry.keys() {
+                    prop_assert_eq!(least, geometry.causal_pairs());
+                }
+            }
         }
     }
 }

@@ -139,3 +139,32 @@ fn the_report_counts_canonical_pairs() {
     assert_eq!(report.pairs(), Lowering::new(&index, inputs.geometry()).unwrap().pairs());
     assert!(!report.heads[0].ran_dense);
 }
+
+/// Twice the scale is the same as queries twice as long: both are exact in floating point.
+#[test]
+fn the_softmax_scale_multiplies_scores() {
+    use minference_attention::{Arithmetic, SparseIndex, synthetic};
+    let (tokens, head_dim) = (150, 64);
+    let [q, k, v] = [1, 2, 3].map(|seed| synthetic::normal(tokens * head_dim, seed));
+    let doubled: Vec<f32> = q.iter().map(|x| 2.0 * x).collect();
+    for set in InstructionSet::available() {
+        let builder = CpuBackend::builder().threads(1).instruction_set(set).arithmetic(Arithmetic::F32);
+        let backend = builder.build().unwrap();
+        for queries in [tokens, 1] {
+            let attend = |q: &[f32], scale: Option<f32>| {
+                let q = TensorView::new(&q[(tokens - queries) * head_dim..], [queries, 1, head_dim]).unwrap();
+                let kv = [&k, &v].map(|data| TensorView::new(data, [tokens, 1, head_dim]).unwrap());
+                let mut inputs = AttentionInputs::new(q, kv[0], kv[1]).unwrap();
+                if let Some(scale) = scale {
+                    inputs = inputs.with_scale(scale).unwrap();
+                }
+                let mut output = vec![0.0f32; queries * head_dim];
+                let mut target = TensorViewMut::new(&mut output, [queries, 1, head_dim]).unwrap();
+                backend.attend(&inputs, &[SparseIndex::Dense], &mut target).unwrap();
+                output
+            };
+            assert_eq!(attend(&q, Some(0.25)), attend(&doubled, None), "{set:?}, {queries} queries");
+            assert_ne!(attend(&q, Some(0.25)), attend(&q, None));
+        }
+    }
+}

@@ -18,3 +18,9 @@ pub(super) fn lines(geometry: Geometry, sink: usize, local: usize) -> (Vec<u32>,
     let up_to = |count: usize| (0..count.min(geometry.keys()) as u32).collect();
     (up_to(sink), up_to(local.max(1)))
 }
+
+/// Pairs that an A-shape covers at least: the rounding of spans may add some, and a sliding window may hide the first keys.
+pub(super) fn least_pairs(geometry: Geometry, sink: usize, local: usize) -> u64 {
+    let local = local.max(1);
+    geometry.nearest_pairs(if geometry.window().is_some() { local } else { local.saturating_add(sink) })
+}

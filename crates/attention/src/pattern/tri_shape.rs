@@ -13,3 +13,9 @@ pub fn index(geometry: Geometry, sink: usize, local: usize, last: usize) -> Resu
     let (columns, diagonals) = a_shape::lines(geometry, sink, local);
     SparseIndex::lines_then_dense(columns, diagonals, geometry.queries().saturating_sub(last))
 }
+
+/// Pairs that a tri-shape covers at least.
+pub(super) fn least_pairs(geometry: Geometry, sink: usize, local: usize, last: usize) -> u64 {
+    let (first, last) = geometry.split_last(last);
+    a_shape::least_pairs(first, sink, local) + last.causal_pairs()
+}

@@ -1,7 +1,7 @@
 //! `minference bench attention`.
 
 use super::inputs::{Inputs, Sizes};
-use super::options::{Compute, Dtype, median};
+use super::options::{Compute, Dtype, check_repeats, median};
 use super::table;
 use crate::interrupt::Interrupt;
 use anyhow::{Context, Result, ensure};
@@ -177,6 +177,7 @@ impl Options {
             head_dim: self.head_dim,
             element_type: self.dtype.into(),
         };
+        sizes.check()?;
         Ok(match self.structure {
             Structure::Planted => Inputs::planted(sizes, self.seed),
             Structure::Noise => Inputs::noise(sizes, self.seed),
@@ -185,7 +186,16 @@ impl Options {
 }
 
 pub(super) fn run(options: &Options) -> Result<()> {
-    ensure!(options.repeats > 0, "--repeats: expected at least 1, found 0");
+    check_repeats(options.repeats)?;
+    if let Some(path) = &options.json {
+        // found out now rather than after the measurements; nothing is left behind if these don't come to an end
+        let existed = path.exists();
+        let file = std::fs::OpenOptions::new().append(true).create(true).open(path);
+        file.with_context(|| format!("can't write {}", path.display()))?;
+        if !existed {
+            std::fs::remove_file(path).with_context(|| format!("can't write {}", path.display()))?;
+        }
+    }
     let interrupt = Interrupt::listen()?;
     let backend = options.compute.backend()?;
     let recorded = match &options.input {

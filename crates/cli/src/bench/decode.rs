@@ -1,10 +1,10 @@
 //! `minference bench decode`: one query over a long cache is bound by memory, so the measure is bytes per second.
 
 use super::inputs::{Inputs, Sizes};
-use super::options::{Compute, Dtype, median};
+use super::options::{Compute, Dtype, check_repeats, median};
 use super::table::{duration, new_table};
 use crate::interrupt::Interrupt;
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use clap::Args;
 use minference_attention::{AttentionBackend, ElementType, SparseIndex, TensorViewMut};
 use std::time::Instant;
@@ -35,13 +35,12 @@ pub(crate) struct Options {
 }
 
 pub(super) fn run(options: &Options) -> Result<()> {
-    ensure!(options.repeats > 0, "--repeats: expected at least 1, found 0");
+    check_repeats(options.repeats)?;
     let interrupt = Interrupt::listen()?;
     let backend = options.compute.backend()?;
     let element_type = ElementType::from(options.dtype);
     let mut table = new_table(&["cache", "bytes", "per token", "GB/s", "memory reads at", "of that"]);
     for &tokens in &options.tokens {
-        ensure!(tokens > 0, "--tokens: expected at least 1, found 0");
         let sizes = Sizes {
             tokens,
             queries: 1,
@@ -50,6 +49,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
             head_dim: options.head_dim,
             element_type,
         };
+        sizes.check()?;
         let generated = Inputs::noise(sizes, 1);
         let inputs = generated.view()?;
         let bytes = 2 * tokens * options.kv_heads * options.head_dim * element_type.bytes();

@@ -59,6 +59,25 @@ pub(crate) struct Sizes {
     pub(crate) element_type: ElementType,
 }
 
+impl Sizes {
+    /// Refuses sizes beyond what the kernels take, before memory is asked for.
+    pub(crate) fn check(&self) -> Result<()> {
+        const MAX_TOKENS: usize = 1 << 30;
+        const MAX_ROW: usize = 1 << 20;
+        let tokens = self.tokens;
+        ensure!((1..=MAX_TOKENS).contains(&tokens), "--tokens: expected 1 to {MAX_TOKENS}, found {tokens}");
+        ensure!(self.heads > 0 && self.kv_heads > 0, "--heads and --kv-heads: expected at least 1");
+        let row = self.heads.max(self.kv_heads).checked_mul(self.head_dim);
+        ensure!(
+            row.is_some_and(|row| row <= MAX_ROW),
+            "--heads times --head-dim: expected at most {MAX_ROW}, found {} times {}",
+            self.heads.max(self.kv_heads),
+            self.head_dim
+        );
+        Ok(())
+    }
+}
+
 impl Inputs {
     /// Standard normal numbers.
     pub(crate) fn noise(sizes: Sizes, seed: u64) -> Self {
@@ -68,9 +87,9 @@ impl Inputs {
             Tensor::new(normal(shape.iter().product(), seed), shape, element_type)
         };
         Self {
-            q: tensor(queries, heads, 3 * seed),
-            k: tensor(tokens, kv_heads, 3 * seed + 1),
-            v: tensor(tokens, kv_heads, 3 * seed + 2),
+            q: tensor(queries, heads, seed.wrapping_mul(3)),
+            k: tensor(tokens, kv_heads, seed.wrapping_mul(3).wrapping_add(1)),
+            v: tensor(tokens, kv_heads, seed.wrapping_mul(3).wrapping_add(2)),
         }
     }
 
@@ -87,7 +106,7 @@ impl Inputs {
         };
         let group = heads / kv_heads;
         for kv_head in 0..kv_heads {
-            let seed = seed * 1000 + kv_head as u64;
+            let seed = seed.wrapping_mul(1000).wrapping_add(kv_head as u64);
             let head = planted_head(tokens, head_dim, &Planted::typical(tokens, seed), seed);
             place(&mut k, &head.k, kv_heads, kv_head);
             place(&mut v, &head.v, kv_heads, kv_head);

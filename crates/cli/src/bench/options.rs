@@ -1,6 +1,6 @@
 //! Choices that benchmarks share, as the command line spells them.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 use minference_attention::{Arithmetic, CpuBackend, ElementType, InstructionSet};
 
@@ -85,6 +85,13 @@ impl Compute {
         }
         builder.build().context("can't set up the CPU backend")
     }
+}
+
+/// Refuses a number of repeats that measures nothing, or never ends.
+pub(crate) fn check_repeats(repeats: usize) -> Result<()> {
+    const MOST: usize = 1_000_000;
+    ensure!((1..=MOST).contains(&repeats), "--repeats: expected 1 to {MOST}, found {repeats}");
+    Ok(())
 }
 
 /// Median of some numbers.
