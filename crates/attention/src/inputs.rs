@@ -4,8 +4,8 @@ use crate::error::{Error, Result};
 use crate::layout::Geometry;
 use crate::view::TensorView;
 
-/// Positions are kept in 32-bit lanes, with room to spare.
-const MAX_TOKENS: usize = 1 << 30;
+/// The longest prompt, in tokens: positions are kept in 32-bit lanes, with room to spare.
+pub const MAX_TOKENS: usize = 1 << 30;
 
 /// One layer's attention problem.
 ///

@@ -123,10 +123,16 @@ pub fn plan_head(
     let crossover = backend.crossover(inputs.k().element_type());
     let estimate = estimate_pairs(&crossover, pattern, geometry.keys());
     let most = crossover.share * causal_pairs as f64;
+    // Blocks are whole, so that how many pairs they will be is known, unless a window cuts them.
+    let is_open = match pattern {
+        HeadPattern::VerticalSlash { .. } => true,
+        HeadPattern::BlockSparse { .. } => geometry.window().is_some(),
+        HeadPattern::Dense | HeadPattern::AShape { .. } | HeadPattern::TriShape { .. } => false,
+    };
     // One query streams the cache once, which no selection of its keys would make cheaper.
     if geometry.queries() == 1
         || pattern.least_pairs(geometry) as f64 + estimate > most
-        || estimate > crossover.estimate_share * causal_pairs as f64
+        || is_open && estimate > crossover.estimate_share * causal_pairs as f64
     {
         return Ok((SparseIndex::Dense, causal_pairs));
     }

@@ -143,9 +143,8 @@ fn the_report_counts_canonical_pairs() {
 /// Twice the scale is the same as queries twice as long: both are exact in floating point.
 #[test]
 fn the_softmax_scale_multiplies_scores() {
-    use minference_attention::{Arithmetic, SparseIndex, synthetic};
     let (tokens, head_dim) = (150, 64);
-    let [q, k, v] = [1, 2, 3].map(|seed| synthetic::normal(tokens * head_dim, seed));
+    let [q, k, v] = [1, 2, 3].map(|seed| normal(tokens * head_dim, seed));
     let doubled: Vec<f32> = q.iter().map(|x| 2.0 * x).collect();
     for set in InstructionSet::available() {
         let builder = CpuBackend::builder().threads(1).instruction_set(set).arithmetic(Arithmetic::F32);

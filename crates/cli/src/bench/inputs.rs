@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use half::{bf16, f16};
+use minference_attention::inputs::MAX_TOKENS;
 use minference_attention::synthetic::{Planted, normal, planted_head};
 use minference_attention::{AttentionInputs, ElementType, TensorView};
 use safetensors::tensor::{Dtype, SafeTensors};
@@ -62,7 +63,6 @@ pub(crate) struct Sizes {
 impl Sizes {
     /// Refuses sizes beyond what the kernels take, before memory is asked for.
     pub(crate) fn check(&self) -> Result<()> {
-        const MAX_TOKENS: usize = 1 << 30;
         const MAX_ROW: usize = 1 << 20;
         let tokens = self.tokens;
         ensure!((1..=MAX_TOKENS).contains(&tokens), "--tokens: expected 1 to {MAX_TOKENS}, found {tokens}");
