@@ -5,7 +5,7 @@
 //! of threads or on the order of the work.
 
 use super::CpuBackend;
-use super::decode::{self, DecodeWork, PartialOutput};
+use super::decode::{self, PartialOutput};
 use super::instances::Kernels;
 use super::packed::{PackedHead, PackedLimits, PackedShape};
 use super::tile_loop::{BLOCKS_IN_STEP, HeadWork, Workspace};
@@ -227,31 +227,27 @@ fn attend_one_query(
     let geometry = inputs.geometry();
     let first_key = geometry.window().map_or(0, |window| geometry.keys() - window);
     let partitions = (geometry.keys() - first_key).div_ceil(decode::PARTITION);
-    let work = DecodeWork { inputs };
     let parts: Vec<PartialOutput> = backend.pool.install(|| {
-        (0..inputs.kv_heads() * partitions)
+        (0..partitions)
             .into_par_iter()
-            .map(|unit| {
-                let (kv_head, part) = (unit / partitions, unit % partitions);
+            .map(|part| {
                 let first = first_key + part * decode::PARTITION;
                 let keys = first..(first + decode::PARTITION).min(geometry.keys());
                 // SAFETY: the machine has the kernels' instruction set; there is one query, and the keys are in range.
-                unsafe { (kernels.decode)(&work, kv_head, keys) }
+                unsafe { (kernels.decode)(inputs, keys) }
             })
             .collect()
     });
-    let (group, head_dim) = (inputs.group_size(), inputs.head_dim());
-    for (kv_head, parts) in parts.chunks_exact(partitions).enumerate() {
-        let mut total = parts[0].clone();
-        parts[1..].iter().for_each(|part| total.merge(part));
-        for (i, (row, sum)) in total.output.chunks_exact_mut(head_dim).zip(&total.sums).enumerate() {
-            row.iter_mut().for_each(|x| *x /= sum);
-            if !total.finite || row.iter().any(|x| !x.is_finite()) {
-                return Err(why_not_finite(inputs));
-            }
-            // SAFETY: this thread alone writes.
-            unsafe { output.write_row(0, kv_head * group + i, row) };
+    let mut parts = parts.into_iter();
+    let mut total = parts.next().expect("a key at least: AttentionInputs checked it");
+    parts.for_each(|part| total.merge(&part));
+    for (head, (row, sum)) in total.output.chunks_exact_mut(inputs.head_dim()).zip(&total.sums).enumerate() {
+        row.iter_mut().for_each(|x| *x /= sum);
+        if !total.finite || row.iter().any(|x| !x.is_finite()) {
+            return Err(why_not_finite(inputs));
         }
+        // SAFETY: this thread alone writes.
+        unsafe { output.write_row(0, head, row) };
     }
     let kernel_time = start.elapsed() / inputs.heads() as u32;
     Ok(vec![HeadCost { kernel_time }; inputs.heads()])

@@ -2,7 +2,7 @@
 //! the instruction set. Everything generic is compiled into these entries; what calls them sees a table of functions.
 
 use super::block_scores::{BlockScoreWork, score_query_blocks};
-use super::decode::{DecodeWork, PartialOutput, decode_partition};
+use super::decode::{PartialOutput, decode_partition};
 use super::dot::float32::Float32;
 use super::dot::{ScoreDot, ValueDot};
 #[cfg(target_arch = "x86_64")]
@@ -60,7 +60,7 @@ pub(crate) struct Kernels {
     /// [`score_query_blocks`], in `f32`
     pub(crate) block_scores: unsafe fn(&BlockScoreWork<'_>, Range<usize>) -> Result<()>,
     /// [`decode_partition`], in `f32`
-    pub(crate) decode: unsafe fn(&DecodeWork<'_>, usize, Range<usize>) -> PartialOutput,
+    pub(crate) decode: unsafe fn(&AttentionInputs<'_>, Range<usize>) -> PartialOutput,
     /// [`multiply_adds`]
     pub(crate) multiply_adds: unsafe fn(u64) -> u64,
 }
@@ -71,6 +71,11 @@ impl Kernels {
         let keys = inputs.geometry().keys();
         PackedShape::new(keys, inputs.head_dim(), self.elements_per_word, self.keys_per_word)
     }
+}
+
+/// Vectors of a value row that decoding adds up at once, for eight heads, in the registers that a tile of so many has.
+const fn decode_vectors(tile_vectors: usize) -> usize {
+    tile_vectors / 2
 }
 
 /// Defines a constant table of kernels: the instance, the vectors per register tile, and the target features of the entries.
@@ -121,9 +126,9 @@ macro_rules! kernels {
                 unsafe { score_query_blocks::<InF32, $rows, $vectors>(work, query_blocks) }
             }
             $(#[target_feature(enable = $features)])?
-            unsafe fn decode(work: &DecodeWork<'_>, kv_head: usize, keys: Range<usize>) -> PartialOutput {
+            unsafe fn decode(inputs: &AttentionInputs<'_>, keys: Range<usize>) -> PartialOutput {
                 // SAFETY: as above.
-                unsafe { decode_partition::<<I as Instance>::Simd>(work, kv_head, keys) }
+                unsafe { decode_partition::<<I as Instance>::Simd, { decode_vectors($vectors) }>(inputs, keys) }
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn peak(rounds: u64) -> u64 {

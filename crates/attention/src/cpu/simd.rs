@@ -13,6 +13,9 @@ pub(crate) mod avx2;
 pub(crate) mod avx512;
 pub(crate) mod portable;
 
+/// Lanes of the widest vector.
+pub(crate) const MAX_LANES: usize = 16;
+
 /// A vector instruction set with lanes of 32 bits.
 ///
 /// # Safety
@@ -32,7 +35,7 @@ pub(crate) trait Simd: Copy + 'static {
     /// One truth value for each lane.
     type Mask: Copy;
 
-    /// Asks for the cache line at `from`, which need not be valid.
+    /// Asks for the cache line at `from`, which need not be valid, in the second-level cache.
     unsafe fn prefetch(from: *const u8);
     unsafe fn load(from: *const f32) -> Self::Float;
     unsafe fn store(to: *mut f32, value: Self::Float);
@@ -55,8 +58,8 @@ pub(crate) trait Simd: Copy + 'static {
     /// The larger lanes; `b` where a lane of `a` is NaN.
     unsafe fn max(a: Self::Float, b: Self::Float) -> Self::Float;
     unsafe fn sum_lanes(a: Self::Float) -> f32;
-    /// `LANES` rows of `LANES` numbers each: lane `r` of the result is the sum of row `r`.
-    unsafe fn sum_rows(rows: *const f32) -> Self::Float;
+    /// Lane `r` of the result is the sum of row `r`, of which the first `LANES` count.
+    unsafe fn sum_rows(rows: &[Self::Float; MAX_LANES]) -> Self::Float;
     /// Whether `a < limit` in every lane; NaN is not less.
     unsafe fn all_less(a: Self::Float, limit: f32) -> bool;
 

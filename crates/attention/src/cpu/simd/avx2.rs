@@ -4,19 +4,18 @@
 // everything below is an intrinsic under just that contract.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
-use super::Simd;
+use super::{MAX_LANES, Simd};
 use std::arch::x86_64::*;
 
 #[derive(Clone, Copy)]
 pub(crate) struct Avx2;
 
-/// Sums of four rows within each half. A function, not a closure, which could not be `#[inline(always)]`.
+/// Sums within each half of the four rows from `first`. A function, not a closure, which could not be `#[inline(always)]`.
 #[inline(always)]
-unsafe fn sum_four_rows(rows: *const f32) -> __m256 {
+unsafe fn sum_four_rows(rows: &[__m256; MAX_LANES], first: usize) -> __m256 {
     unsafe {
-        let two = _mm256_hadd_ps(_mm256_loadu_ps(rows), _mm256_loadu_ps(rows.add(8)));
-        let other_two = _mm256_hadd_ps(_mm256_loadu_ps(rows.add(16)), _mm256_loadu_ps(rows.add(24)));
-        _mm256_hadd_ps(two, other_two)
+        let two = _mm256_hadd_ps(rows[first], rows[first + 1]);
+        _mm256_hadd_ps(two, _mm256_hadd_ps(rows[first + 2], rows[first + 3]))
     }
 }
 
@@ -29,7 +28,7 @@ impl Simd for Avx2 {
 
     #[inline(always)]
     unsafe fn prefetch(from: *const u8) {
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }
     }
     #[inline(always)]
     unsafe fn load(from: *const f32) -> __m256 {
@@ -97,9 +96,9 @@ impl Simd for Avx2 {
         }
     }
     #[inline(always)]
-    unsafe fn sum_rows(rows: *const f32) -> __m256 {
+    unsafe fn sum_rows(rows: &[__m256; MAX_LANES]) -> __m256 {
         unsafe {
-            let (a, b) = (sum_four_rows(rows), sum_four_rows(rows.add(4 * 8)));
+            let (a, b) = (sum_four_rows(rows, 0), sum_four_rows(rows, 4));
             _mm256_add_ps(_mm256_permute2f128_ps::<0x20>(a, b), _mm256_permute2f128_ps::<0x31>(a, b))
         }
     }

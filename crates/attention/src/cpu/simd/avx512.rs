@@ -4,7 +4,7 @@
 // everything below is an intrinsic under just that contract.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
-use super::Simd;
+use super::{MAX_LANES, Simd};
 use std::arch::x86_64::*;
 
 #[derive(Clone, Copy)]
@@ -14,18 +14,16 @@ pub(crate) struct Avx512;
 
 /// Sums of two rows, in halves: each quarter holds `a0+a2, b0+b2, a1+a3, b1+b3`.
 #[inline(always)]
-unsafe fn sum_two_rows(rows: *const f32) -> __m512 {
-    unsafe {
-        let (a, b) = (_mm512_loadu_ps(rows), _mm512_loadu_ps(rows.add(16)));
-        _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b))
-    }
+unsafe fn sum_two_rows(a: __m512, b: __m512) -> __m512 {
+    unsafe { _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b)) }
 }
 
-/// Sums of four rows within each quarter.
+/// Sums within each quarter of the four rows from `first`.
 #[inline(always)]
-unsafe fn sum_four_rows(rows: *const f32) -> __m512 {
+unsafe fn sum_four_rows(rows: &[__m512; MAX_LANES], first: usize) -> __m512 {
     unsafe {
-        let (a, b) = (_mm512_castps_pd(sum_two_rows(rows)), _mm512_castps_pd(sum_two_rows(rows.add(32))));
+        let a = _mm512_castps_pd(sum_two_rows(rows[first], rows[first + 1]));
+        let b = _mm512_castps_pd(sum_two_rows(rows[first + 2], rows[first + 3]));
         let (low, high) = (_mm512_unpacklo_pd(a, b), _mm512_unpackhi_pd(a, b));
         _mm512_add_ps(_mm512_castpd_ps(low), _mm512_castpd_ps(high))
     }
@@ -46,7 +44,7 @@ impl Simd for Avx512 {
 
     #[inline(always)]
     unsafe fn prefetch(from: *const u8) {
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }
     }
     #[inline(always)]
     unsafe fn load(from: *const f32) -> __m512 {
@@ -110,12 +108,12 @@ impl Simd for Avx512 {
         unsafe { _mm512_reduce_add_ps(a) }
     }
     #[inline(always)]
-    unsafe fn sum_rows(rows: *const f32) -> __m512 {
+    unsafe fn sum_rows(rows: &[__m512; MAX_LANES]) -> __m512 {
         // A tree in which every step joins two vectors of partial sums into one: first rows, then pairs, then (across 128-bit
         // quarters) quadruples and eights. Quarter q of the result holds the sums of rows 4q..4q+4.
         unsafe {
-            let low = join_quarters(sum_four_rows(rows), sum_four_rows(rows.add(4 * 16)));
-            let high = join_quarters(sum_four_rows(rows.add(8 * 16)), sum_four_rows(rows.add(12 * 16)));
+            let low = join_quarters(sum_four_rows(rows, 0), sum_four_rows(rows, 4));
+            let high = join_quarters(sum_four_rows(rows, 8), sum_four_rows(rows, 12));
             join_quarters(low, high)
         }
     }

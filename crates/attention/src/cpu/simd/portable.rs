@@ -3,7 +3,7 @@
 // SAFETY: only the pointer accesses need the trait's contract; the rest is arithmetic on arrays.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
-use super::Simd;
+use super::{MAX_LANES, Simd};
 use half::{bf16, f16};
 use std::array::from_fn;
 
@@ -86,8 +86,8 @@ impl Simd for Portable {
         (a[0] + a[2]) + (a[1] + a[3])
     }
     #[inline(always)]
-    unsafe fn sum_rows(rows: *const f32) -> [f32; 4] {
-        from_fn(|r| unsafe { Self::sum_lanes(Self::load(rows.add(4 * r))) })
+    unsafe fn sum_rows(rows: &[[f32; 4]; MAX_LANES]) -> [f32; 4] {
+        from_fn(|r| unsafe { Self::sum_lanes(rows[r]) })
     }
     #[inline(always)]
     unsafe fn all_less(a: [f32; 4], limit: f32) -> bool {
