@@ -8,6 +8,7 @@
 //! | `micro_kernel`, `tile_loop` | the attention kernel, once for all patterns and instruction sets |
 //! | `line_scores`, `block_scores` | the online estimates |
 //! | `decode` | a single query |
+//! | `stored` | the caller's element types, widened |
 //! | `instances` | which instruction set goes with which arithmetic; the only entries to all of the above |
 //! | `instruction_set` | what the machine has, and what was asked for |
 //! | `attend`, `estimate` | the work of a call, spread over threads |
@@ -43,6 +44,7 @@ mod peak;
 mod query_block;
 mod simd;
 mod spare_buffers;
+mod stored;
 mod tile;
 mod tile_loop;
 
@@ -269,12 +271,12 @@ impl AttentionBackend for CpuBackend {
         attend::attend(self, inputs, indices, output)
     }
 
-    /// Measured with `minference bench attention`; see `benchmarks/attention.md`. Estimates are always `f32`, so that they cost
+    /// Measured with `minference bench attention`; see `benchmarks/attention.md`. Estimates are partly `f32` whatever the arithmetic, so that they cost
     /// more pairs where attention itself is faster.
     fn crossover(&self, element_type: ElementType) -> Crossover {
         let (line_estimate, block_estimate) = match self.arithmetic_for(element_type) {
-            Arithmetic::Bits16 => (190.0, 90.0),
-            _ => (90.0, 48.0),
+            Arithmetic::Bits16 => (130.0, 90.0),
+            _ => (80.0, 48.0),
         };
         Crossover { share: 0.9, line_estimate, block_estimate, estimate_share: 0.03 }
     }

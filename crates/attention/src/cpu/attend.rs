@@ -7,7 +7,7 @@
 use super::CpuBackend;
 use super::decode::{self, PartialOutput};
 use super::instances::Kernels;
-use super::packed::{PackedHead, PackedLimits, PackedShape};
+use super::packed::{PackedHead, PackedShape};
 use super::tile_loop::{BLOCKS_IN_STEP, HeadWork, Workspace};
 use crate::backend::HeadCost;
 use crate::error::{Error, Result};
@@ -104,7 +104,6 @@ impl Call<'_> {
                     head.value_scale = value_scale(self.inputs, first_head + i, limit);
                 }
             }
-            let limits = PackedLimits::default();
             let parts: Vec<_> = packed
                 .iter_mut()
                 .enumerate()
@@ -117,7 +116,7 @@ impl Call<'_> {
                 .map(|(kv_head, part)| {
                     // SAFETY: the kernels belong to an instruction set that the machine has (checked when the backend was
                     // built).
-                    Ok((kv_head, unsafe { (self.kernels.pack)(part, self.inputs, kv_head, limits) }?))
+                    Ok((kv_head, unsafe { (self.kernels.pack)(part, self.inputs, kv_head) }?))
                 })
                 .collect::<Result<_>>()?;
             for (i, head) in packed.iter_mut().enumerate() {
@@ -234,7 +233,7 @@ fn attend_one_query(
                 let first = first_key + part * decode::PARTITION;
                 let keys = first..(first + decode::PARTITION).min(geometry.keys());
                 // SAFETY: the machine has the kernels' instruction set; there is one query, and the keys are in range.
-                unsafe { (kernels.decode)(inputs, keys) }
+                unsafe { (kernels.float32.decode)(inputs, keys) }
             })
             .collect()
     });

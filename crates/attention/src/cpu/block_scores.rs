@@ -57,9 +57,10 @@ pub(crate) unsafe fn score_query_blocks<I: Instance, const R: usize, const V: us
     let key_words = head_dim / I::Score::ELEMENTS_PER_WORD;
     let mut queries = QueryBlock::new(head_dim, key_words)?;
     let first = query_blocks.start;
-    queries.start_rows::<I>(query_blocks.len(), work.scale, |row, out| {
+    let read = |row: usize, out: &mut [f32]| {
         out.copy_from_slice(&work.pooled_queries[(first + row) * head_dim..][..head_dim]);
-    });
+    };
+    unsafe { queries.start_rows::<I>(query_blocks.len(), work.scale, read) };
     let shape = TileShape { head_dim, key_words, window: i32::MAX };
     let last_query = work.geometry.block_queries(query_blocks.end - 1).end - 1;
     let key_blocks = (last_query / BLOCK + 1).next_multiple_of(CHUNK);
@@ -70,7 +71,7 @@ pub(crate) unsafe fn score_query_blocks<I: Instance, const R: usize, const V: us
     for (first_key, scores) in (0..key_blocks).step_by(CHUNK).zip(scores.chunks_exact_mut(CHUNK * BLOCK)) {
         for (i, words) in packed.chunks_exact_mut(key_words).enumerate() {
             let row = &work.pooled_keys[(first_key + i) * head_dim..][..head_dim];
-            key_scales[i] = I::Score::pack_row(row, words);
+            key_scales[i] = unsafe { I::Score::pack_row(row, words) };
         }
         let chunk = Chunk {
             keys: packed.as_ptr(),

@@ -5,15 +5,14 @@
 #![allow(clippy::undocumented_unsafe_blocks)]
 
 mod head_chunk;
-mod stored;
 
 use super::simd::Simd;
+use super::stored::Stored;
 use crate::inputs::AttentionInputs;
 use crate::view::Elements;
 use half::{bf16, f16};
 use head_chunk::{HeadChunk, Rows, STEP, most_heads};
 use std::ops::Range;
-use stored::Stored;
 
 /// Keys that one task streams: a fixed number, so that the result does not depend on the number of threads.
 pub(crate) const PARTITION: usize = 1024;

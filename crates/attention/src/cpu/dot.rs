@@ -46,7 +46,7 @@ pub(crate) trait ScoreDot<S: Simd> {
     ) -> S::Float;
 
     /// Packs one row (of a query or a key) and returns its scale: `row = scale * packed`.
-    fn pack_row(row: &[f32], words: &mut [u32]) -> f32;
+    unsafe fn pack_row(row: &[f32], words: &mut [u32]) -> f32;
 }
 
 /// Arithmetic of `P V`.

@@ -41,7 +41,7 @@ pub(super) fn last_query_scores(
         let parts: Vec<_> = exponentials
             .into_par_iter()
             // SAFETY: as above.
-            .map(|part| unsafe { (kernels.line_scores)(part, &total, work.last_queries) })
+            .map(|part| unsafe { (kernels.float32.line_scores)(part, &total, work.last_queries) })
             .collect::<Result<_>>()?;
         let mut scores = LineScores { columns: Vec::with_capacity(keys), diagonals: vec![0.0; keys] };
         for part in parts {
@@ -93,7 +93,7 @@ pub(super) fn pooled_block_scores(
         (0..groups).into_par_iter().rev().with_max_len(1).try_for_each(|group| {
             let range = group * BLOCK..((group + 1) * BLOCK).min(geometry.query_blocks());
             // SAFETY: as above: the machine has the kernels' instruction set.
-            unsafe { (kernels.block_scores)(&work, range) }
+            unsafe { (kernels.float32.block_scores)(&work, range) }
         })
     })
 }

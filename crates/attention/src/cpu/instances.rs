@@ -10,7 +10,7 @@ use super::dot::{bfloat16::BFloat16, float16::Float16, int16::Int16};
 use super::line_scores::{
     Exponentials, LineStatistics, LineWork, PartitionScores, exponentials_of_partition, score_partition,
 };
-use super::packed::{PackedLimits, PackedPart, PackedShape};
+use super::packed::{PackedPart, PackedShape};
 use super::peak::multiply_adds;
 use super::simd::{Simd, portable::Portable};
 #[cfg(target_arch = "x86_64")]
@@ -50,19 +50,26 @@ pub(crate) struct Kernels {
     pub(crate) keys_per_word: usize,
     pub(crate) value_limit: Option<f32>,
     /// [`PackedPart::pack`]
-    pub(crate) pack: unsafe fn(PackedPart<'_>, &AttentionInputs<'_>, usize, PackedLimits) -> Result<f64>,
+    pub(crate) pack: unsafe fn(PackedPart<'_>, &AttentionInputs<'_>, usize) -> Result<f64>,
     /// [`attend_blocks`]
     pub(crate) attend: unsafe fn(&HeadWork<'_>, Range<usize>, &mut Workspace) -> Result<()>,
-    /// [`exponentials_of_partition`], in `f32`
+    /// [`exponentials_of_partition`], with the instance's scores and `f32` values
     pub(crate) exponentials: unsafe fn(&LineWork<'_>, Range<usize>, Vec<u32>) -> Result<Exponentials>,
-    /// [`score_partition`], in `f32`
-    pub(crate) line_scores: unsafe fn(Exponentials, &LineStatistics, usize) -> Result<PartitionScores>,
-    /// [`score_query_blocks`], in `f32`
-    pub(crate) block_scores: unsafe fn(&BlockScoreWork<'_>, Range<usize>) -> Result<()>,
-    /// [`decode_partition`], in `f32`
-    pub(crate) decode: unsafe fn(&AttentionInputs<'_>, Range<usize>) -> PartialOutput,
     /// [`multiply_adds`]
     pub(crate) multiply_adds: unsafe fn(u64) -> u64,
+    /// What is computed in `f32` whatever the arithmetic.
+    pub(crate) float32: Float32Kernels,
+}
+
+/// The functions of an instruction set that compute in `f32`; all instances with its vectors share them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Float32Kernels {
+    /// [`score_partition`]
+    pub(crate) line_scores: unsafe fn(Exponentials, &LineStatistics, usize) -> Result<PartitionScores>,
+    /// [`score_query_blocks`]
+    pub(crate) block_scores: unsafe fn(&BlockScoreWork<'_>, Range<usize>) -> Result<()>,
+    /// [`decode_partition`]
+    pub(crate) decode: unsafe fn(&AttentionInputs<'_>, Range<usize>) -> PartialOutput,
 }
 
 impl Kernels {
@@ -73,18 +80,53 @@ impl Kernels {
     }
 }
 
-/// Vectors of a value row that decoding adds up at once, for eight heads, in the registers that a tile of so many has.
-const fn decode_vectors(tile_vectors: usize) -> usize {
-    tile_vectors / 2
+/// Defines a constant table of `f32` kernels: the vectors, how many of them fill a register tile (and how many of a value row
+/// decoding adds up at once), and the target features of the entries.
+macro_rules! float32_kernels {
+    ($name:ident: $simd:ty, tile: $rows:literal by $vectors:literal, decode: $decode:literal $(, features: $features:literal)?) => {
+        const $name: Float32Kernels = {
+            // SAFETY of all entries: the caller's contract is that of the function called.
+            $(#[target_feature(enable = $features)])?
+            unsafe fn line_scores(
+                exponentials: Exponentials,
+                total: &LineStatistics,
+                last_queries: usize,
+            ) -> Result<PartitionScores> {
+                // SAFETY: as above.
+                unsafe { score_partition::<$simd>(exponentials, total, last_queries) }
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn block_scores(work: &BlockScoreWork<'_>, query_blocks: Range<usize>) -> Result<()> {
+                // SAFETY: as above.
+                unsafe { score_query_blocks::<InFloat32<$simd>, $rows, $vectors>(work, query_blocks) }
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn decode(inputs: &AttentionInputs<'_>, keys: Range<usize>) -> PartialOutput {
+                // SAFETY: as above.
+                unsafe { decode_partition::<$simd, $decode>(inputs, keys) }
+            }
+            Float32Kernels { line_scores, block_scores, decode }
+        };
+    };
 }
 
-/// Defines a constant table of kernels: the instance, the vectors per register tile, and the target features of the entries.
+float32_kernels! { FLOAT32_PORTABLE: Portable, tile: 4 by 2, decode: 1 }
+#[cfg(target_arch = "x86_64")]
+float32_kernels! { FLOAT32_AVX2: Avx2, tile: 4 by 2, decode: 1, features: "avx2,fma,f16c" }
+#[cfg(target_arch = "x86_64")]
+float32_kernels! {
+    FLOAT32_AVX512: Avx512, tile: 4 by 4, decode: 2, features: "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c"
+}
+
+/// Defines a constant table of kernels: the instance, the vectors per register tile, the `f32` kernels of its instruction set,
+/// and the target features of the entries.
 macro_rules! kernels {
-    ($(#[$doc:meta])* $name:ident: $instance:ty, tile: $rows:literal by $vectors:literal $(, features: $features:literal)?) => {
+    ($(#[$doc:meta])* $name:ident: $instance:ty, tile: $rows:literal by $vectors:literal, float32: $float32:ident
+     $(, features: $features:literal)?) => {
         $(#[$doc])*
         pub(crate) const $name: Kernels = {
             type I = $instance;
-            type InF32 = InFloat32<<I as Instance>::Simd>;
+            type Estimate = Of<<I as Instance>::Simd, <I as Instance>::Score, Float32>;
 
             // SAFETY of all entries: the caller's contract is that of the function called.
             $(#[target_feature(enable = $features)])?
@@ -92,10 +134,9 @@ macro_rules! kernels {
                 part: PackedPart<'_>,
                 inputs: &AttentionInputs<'_>,
                 kv_head: usize,
-                limits: PackedLimits,
             ) -> Result<f64> {
                 // SAFETY: as above.
-                unsafe { part.pack::<I>(inputs, kv_head, limits) }
+                unsafe { part.pack::<I>(inputs, kv_head) }
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn attend(work: &HeadWork<'_>, blocks: Range<usize>, workspace: &mut Workspace) -> Result<()> {
@@ -109,26 +150,7 @@ macro_rules! kernels {
                 values: Vec<u32>,
             ) -> Result<Exponentials> {
                 // SAFETY: as above.
-                unsafe { exponentials_of_partition::<InF32, $rows, $vectors>(work, keys, values) }
-            }
-            $(#[target_feature(enable = $features)])?
-            unsafe fn line_scores(
-                exponentials: Exponentials,
-                total: &LineStatistics,
-                last_queries: usize,
-            ) -> Result<PartitionScores> {
-                // SAFETY: as above.
-                unsafe { score_partition::<<I as Instance>::Simd>(exponentials, total, last_queries) }
-            }
-            $(#[target_feature(enable = $features)])?
-            unsafe fn block_scores(work: &BlockScoreWork<'_>, query_blocks: Range<usize>) -> Result<()> {
-                // SAFETY: as above.
-                unsafe { score_query_blocks::<InF32, $rows, $vectors>(work, query_blocks) }
-            }
-            $(#[target_feature(enable = $features)])?
-            unsafe fn decode(inputs: &AttentionInputs<'_>, keys: Range<usize>) -> PartialOutput {
-                // SAFETY: as above.
-                unsafe { decode_partition::<<I as Instance>::Simd, { decode_vectors($vectors) }>(inputs, keys) }
+                unsafe { exponentials_of_partition::<Estimate, $rows, $vectors>(work, keys, values) }
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn peak(rounds: u64) -> u64 {
@@ -143,10 +165,8 @@ macro_rules! kernels {
                 pack,
                 attend,
                 exponentials,
-                line_scores,
-                block_scores,
-                decode,
                 multiply_adds: peak,
+                float32: $float32,
             }
         };
     };
@@ -154,38 +174,38 @@ macro_rules! kernels {
 
 kernels! {
     /// Whatever the compiler's baseline has.
-    PORTABLE: InFloat32<Portable>, tile: 4 by 2
+    PORTABLE: InFloat32<Portable>, tile: 4 by 2, float32: FLOAT32_PORTABLE
 }
 
 #[cfg(target_arch = "x86_64")]
 kernels! {
     /// AVX2 with FMA.
-    AVX2: InFloat32<Avx2>, tile: 4 by 2, features: "avx2,fma,f16c"
+    AVX2: InFloat32<Avx2>, tile: 4 by 2, float32: FLOAT32_AVX2, features: "avx2,fma,f16c"
 }
 
 #[cfg(target_arch = "x86_64")]
 kernels! {
     /// AVX-512, `f32` arithmetic.
-    AVX512: InFloat32<Avx512>, tile: 4 by 4, features: "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c"
+    AVX512: InFloat32<Avx512>, tile: 4 by 4, float32: FLOAT32_AVX512, features: "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c"
 }
 
 #[cfg(target_arch = "x86_64")]
 kernels! {
     /// AVX-512 with `bf16` pairs in both products.
-    AVX512_BF16: Of<Avx512, BFloat16, BFloat16>, tile: 4 by 4,
+    AVX512_BF16: Of<Avx512, BFloat16, BFloat16>, tile: 4 by 4, float32: FLOAT32_AVX512,
     features: "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c"
 }
 
 #[cfg(target_arch = "x86_64")]
 kernels! {
     /// AVX-512 with `i16` scores and `bf16` values.
-    AVX512_INT16_BF16: Of<Avx512, Int16, BFloat16>, tile: 4 by 4,
+    AVX512_INT16_BF16: Of<Avx512, Int16, BFloat16>, tile: 4 by 4, float32: FLOAT32_AVX512,
     features: "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512bf16,avx2,fma,f16c"
 }
 
 #[cfg(target_arch = "x86_64")]
 kernels! {
     /// AVX-512 with `i16` scores and `f16` values.
-    AVX512_INT16_FP16: Of<Avx512, Int16, Float16>, tile: 4 by 4,
+    AVX512_INT16_FP16: Of<Avx512, Int16, Float16>, tile: 4 by 4, float32: FLOAT32_AVX512,
     features: "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512fp16,avx2,fma,f16c"
 }

@@ -15,6 +15,7 @@ use super::micro_kernel::{TileShape, softmax_tile};
 use super::packed::PackedShape;
 use super::query_block::{NO_MAXIMUM, QueryBlock};
 use super::simd::Simd;
+use super::stored::read_row;
 use super::tile::{CHUNK, Tile};
 use crate::error::{Error, Result};
 use crate::index::BLOCK;
@@ -95,13 +96,13 @@ struct Voting {
 
 impl Voting {
     #[inline(always)]
-    fn new<I: Instance>(work: &LineWork<'_>) -> Result<Self> {
+    unsafe fn new<I: Instance>(work: &LineWork<'_>) -> Result<Self> {
         let head_dim = work.inputs.head_dim();
         let geometry = work.inputs.geometry();
         let key_words = head_dim / I::Score::ELEMENTS_PER_WORD;
         let mut block = QueryBlock::new(head_dim, key_words)?;
         let tokens = geometry.queries() - work.last_queries..geometry.queries();
-        block.start::<I>(work.inputs, work.head, tokens);
+        unsafe { block.start::<I>(work.inputs, work.head, tokens) };
         Ok(Self {
             block,
             shape: TileShape {
@@ -118,12 +119,14 @@ impl Voting {
 
     /// Converts the keys `keys`, at most a tile of them, and describes them as the tile.
     #[inline(always)]
-    fn load_tile<I: Instance>(&mut self, work: &LineWork<'_>, keys: Range<usize>) {
+    unsafe fn load_tile<I: Instance>(&mut self, work: &LineWork<'_>, keys: Range<usize>) {
         let kv_head = work.head / work.inputs.group_size();
         let words = self.shape.key_words;
         for (i, key) in keys.clone().enumerate() {
-            work.inputs.k().read_row(key, kv_head, &mut self.row);
-            self.key_scales[i] = I::Score::pack_row(&self.row, &mut self.keys[i * words..][..words]);
+            unsafe {
+                read_row::<I::Simd>(&work.inputs.k(), key, kv_head, &mut self.row);
+                self.key_scales[i] = I::Score::pack_row(&self.row, &mut self.keys[i * words..][..words]);
+            }
         }
         let shape = PackedShape::new(TILE_KEYS, self.shape.head_dim, I::Score::ELEMENTS_PER_WORD, 1);
         let first_query = self.block.first_position as usize;
@@ -147,7 +150,7 @@ pub(crate) fn exponential_words(keys: usize) -> usize {
 /// [`exponential_words`] finite numbers.
 ///
 /// # Safety
-/// The machine has the instance's instructions.
+/// The machine has the instance's instructions. Its values are `f32`.
 ///
 /// # Errors
 /// Out of memory.
@@ -157,11 +160,13 @@ pub(crate) unsafe fn exponentials_of_partition<I: Instance, const R: usize, cons
     keys: Range<usize>,
     mut values: Vec<u32>,
 ) -> Result<Exponentials> {
-    let mut voting = Voting::new::<I>(work)?;
+    let mut voting = unsafe { Voting::new::<I>(work)? };
     let mut maxima = Vec::with_capacity(keys.len().div_ceil(TILE_KEYS));
     for (start, tile) in keys.clone().step_by(TILE_KEYS).zip(values.chunks_mut(TILE_KEYS * BLOCK)) {
-        voting.load_tile::<I>(work, start..(start + TILE_KEYS).min(keys.end));
-        unsafe { softmax_tile::<I, R, V>(&mut voting.block, &voting.tile, voting.shape, tile) };
+        unsafe {
+            voting.load_tile::<I>(work, start..(start + TILE_KEYS).min(keys.end));
+            softmax_tile::<I, R, V>(&mut voting.block, &voting.tile, voting.shape, tile);
+        }
         maxima.push(std::array::from_fn(|row| -voting.block.negative_maxima[row]));
     }
     let mut statistics = LineStatistics::empty();
@@ -189,6 +194,7 @@ pub(crate) unsafe fn score_partition<S: Simd>(
     let padded = keys.len().next_multiple_of(CHUNK);
     let mut columns = zeroed("scores of columns", padded)?;
     let mut diagonals = zeroed("scores of diagonals", padded + BLOCK)?;
+    let mut padded_rows = PaddedRows([0; CHUNK * PADDED_ROW]);
     let tiles = exponentials.values.chunks_mut(TILE_KEYS * BLOCK).zip(&exponentials.maxima);
     for (tile, (values, maxima)) in tiles.enumerate() {
         // What turns the tile's exponentials into probabilities; rows that don't vote count nothing.
@@ -202,7 +208,12 @@ pub(crate) unsafe fn score_partition<S: Simd>(
             let distance = padded - CHUNK - at;
             unsafe {
                 sum_rows::<S>(rows, &weights, last_queries, &mut columns[at..][..CHUNK]);
-                sum_diagonals::<S>(rows, last_queries, &mut diagonals[distance..][..CHUNK + BLOCK]);
+                sum_diagonals::<S>(
+                    rows,
+                    last_queries,
+                    &mut padded_rows,
+                    &mut diagonals[distance..][..CHUNK + BLOCK],
+                );
             }
         }
     }
@@ -239,23 +250,33 @@ unsafe fn sum_rows<S: Simd>(rows: &mut [u32], weights: &[f32; BLOCK], lanes_in_u
     }
 }
 
-/// `out[15 + query - key] += rows[key][query]`, for 16 keys.
-///
-/// Each row is copied between zeros, so that one unaligned load brings what a row adds to a vector of diagonals.
+/// The rows of a chunk between zeros, so that one unaligned load brings what a row adds to a vector of diagonals.
+struct PaddedRows([u32; CHUNK * PADDED_ROW]);
+
+/// Words of a padded row.
+const PADDED_ROW: usize = CHUNK + BLOCK + CHUNK;
+
+/// `out[15 + query - key] += rows[key][query]`, for 16 keys. What `padded` holds beside the lanes in use stays zero.
 #[inline(always)]
-unsafe fn sum_diagonals<S: Simd>(rows: &[u32], lanes_in_use: usize, out: &mut [f32]) {
-    const PADDED: usize = CHUNK + BLOCK + CHUNK;
-    let mut padded = [0u32; CHUNK * PADDED];
-    let lanes_in_use = lanes_in_use.next_multiple_of(S::LANES);
-    for (row, padded) in rows.chunks_exact(BLOCK).zip(padded.chunks_exact_mut(PADDED)) {
-        padded[CHUNK..][..lanes_in_use].copy_from_slice(&row[..lanes_in_use]);
+unsafe fn sum_diagonals<S: Simd>(
+    rows: &[u32],
+    lanes_in_use: usize,
+    padded: &mut PaddedRows,
+    out: &mut [f32],
+) {
+    for (row, padded) in rows.chunks_exact(BLOCK).zip(padded.0.chunks_exact_mut(PADDED_ROW)) {
+        for lane in (0..lanes_in_use).step_by(S::LANES) {
+            unsafe {
+                S::store_words(padded.as_mut_ptr().add(CHUNK + lane), S::load_words(row.as_ptr().add(lane)));
+            };
+        }
     }
     assert!(out.len() == CHUNK + BLOCK);
     for first in (0..CHUNK + BLOCK).step_by(S::LANES) {
         unsafe {
             let mut sum = S::load(out.as_ptr().add(first));
             for key in 0..CHUNK {
-                let from = padded.as_ptr().add(key * PADDED + first + key + 1);
+                let from = padded.0.as_ptr().add(key * PADDED_ROW + first + key + 1);
                 sum = S::add(sum, S::words_to_floats(S::load_words(from)));
             }
             S::store(out.as_mut_ptr().add(first), sum);

@@ -3,6 +3,8 @@
 use super::buffer::Buffer;
 use super::dot::{ScoreDot, ValueDot};
 use super::instances::Instance;
+use super::simd::Simd;
+use super::stored::read_row;
 use crate::error::{Error, Result};
 use crate::inputs::AttentionInputs;
 use crate::layout::SPAN_ALIGNMENT;
@@ -31,20 +33,11 @@ impl PackedShape {
     }
 }
 
-/// The largest inputs that are computed: beyond them `f32` sums could overflow. Far beyond what any model produces.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct PackedLimits {
-    /// Magnitude of an element of V.
-    pub(crate) value: f32,
-    /// Magnitude that a score without the softmax factor can reach.
-    pub(crate) product: f64,
-}
-
-impl Default for PackedLimits {
-    fn default() -> Self {
-        Self { value: 1e26, product: 1e26 }
-    }
-}
+/// Largest magnitude of an element of V that is computed: beyond it `f32` sums could overflow. Far beyond what any model
+/// produces.
+const LARGEST_VALUE: f32 = 1e26;
+/// Largest magnitude that a score without the softmax factor may reach, for the same reason.
+pub(crate) const LARGEST_PRODUCT: f64 = 1e26;
 
 /// The largest score (times log2 e) that is computed. A maximum and an exponent are summed in different orders; beyond this
 /// their `head_dim` roundings each could differ by more than the exponents of `f32` hold, and a row would come out empty.
@@ -144,52 +137,68 @@ impl PackedPart<'_> {
         self,
         inputs: &AttentionInputs<'_>,
         kv_head: usize,
-        limits: PackedLimits,
     ) -> Result<f64> {
         let keys = self.key_scales.len().min(inputs.geometry().keys() - self.first_key);
         let head_dim = self.shape.head_dim;
-        let not_finite =
-            |tensor, key| Error::NotFinite { tensor, token: self.first_key + key, head: kv_head };
         let mut rows = vec![0.0f32; 2 * head_dim];
         let (row, odd_row) = rows.split_at_mut(head_dim);
         let mut longest_key = 0.0f64;
         for (key, words) in self.key_words.chunks_mut(self.shape.key_words).take(keys).enumerate() {
-            inputs.k().read_row(self.first_key + key, kv_head, row);
+            let token = self.first_key + key;
+            // SAFETY: the caller's contract.
+            unsafe { read_row::<I::Simd>(&inputs.k(), token, kv_head, row) };
             if largest_magnitude(row).is_infinite() {
-                return Err(not_finite("k", key));
+                return Err(Error::NotFinite { tensor: "k", token, head: kv_head });
             }
             longest_key = longest_key.max(length(row));
-            self.key_scales[key] = I::Score::pack_row(row, words);
+            // SAFETY: the caller's contract.
+            self.key_scales[key] = unsafe { I::Score::pack_row(row, words) };
         }
-        let read = |key: usize, row: &mut [f32]| -> Result<()> {
-            if key >= keys {
-                row.fill(0.0);
-                return Ok(());
-            }
-            inputs.v().read_row(self.first_key + key, kv_head, row);
-            let largest = largest_magnitude(row);
-            if largest.is_infinite() {
-                return Err(not_finite("v", key));
-            }
-            if largest > limits.value {
-                let (found, limit) = (f64::from(largest), f64::from(limits.value));
-                return Err(Error::TooLarge { what: "value", found, limit });
-            }
-            if self.value_factor != 1.0 {
-                row.iter_mut().for_each(|x| *x *= self.value_factor);
-            }
-            Ok(())
-        };
         let keys_per_word = self.shape.keys_per_word;
-        let word_rows = keys.div_ceil(keys_per_word);
-        for (pair, words) in self.value_words.chunks_mut(head_dim).take(word_rows).enumerate() {
-            read(pair * keys_per_word, row)?;
-            if keys_per_word == 2 {
-                read(pair * 2 + 1, odd_row)?;
-            }
+        let last = self.first_key + keys;
+        for (word, words) in
+            self.value_words.chunks_mut(head_dim).take(keys.div_ceil(keys_per_word)).enumerate()
+        {
+            let token = self.first_key + word * keys_per_word;
             // SAFETY: the caller's contract; the rows are equally long.
-            unsafe { I::Value::pack_values(row, odd_row, words) };
+            unsafe {
+                read_value::<I::Simd>(inputs, kv_head, token, self.value_factor, row)?;
+                if keys_per_word == 2 && token + 1 < last {
+                    read_value::<I::Simd>(inputs, kv_head, token + 1, self.value_factor, odd_row)?;
+                } else {
+                    odd_row.fill(0.0);
+                }
+                I::Value::pack_values(row, odd_row, words);
+            }
         }
         Ok(longest_key)
     }
+}
+
+/// One row of V, checked and multiplied by `factor`.
+///
+/// # Safety
+/// The machine has the instruction set.
+#[inline(always)]
+unsafe fn read_value<S: Simd>(
+    inputs: &AttentionInputs<'_>,
+    kv_head: usize,
+    token: usize,
+    factor: f32,
+    row: &mut [f32],
+) -> Result<()> {
+    // SAFETY: the caller's contract.
+    unsafe { read_row::<S>(&inputs.v(), token, kv_head, row) };
+    let largest = largest_magnitude(row);
+    if largest.is_infinite() {
+        return Err(Error::NotFinite { tensor: "v", token, head: kv_head });
+    }
+    if largest > LARGEST_VALUE {
+        let (found, limit) = (f64::from(largest), f64::from(LARGEST_VALUE));
+        return Err(Error::TooLarge { what: "value", found, limit });
+    }
+    if factor != 1.0 {
+        row.iter_mut().for_each(|x| *x *= factor);
+    }
+    Ok(())
 }

@@ -54,8 +54,11 @@ impl QueryBlock {
 
     /// Starts over with the query rows `tokens` (of the chunk, not positions) of one head. Returns the length of the
     /// longest row, infinity where one holds NaN or infinity.
+    ///
+    /// # Safety
+    /// The machine has the instance's instructions.
     #[inline(always)]
-    pub(crate) fn start<I: Instance>(
+    pub(crate) unsafe fn start<I: Instance>(
         &mut self,
         inputs: &AttentionInputs<'_>,
         head: usize,
@@ -63,17 +66,22 @@ impl QueryBlock {
     ) -> f64 {
         self.first_position = (inputs.geometry().offset() + tokens.start) as i32;
         let mut longest = 0.0f64;
-        self.start_rows::<I>(tokens.len(), inputs.factor(), |row, out| {
+        let read = |row: usize, out: &mut [f32]| {
             inputs.q().read_row(tokens.start + row, head, out);
             let finite = largest_magnitude(out).is_finite();
             longest = longest.max(if finite { length(out) } else { f64::INFINITY });
-        });
+        };
+        // SAFETY: the caller's contract.
+        unsafe { self.start_rows::<I>(tokens.len(), inputs.factor(), read) };
         longest
     }
 
     /// Starts over with `rows` rows that `read` provides; scores are multiplied by `factor`.
+    ///
+    /// # Safety
+    /// The machine has the instance's instructions.
     #[inline(always)]
-    pub(crate) fn start_rows<I: Instance>(
+    pub(crate) unsafe fn start_rows<I: Instance>(
         &mut self,
         rows: usize,
         factor: f32,
@@ -88,7 +96,8 @@ impl QueryBlock {
             if I::Score::FACTOR_IN_QUERIES {
                 self.row.iter_mut().for_each(|x| *x *= factor);
             }
-            let scale = I::Score::pack_row(&self.row, &mut self.row_words);
+            // SAFETY: the caller's contract.
+            let scale = unsafe { I::Score::pack_row(&self.row, &mut self.row_words) };
             self.row_scales[row] = if I::Score::FACTOR_IN_QUERIES { scale } else { scale * factor };
             for (lanes, word) in self.queries.chunks_exact_mut(BLOCK).zip(&self.row_words) {
                 lanes[row] = *word;

@@ -6,7 +6,7 @@
 use super::buffer::Buffer;
 use super::instances::Instance;
 use super::micro_kernel::{TileShape, attend_tile};
-use super::packed::{PackedHead, PackedLimits, PackedShape, largest_magnitude, largest_score};
+use super::packed::{LARGEST_PRODUCT, PackedHead, PackedShape, largest_magnitude, largest_score};
 use super::query_block::QueryBlock;
 use super::tile::{GatheredColumns, Tile, TileCursor};
 use crate::error::{Error, Result};
@@ -77,7 +77,8 @@ pub(crate) unsafe fn attend_blocks<I: Instance, const R: usize, const V: usize>(
     let tokens = |block: usize| block * BLOCK..((block + 1) * BLOCK).min(geometry.queries());
     for (i, block) in range.clone().enumerate() {
         work.lowering.layout_into(block, &mut layouts[i]);
-        let longest = blocks[i].start::<I>(work.inputs, work.head, tokens(block));
+        // SAFETY: the caller's contract.
+        let longest = unsafe { blocks[i].start::<I>(work.inputs, work.head, tokens(block)) };
         check_queries(work, longest, tokens(block))?;
     }
     let mut cursors: [TileCursor; BLOCKS_IN_STEP] = Default::default();
@@ -118,6 +119,6 @@ fn check_queries(work: &HeadWork<'_>, longest: f64, tokens: Range<usize>) -> Res
         true => Ok(()),
         false => Err(Error::TooLarge { what: "score", found, limit }),
     };
-    within(product, PackedLimits::default().product)?;
+    within(product, LARGEST_PRODUCT)?;
     within(score, largest_score(work.inputs.head_dim()))
 }

@@ -8,8 +8,8 @@
 // SAFETY: one contract for the unsafe functions here: the machine has the instruction set, and rows lie within their view.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
-use super::stored::{Stored, load_some};
 use crate::cpu::simd::{MAX_LANES, Simd, exp2};
+use crate::cpu::stored::{Stored, load_some};
 use crate::view::TensorView;
 use std::ops::Range;
 

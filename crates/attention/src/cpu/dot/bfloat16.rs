@@ -45,7 +45,7 @@ impl ScoreDot<Avx512> for BFloat16 {
         unsafe { _mm512_fmadd_ps(sum, Avx512::load(row_scales), Avx512::load(negative_maxima)) }
     }
     #[inline(always)]
-    fn pack_row(row: &[f32], words: &mut [u32]) -> f32 {
+    unsafe fn pack_row(row: &[f32], words: &mut [u32]) -> f32 {
         for (word, x) in words.iter_mut().zip(row.as_chunks::<2>().0) {
             *word = pair(bf16::from_f32(x[0]).to_bits(), bf16::from_f32(x[1]).to_bits());
         }

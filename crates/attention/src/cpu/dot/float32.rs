@@ -26,7 +26,7 @@ impl<S: Simd> ScoreDot<S> for Float32 {
         sum
     }
     #[inline(always)]
-    fn pack_row(row: &[f32], words: &mut [u32]) -> f32 {
+    unsafe fn pack_row(row: &[f32], words: &mut [u32]) -> f32 {
         for (word, x) in words.iter_mut().zip(row) {
             *word = x.to_bits();
         }

@@ -6,7 +6,7 @@
 
 use super::super::packed::largest_magnitude;
 use super::super::simd::{Simd, avx512::Avx512};
-use super::{ScoreDot, pair};
+use super::ScoreDot;
 use std::arch::asm;
 use std::arch::x86_64::*;
 
@@ -60,29 +60,65 @@ impl ScoreDot<Avx512> for Int16 {
         }
     }
     #[inline(always)]
-    fn pack_row(row: &[f32], words: &mut [u32]) -> f32 {
-        let largest = largest_magnitude(row);
-        // Eight partial sums, so that the compiler may use vectors. Elements are divided by the largest first: their
-        // squares could overflow.
-        let inverse = if largest > 1e-30 { 1.0 / largest } else { 0.0 };
-        let mut squares = [0.0f32; 8];
-        for chunk in row.as_chunks::<8>().0 {
-            for (sum, x) in squares.iter_mut().zip(chunk) {
-                *sum += (x * inverse) * (x * inverse);
+    unsafe fn pack_row(row: &[f32], words: &mut [u32]) -> f32 {
+        unsafe {
+            let (largest, squares) = largest_and_squares(row);
+            if (1e-30..1e30).contains(&squares) {
+                let factor = (NORM_LIMIT / squares.sqrt()).min(ELEMENT_LIMIT / largest);
+                pack_scaled(row, factor, words);
+                return 1.0 / factor;
             }
+            pack_extreme_row(row, words)
         }
-        let norm = squares.iter().sum::<f32>().sqrt();
-        // The factor that maps the row onto integers, relative to its largest element.
+    }
+}
+
+/// Packs a row of zeros, or of elements whose squares leave the range of `f32`: they are divided by the largest first.
+#[cold]
+#[target_feature(enable = "avx512f")]
+unsafe fn pack_extreme_row(row: &[f32], words: &mut [u32]) -> f32 {
+    unsafe {
+        let largest = largest_magnitude(row);
+        let inverse = if largest > 1e-30 { 1.0 / largest } else { 0.0 };
+        let scaled: Vec<f32> = row.iter().map(|x| x * inverse).collect();
+        let norm = largest_and_squares(&scaled).1.sqrt();
         let factor = (NORM_LIMIT / norm.max(1e-30)).min(ELEMENT_LIMIT);
-        for (word, x) in words.iter_mut().zip(row.as_chunks::<2>().0) {
-            *word = pair(quantise(x[0] * inverse * factor), quantise(x[1] * inverse * factor));
-        }
+        pack_scaled(&scaled, factor, words);
         largest / factor
     }
 }
 
-/// Nearest integer of `|x| < 32768`, as the bits of an `i16`. The addition of 1.5 * 2^23 rounds in the last place.
+/// The lanes that exist of a vector before element `end`.
 #[inline(always)]
-fn quantise(x: f32) -> u16 {
-    (x + 12_582_912.0).to_bits() as u16
+fn lanes(end: usize) -> __mmask16 {
+    (0xffff_u32 >> (16 - end.min(16))) as __mmask16
+}
+
+/// The largest magnitude and the sum of squares of a row, in one pass.
+#[inline(always)]
+unsafe fn largest_and_squares(row: &[f32]) -> (f32, f32) {
+    unsafe {
+        let (mut largest, mut squares) = (_mm512_setzero_ps(), _mm512_setzero_ps());
+        for d in (0..row.len()).step_by(16) {
+            let x = _mm512_maskz_loadu_ps(lanes(row.len() - d), row.as_ptr().add(d));
+            largest = _mm512_max_ps(largest, _mm512_abs_ps(x));
+            squares = _mm512_fmadd_ps(x, x, squares);
+        }
+        (_mm512_reduce_max_ps(largest), _mm512_reduce_add_ps(squares))
+    }
+}
+
+/// The nearest integers of the elements times `factor`, none of which is beyond [`ELEMENT_LIMIT`].
+#[inline(always)]
+unsafe fn pack_scaled(row: &[f32], factor: f32, words: &mut [u32]) {
+    assert!(words.len() * 2 == row.len());
+    unsafe {
+        let factor = _mm512_set1_ps(factor);
+        for d in (0..row.len()).step_by(16) {
+            let lanes = lanes(row.len() - d);
+            let x = _mm512_mul_ps(_mm512_maskz_loadu_ps(lanes, row.as_ptr().add(d)), factor);
+            let to = words.as_mut_ptr().add(d / 2).cast();
+            _mm512_mask_cvtsepi32_storeu_epi16(to, lanes, _mm512_cvtps_epi32(x));
+        }
+    }
 }
