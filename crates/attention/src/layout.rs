@@ -21,6 +21,7 @@
 
 use crate::error::{Error, Result};
 use crate::index::{BLOCK, Blocks, Lines, SparseIndex};
+use crate::inputs::MAX_TOKENS;
 use std::ops::{Range, RangeInclusive};
 
 /// Key spans start and end at multiples of this many keys (their end may be cut at the block's last query).
@@ -45,8 +46,11 @@ impl Geometry {
     /// `window` keys up to itself).
     ///
     /// # Errors
-    /// [`Error::Parameter`] for more queries than keys, or a window of 0.
+    /// [`Error::Parameter`] for more queries than keys, more than 2^30 keys, or a window of 0.
     pub fn chunk(queries: usize, keys: usize, window: Option<usize>) -> Result<Self> {
+        if keys > MAX_TOKENS {
+            return Err(Error::Parameter { name: "keys", expected: "at most 2^30", found: keys.to_string() });
+        }
         if queries > keys {
             return Err(Error::Parameter {
                 name: "queries",

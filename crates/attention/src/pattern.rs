@@ -119,6 +119,17 @@ impl HeadPattern {
         }
     }
 
+    /// Its budgets, in tokens or blocks.
+    pub(crate) fn budgets(&self) -> [usize; 3] {
+        match *self {
+            Self::Dense => [0; 3],
+            Self::AShape { sink, local } => [sink, local, 0],
+            Self::TriShape { sink, local, last } => [sink, local, last],
+            Self::VerticalSlash { vertical, slash } => [vertical, slash, 0],
+            Self::BlockSparse { top_k } => [top_k, 0, 0],
+        }
+    }
+
     /// A lower bound of the canonical pairs, known before any estimate.
     pub(crate) fn least_pairs(&self, geometry: Geometry) -> u64 {
         match *self {

@@ -61,6 +61,7 @@ impl Planted {
     /// Structure as the heads of real models have it, for prompts of `tokens` tokens: broad bands around the query itself and
     /// around one distance farther back, the first columns, and scattered ones, one in 64 tokens and 930 at most.
     pub fn typical(tokens: usize, seed: u64) -> Self {
+        let tokens = tokens.max(1);
         let mut random = Random::new(seed);
         let mut columns: Vec<usize> = (0..30.min(tokens)).collect();
         columns.extend((0..(tokens / 64).min(930)).map(|_| random.below(tokens)));

@@ -143,5 +143,6 @@ fn wrong_indices_are_refused() {
 fn impossible_geometries_are_refused() {
     assert!(Geometry::chunk(5, 4, None).is_err());
     assert!(Geometry::chunk(4, 4, Some(0)).is_err());
+    assert!(Geometry::chunk(1, (1 << 30) + 1, None).is_err());
     assert_eq!(Geometry::chunk(4, 10, Some(3)).unwrap().causal_pairs(), 12);
 }

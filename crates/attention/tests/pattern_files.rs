@@ -50,8 +50,10 @@ fn published_files_say_what_they_are_known_to_say() {
     };
     assert_eq!(count(|head| matches!(head.pattern, HeadPattern::VerticalSlash { .. })), 981);
     assert_eq!(count(|head| matches!(head.pattern, HeadPattern::AShape { .. })), 43);
-    let error = config.check_model(28, 28).unwrap_err().to_string();
-    assert!(error.contains("28 layers of 28 heads") && error.contains("32 layers of 32 heads"), "{error}");
+    let error = PatternConfig::read_for_model(&phi, 28, 28).unwrap_err().to_string();
+    for part in ["Phi_3_mini", "28 layers of 28 heads", "32 layers of 32 heads"] {
+        assert!(error.contains(part), "{error}");
+    }
 }
 
 fn pattern() -> impl Strategy<Value = HeadPattern> {
@@ -136,4 +138,15 @@ fn the_original_format_refuses_what_it_cannot_say() {
 fn a_missing_file_is_named() {
     let error = PatternConfig::read(Path::new("no/such/file.json")).unwrap_err().to_string();
     assert!(error.contains("no/such/file.json"), "{error}");
+}
+
+/// A config holds only what a file can hold, so that writing and reading it again gives it back.
+#[test]
+fn configs_that_no_file_can_hold_are_refused() {
+    let config = |pattern, score| PatternConfig::new(vec![vec![HeadEntry { pattern, score }]]);
+    let huge = HeadPattern::AShape { sink: 1, local: 1 << 40 };
+    let error = config(huge, None).unwrap_err().to_string();
+    assert!(error.contains("layer 0, head 0") && error.contains("1099511627776"), "{error}");
+    assert!(config(HeadPattern::Dense, Some(f64::NAN)).is_err());
+    assert!(config(HeadPattern::Dense, Some(0.5)).is_ok());
 }

@@ -33,9 +33,15 @@ fn main() -> ExitCode {
             // what shells report for a program that Ctrl-C ended
             ExitCode::from(130)
         }
+        // who closed the pipe has read enough
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref().is_some_and(|error: &std::io::Error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }

@@ -97,6 +97,11 @@ fn bench_attention_reads_recorded_heads() {
     let shorter = rows(&[&arguments[..], &["--tokens", "100"]].concat());
     assert_eq!(shorter[0]["tokens"], 100);
     refused(&["bench", "attention", "--input", path, "--tokens", "201"], &["expected 1 to 200", "found 201"]);
+    let longer = bytes(300 * 16);
+    let cache = || TensorView::new(Dtype::F32, vec![300, 1, 16], &longer).unwrap();
+    let tensors = [("q", view(&q, 2)), ("k", cache()), ("v", cache())];
+    safetensors::serialize_to_file(tensors, None, &file).unwrap();
+    refused(&["bench", "attention", "--input", path], &["as many queries as keys", "200 and 300"]);
     std::fs::write(&file, b"not safetensors").unwrap();
     refused(&["bench", "attention", "--input", path], &["heads.safetensors", "not a valid safetensors"]);
     let tensors = [("q", view(&q, 2)), ("k", view(&k, 1))];
@@ -113,6 +118,22 @@ fn bench_decode_runs() {
         .get_output()
         .clone();
     assert!(String::from_utf8(output.stdout).unwrap().contains("3000 tokens"));
+}
+
+/// `minference ... | head -1` ends quietly.
+#[test]
+#[cfg(unix)]
+fn a_closed_pipe_is_no_error() {
+    let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin!("minference"))
+        .args(["bench", "decode", "--tokens", "64", "--repeats", "1"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
 }
 
 #[test]

@@ -28,6 +28,8 @@ use std::path::Path;
 const FORMAT: &str = "minference-patterns";
 /// The version of the native format that is written, and the latest that is read.
 const VERSION: u64 = 1;
+/// The largest budget of a file.
+const MAX_BUDGET: usize = u32::MAX as usize;
 
 /// How a pattern file is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -81,16 +83,16 @@ pub(super) fn brief(value: &Value) -> String {
 
 /// A budget: a whole number of tokens or blocks.
 pub(super) fn budget(value: &Value, place: &str, name: &str) -> Result<usize> {
-    let number = value.as_u64().filter(|&x| x <= u64::from(u32::MAX));
-    match number {
-        Some(number) => Ok(number as usize),
-        None => Err(wrong(place, format!("{name} as a whole number from 0 to {}", u32::MAX), brief(value))),
+    match value.as_u64().and_then(|x| usize::try_from(x).ok()).filter(|&x| x <= MAX_BUDGET) {
+        Some(number) => Ok(number),
+        None => Err(wrong(place, format!("{name} as a whole number from 0 to {MAX_BUDGET}"), brief(value))),
     }
 }
 
 impl PatternConfig {
     /// # Errors
-    /// [`Error::PatternFile`] for no layers, or layers with different numbers of heads or none.
+    /// [`Error::PatternFile`] for no layers, layers with different numbers of heads or none, and what no file can hold: budgets
+    /// beyond 32 bits, scores that are not finite.
     pub fn new(layers: Vec<Vec<HeadEntry>>) -> Result<Self> {
         let heads = layers.first().map_or(0, Vec::len);
         if heads == 0 {
@@ -103,6 +105,15 @@ impl PatternConfig {
                     format!("{heads} heads, as in layer 0"),
                     format!("{}", entries.len()),
                 ));
+            }
+            for (head, entry) in entries.iter().enumerate() {
+                let place = || format!("layer {layer}, head {head}");
+                if let Some(budget) = entry.pattern.budgets().into_iter().find(|&x| x > MAX_BUDGET) {
+                    return Err(wrong(place(), format!("budgets up to {MAX_BUDGET}"), budget.to_string()));
+                }
+                if let Some(score) = entry.score.filter(|score| !score.is_finite()) {
+                    return Err(wrong(place(), "a finite score", score.to_string()));
+                }
             }
         }
         Ok(Self { layers })
@@ -170,6 +181,16 @@ impl PatternConfig {
         let text = std::fs::read_to_string(path)
             .map_err(|source| Error::PatternFileIo { path: path.to_owned(), source })?;
         Self::parse(&text).map_err(|error| error.in_pattern_file(path))
+    }
+
+    /// Reads the file of a model with so many layers and heads.
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read), and [`Error::PatternFile`] where the file is for another model.
+    pub fn read_for_model(path: &Path, layers: usize, heads: usize) -> Result<Self> {
+        let config = Self::read(path)?;
+        config.check_model(layers, heads).map_err(|error| error.in_pattern_file(path))?;
+        Ok(config)
     }
 
     /// Writes a file.

@@ -221,7 +221,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
         };
         let measured = measure(options, &backend, &inputs, &bar, &interrupt)?;
         bar.finish_and_clear();
-        table::print(&measured);
+        table::print(&measured)?;
         rows.extend(measured);
     }
     if let Some(path) = &options.json {

@@ -7,6 +7,7 @@ use crate::interrupt::Interrupt;
 use anyhow::Result;
 use clap::Args;
 use minference_attention::{AttentionBackend, ElementType, SparseIndex, TensorViewMut};
+use std::io::Write;
 use std::time::Instant;
 
 /// What to measure.
@@ -75,7 +76,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
             format!("{:.0} %", 100.0 * read / step),
         ]);
     }
-    println!("{table}");
+    writeln!(std::io::stdout(), "{table}")?;
     Ok(())
 }
 

@@ -149,13 +149,19 @@ impl Inputs {
         };
         let inputs = Self { q: tensor("q")?, k: tensor("k")?, v: tensor("v")? };
         inputs.view().with_context(|| path.display().to_string())?;
-        ensure!(inputs.q.shape[0] > 1, "{}: expected a prompt, found one token", path.display());
+        let (queries, keys) = (inputs.q.shape[0], inputs.k.shape[0]);
+        ensure!(
+            queries == keys,
+            "{}: expected as many queries as keys, a whole prompt, found {queries} and {keys}",
+            path.display()
+        );
+        ensure!(queries > 1, "{}: expected a prompt, found one token", path.display());
         Ok(inputs)
     }
 
     /// The attention problem of the first `tokens` tokens.
     pub(crate) fn first_tokens(&self, tokens: usize) -> Result<AttentionInputs<'_>> {
-        let available = self.q.shape[0].min(self.k.shape[0]);
+        let available = self.k.shape[0];
         ensure!(
             (1..=available).contains(&tokens),
             "--tokens: expected 1 to {available}, as many as the input holds, found {tokens}"

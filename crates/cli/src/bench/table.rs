@@ -3,11 +3,14 @@
 use super::attention::Row;
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, Table};
+use std::io::{self, Write};
 
 /// Prints the methods of one prompt length.
-pub(super) fn print(rows: &[Row]) {
-    let Some(first) = rows.first() else { return };
-    println!(
+pub(super) fn print(rows: &[Row]) -> io::Result<()> {
+    let Some(first) = rows.first() else { return Ok(()) };
+    let mut out = io::stdout().lock();
+    writeln!(
+        out,
         "{} tokens, {} heads ({} key-value) of {}, {} inputs, {} arithmetic with {}, {} threads; peak {:.0} GFLOP/s",
         first.tokens,
         first.heads,
@@ -18,7 +21,7 @@ pub(super) fn print(rows: &[Row]) {
         first.instruction_set,
         first.threads,
         first.peak_gflops
-    );
+    )?;
     let header =
         ["method", "time", "computed", "index", "GFLOP/s", "of peak", "speed-up", "kernel error", "vs dense"];
     let mut table = new_table(&header);
@@ -36,7 +39,7 @@ pub(super) fn print(rows: &[Row]) {
             format!("{:.1e}", row.dense_error),
         ]);
     }
-    println!("{table}");
+    writeln!(out, "{table}")
 }
 
 /// A table whose columns but the first are numbers.
