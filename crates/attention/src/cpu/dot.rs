@@ -86,6 +86,7 @@ pub(crate) trait ValueDot<S: Simd> {
 }
 
 /// Two 16-bit halves in a word, the even element in the low half.
+#[cfg(target_arch = "x86_64")]
 #[inline(always)]
 fn pair(even: u16, odd: u16) -> u32 {
     u32::from(even) | u32::from(odd) << 16
