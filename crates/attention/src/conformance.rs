@@ -269,6 +269,23 @@ fn cases() -> Vec<Case> {
             });
         }
     }
+    // decoding steps of every group size up to and beyond what shares a pass, with a whole and a part of a vector
+    for (g, group) in [2, 5, 6, 8, 9, 17].into_iter().enumerate() {
+        for (d, head_dim) in [64, 72].into_iter().enumerate() {
+            cases.push(Case {
+                queries: 1,
+                offset: 70 + g,
+                kv_heads: 2,
+                group,
+                head_dim,
+                element_type: types[(g + d) % 3],
+                gap: 0,
+                window: None,
+                pattern: HeadPattern::Dense,
+                filling: Filling::Noise,
+            });
+        }
+    }
     for filling in [Filling::Ones, Filling::Identity, Filling::Ramp, Filling::LargeScores] {
         for element_type in types {
             for pattern in [HeadPattern::Dense, HeadPattern::VerticalSlash { vertical: 40, slash: 100 }] {

@@ -271,8 +271,8 @@ impl AttentionBackend for CpuBackend {
         attend::attend(self, inputs, indices, output)
     }
 
-    /// Measured with `minference bench attention`; see `benchmarks/attention.md`. Estimates are partly `f32` whatever the arithmetic, so that they cost
-    /// more pairs where attention itself is faster.
+    /// Measured with `minference bench attention`; see `benchmarks/attention.md`. Estimates are partly `f32` whatever the
+    /// arithmetic, so that they cost more pairs where attention itself is faster.
     fn crossover(&self, element_type: ElementType) -> Crossover {
         let (line_estimate, block_estimate) = match self.arithmetic_for(element_type) {
             Arithmetic::Bits16 => (130.0, 90.0),

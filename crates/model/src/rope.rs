@@ -92,12 +92,11 @@ impl Rotation {
     /// # Panics
     /// If the row is shorter than the rotated elements.
     pub fn apply(&self, row: &mut [f32], position: usize) {
-        let pairs = self.frequencies.len();
+        let (pairs, factor) = (self.frequencies.len(), f64::from(self.attention_factor));
         let row = &mut row[..2 * pairs];
         for (i, &frequency) in self.frequencies.iter().enumerate() {
             // The angle in f32, as models were trained; its sine in f64, where a large angle is reduced exactly.
             let angle = f64::from(position as f32 * frequency);
-            let factor = f64::from(self.attention_factor);
             let (sin, cos) = ((angle.sin() * factor) as f32, (angle.cos() * factor) as f32);
             let (a, b) = match self.layout {
                 PairLayout::Halves => (i, i + pairs),

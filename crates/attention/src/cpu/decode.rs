@@ -8,8 +8,8 @@ mod head_chunk;
 
 use super::simd::Simd;
 use super::stored::Stored;
+use crate::element::ElementType;
 use crate::inputs::AttentionInputs;
-use crate::view::Elements;
 use half::{bf16, f16};
 use head_chunk::{HeadChunk, Rows, STEP, most_heads};
 use std::ops::Range;
@@ -57,10 +57,10 @@ pub(crate) unsafe fn decode_partition<S: Simd, const V: usize>(
     keys: Range<usize>,
 ) -> PartialOutput {
     unsafe {
-        match inputs.k().row(0, 0) {
-            Elements::F32(_) => decode::<S, f32, V>(inputs, keys),
-            Elements::F16(_) => decode::<S, f16, V>(inputs, keys),
-            Elements::Bf16(_) => decode::<S, bf16, V>(inputs, keys),
+        match inputs.k().element_type() {
+            ElementType::F32 => decode::<S, f32, V>(inputs, keys),
+            ElementType::F16 => decode::<S, f16, V>(inputs, keys),
+            ElementType::Bf16 => decode::<S, bf16, V>(inputs, keys),
         }
     }
 }

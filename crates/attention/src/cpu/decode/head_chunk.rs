@@ -218,7 +218,9 @@ impl HeadChunk {
             }
             S::store(self.lane_faults.as_mut_ptr(), faults);
         }
-        self.scores[keys.count * width..].fill(f32::NEG_INFINITY);
+        // what softmax reads beyond the last key
+        let used = (keys.count * width).next_multiple_of(S::LANES);
+        self.scores[keys.count * width..used].fill(f32::NEG_INFINITY);
     }
 
     /// Adds the products of a vector of a key, from element `d`, with the queries of all heads.
