@@ -1,4 +1,6 @@
-//! What can be wrong with a model.
+//! What can be wrong with a model, with what was expected and what was found.
+
+use std::path::PathBuf;
 
 /// A result whose error is [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
@@ -17,6 +19,57 @@ pub enum Error {
         /// What is there.
         found: String,
     },
+    /// A file that can't be read or written.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A model file that is not what it should be.
+    #[error("{path}: {place}: expected {expected}, found {found}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Where in it, such as `tensor blk.3.attn_q.weight`.
+        place: String,
+        /// What would be right.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
+    /// A tensor, or an argument, of the wrong shape or size.
+    #[error("{what}: expected {expected}, found {found}")]
+    Shape {
+        /// Which tensor or argument.
+        what: String,
+        /// What would be right.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
+    /// A prompt that does not fit.
+    #[error("the prompt has {tokens} tokens: expected {expected}")]
+    Prompt {
+        /// Its length.
+        tokens: usize,
+        /// What would fit, and what to do.
+        expected: String,
+    },
+    /// More memory than there is.
+    #[error("not enough memory for {what}: {needed} bytes are needed, {available} are there")]
+    OutOfMemory {
+        /// What the memory is for.
+        what: String,
+        /// Bytes.
+        needed: u64,
+        /// Bytes.
+        available: u64,
+    },
+    /// Attention refused its inputs, or was cancelled.
+    #[error(transparent)]
+    Attention(#[from] minference_attention::Error),
 }
 
 impl Error {
@@ -26,5 +79,13 @@ impl Error {
         found: impl std::fmt::Display,
     ) -> Self {
         Self::Config { field: field.into(), expected: expected.into(), found: found.to_string() }
+    }
+
+    pub(crate) fn shape(
+        what: impl Into<String>,
+        expected: impl std::fmt::Display,
+        found: impl std::fmt::Display,
+    ) -> Self {
+        Self::Shape { what: what.into(), expected: expected.to_string(), found: found.to_string() }
     }
 }

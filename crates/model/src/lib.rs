@@ -2,7 +2,13 @@
 //!
 //! What is here so far: [`rope`], the positions of tokens, with every scaling that the supported families use.
 
+pub mod config;
 mod error;
+pub mod matrix;
 pub mod rope;
+pub mod weights;
 
+pub use config::ModelConfig;
 pub use error::{Error, Result};
+pub use matrix::Matrix;
+pub use weights::ModelWeights;

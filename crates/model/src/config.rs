@@ -1,0 +1,57 @@
+//! [`ModelConfig`]: everything in which one Llama-like model differs from another, as data for the one shared decoder.
+//!
+//! What a model has or lacks (biases, norms of queries and keys, sandwich norms, an output matrix of its own) is not repeated
+//! here: [`LayerWeights`](crate::weights::LayerWeights) holds it or not.
+
+use crate::rope::RopeConfig;
+
+/// The function between the two halves of a gated MLP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Activation {
+    /// `x * sigmoid(x)` (Llama, Qwen, Phi, GLM).
+    Silu,
+    /// GELU in its tanh approximation (Gemma).
+    GeluTanh,
+}
+
+/// What a layer's attention sees, and how it encodes positions.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LayerConfig {
+    /// The model's own sliding window: a query sees this many keys, its own included. None: all before it.
+    pub window: Option<usize>,
+    /// Which of [`ModelConfig::ropes`] it uses.
+    pub rope: usize,
+}
+
+/// A model's shape and variation. Sizes count elements.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelConfig {
+    /// The family's name as users know it, such as `qwen2`.
+    pub family: &'static str,
+    /// Width of the residual stream.
+    pub hidden: usize,
+    /// Width of the MLP.
+    pub intermediate: usize,
+    /// Query heads.
+    pub heads: usize,
+    /// Key-value heads; a divisor of `heads`.
+    pub kv_heads: usize,
+    /// Elements of a head's row; a multiple of 8.
+    pub head_dim: usize,
+    /// Number of token ids.
+    pub vocabulary: usize,
+    /// Tokens that the model was made for, its RoPE scaling included.
+    pub context: usize,
+    /// Added to mean squares under the root.
+    pub norm_epsilon: f32,
+    /// The MLP's activation.
+    pub activation: Activation,
+    /// Scores are `attention_scale * q · k`; usually `1 / sqrt(head_dim)`.
+    pub attention_scale: f32,
+    /// Embeddings are multiplied by this (Gemma: `sqrt(hidden)`; 1 elsewhere).
+    pub embedding_scale: f32,
+    /// Position encodings in use: one, or two where sliding-window layers have their own (Gemma 3).
+    pub ropes: Vec<RopeConfig>,
+    /// One entry per layer.
+    pub layers: Vec<LayerConfig>,
+}

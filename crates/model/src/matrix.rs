@@ -1,0 +1,121 @@
+//! [`Matrix`]: a weight matrix `[outputs, inputs]`, kept as its file stores it.
+//!
+//! Rows are contiguous and made of whole blocks of the format, so that a range of rows is a range of bytes.
+
+mod format;
+
+pub use format::WeightFormat;
+
+use crate::error::{Error, Result};
+use memmap2::Mmap;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Bytes of a file, shared and never copied; or owned ones.
+#[derive(Clone)]
+pub struct WeightBytes {
+    source: Source,
+    range: Range<usize>,
+}
+
+#[derive(Clone)]
+enum Source {
+    Mapped(Arc<Mmap>),
+    Owned(Arc<Vec<u8>>),
+}
+
+impl WeightBytes {
+    /// A part of a mapped file; none where it reaches beyond the file.
+    pub fn mapped(file: Arc<Mmap>, range: Range<usize>) -> Option<Self> {
+        (range.start <= range.end && range.end <= file.len())
+            .then(|| Self { source: Source::Mapped(file), range })
+    }
+
+    /// Bytes of one's own.
+    pub fn owned(bytes: Vec<u8>) -> Self {
+        Self { range: 0..bytes.len(), source: Source::Owned(Arc::new(bytes)) }
+    }
+
+    /// The bytes.
+    pub fn as_slice(&self) -> &[u8] {
+        let all: &[u8] = match &self.source {
+            Source::Mapped(file) => file,
+            Source::Owned(bytes) => bytes,
+        };
+        &all[self.range.clone()]
+    }
+
+    fn part(&self, range: Range<usize>) -> Self {
+        Self {
+            source: self.source.clone(),
+            range: self.range.start + range.start..self.range.start + range.end,
+        }
+    }
+}
+
+impl fmt::Debug for WeightBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "WeightBytes({} bytes)", self.range.len())
+    }
+}
+
+/// A weight matrix. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Matrix {
+    rows: usize,
+    columns: usize,
+    format: WeightFormat,
+    bytes: WeightBytes,
+}
+
+impl Matrix {
+    /// `rows` outputs of `columns` inputs each, stored row by row.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for an empty matrix, rows that are not whole blocks of the format, or another number of bytes.
+    pub fn new(rows: usize, columns: usize, format: WeightFormat, bytes: WeightBytes) -> Result<Self> {
+        let row_bytes = format.row_bytes(columns).filter(|_| rows > 0 && columns > 0).ok_or_else(|| {
+            let expected = format!("rows of whole blocks of {} elements ({format})", format.block_len());
+            Error::shape("matrix", expected, format!("[{rows}, {columns}]"))
+        })?;
+        let (needed, found) = (rows.checked_mul(row_bytes), bytes.as_slice().len());
+        if needed != Some(found) {
+            let expected =
+                format!("{} bytes for [{rows}, {columns}] in {format}", needed.unwrap_or(usize::MAX));
+            return Err(Error::shape("matrix", expected, found));
+        }
+        Ok(Self { rows, columns, format, bytes })
+    }
+
+    /// Outputs.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+    /// Inputs.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+    /// How elements are stored.
+    pub fn format(&self) -> WeightFormat {
+        self.format
+    }
+    /// Bytes in memory or in the file.
+    pub fn byte_len(&self) -> usize {
+        self.bytes.as_slice().len()
+    }
+
+    /// Some of the rows, sharing the bytes: a part of a fused projection.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for an empty range, or rows that are not there.
+    pub fn row_range(&self, rows: Range<usize>) -> Result<Self> {
+        if rows.is_empty() || rows.end > self.rows {
+            let expected = format!("a range of rows within 0..{}", self.rows);
+            return Err(Error::shape("rows of a matrix", expected, format!("{rows:?}")));
+        }
+        let row_bytes = self.byte_len() / self.rows;
+        let bytes = self.bytes.part(rows.start * row_bytes..rows.end * row_bytes);
+        Ok(Self { rows: rows.len(), bytes, ..*self })
+    }
+}
