@@ -55,3 +55,28 @@ pub struct ModelConfig {
     /// One entry per layer.
     pub layers: Vec<LayerConfig>,
 }
+
+/// A small configuration for tests: two layers of four heads, two of them key-value heads.
+#[cfg(test)]
+pub(crate) fn test_config() -> ModelConfig {
+    use crate::rope::{PairLayout, RopeScaling};
+    let layout = PairLayout::Halves;
+    let rope =
+        RopeConfig { rotary_dim: 16, base: 10_000.0, context: 512, scaling: RopeScaling::Default, layout };
+    ModelConfig {
+        family: "test",
+        hidden: 64,
+        intermediate: 96,
+        heads: 4,
+        kv_heads: 2,
+        head_dim: 16,
+        vocabulary: 50,
+        context: 512,
+        norm_epsilon: 1e-5,
+        activation: Activation::Silu,
+        attention_scale: 0.25,
+        embedding_scale: 1.0,
+        ropes: vec![rope],
+        layers: vec![LayerConfig { window: None, rope: 0 }; 2],
+    }
+}

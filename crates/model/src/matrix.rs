@@ -3,10 +3,13 @@
 //! Rows are contiguous and made of whole blocks of the format, so that a range of rows is a range of bytes.
 
 mod format;
+mod multiply;
 
 pub use format::WeightFormat;
+pub(crate) use multiply::{Product, Store, multiply};
 
 use crate::error::{Error, Result};
+use crate::kernels::Kernels;
 use memmap2::Mmap;
 use std::fmt;
 use std::ops::Range;
@@ -103,6 +106,17 @@ impl Matrix {
     /// Bytes in memory or in the file.
     pub fn byte_len(&self) -> usize {
         self.bytes.as_slice().len()
+    }
+
+    /// Widens one row to `f32`, into `out` of `columns` elements.
+    pub(crate) fn widen_row(&self, kernels: &Kernels, row: usize, out: &mut [f32]) {
+        kernels.widen(self.format, self.row_bytes(row..row + 1), out);
+    }
+
+    fn row_bytes(&self, rows: Range<usize>) -> &[u8] {
+        let bytes = self.bytes.as_slice();
+        let row_bytes = bytes.len() / self.rows;
+        &bytes[rows.start * row_bytes..rows.end * row_bytes]
     }
 
     /// Some of the rows, sharing the bytes: a part of a fused projection.

@@ -26,8 +26,10 @@
 
 mod parse;
 mod scaling;
+mod table;
 
 pub use scaling::RopeScaling;
+pub(crate) use table::RotationTable;
 
 use crate::error::{Error, Result};
 
@@ -92,17 +94,22 @@ impl Rotation {
     /// # Panics
     /// If the row is shorter than the rotated elements.
     pub fn apply(&self, row: &mut [f32], position: usize) {
-        let (pairs, factor) = (self.frequencies.len(), f64::from(self.attention_factor));
+        let pairs = self.frequencies.len();
         let row = &mut row[..2 * pairs];
         for (i, &frequency) in self.frequencies.iter().enumerate() {
-            // The angle in f32, as models were trained; its sine in f64, where a large angle is reduced exactly.
-            let angle = f64::from(position as f32 * frequency);
-            let (sin, cos) = ((angle.sin() * factor) as f32, (angle.cos() * factor) as f32);
+            let (sin, cos) = self.sine_and_cosine(frequency, position);
             let (a, b) = match self.layout {
                 PairLayout::Halves => (i, i + pairs),
                 PairLayout::Neighbours => (2 * i, 2 * i + 1),
             };
             (row[a], row[b]) = (row[a] * cos - row[b] * sin, row[b] * cos + row[a] * sin);
         }
+    }
+
+    fn sine_and_cosine(&self, frequency: f32, position: usize) -> (f32, f32) {
+        // The angle in f32, as models were trained; its sine in f64, where a large angle is reduced exactly.
+        let (sin, cos) = f64::from(position as f32 * frequency).sin_cos();
+        let factor = f64::from(self.attention_factor);
+        ((sin * factor) as f32, (cos * factor) as f32)
     }
 }

@@ -3,6 +3,8 @@
 //! Matrices stay as the file stores them (quantised, 16 bits or `f32`), usually memory-mapped; vectors are `f32`. A projection
 //! that a family fuses (Phi-3's `qkv_proj`) arrives here as its parts, since rows of a matrix can be cut out without a copy.
 
+use crate::config::ModelConfig;
+use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 
 /// All parameters of a model.
@@ -56,4 +58,62 @@ pub struct Projection {
     pub matrix: Matrix,
     /// `[outputs]`
     pub bias: Option<Vec<f32>>,
+}
+
+impl ModelWeights {
+    /// Whether every tensor has the shape that the configuration asks for.
+    pub(crate) fn check(&self, config: &ModelConfig) -> Result<()> {
+        let (hidden, intermediate) = (config.hidden, config.intermediate);
+        let (queries, keys) = (config.heads * config.head_dim, config.kv_heads * config.head_dim);
+        check_matrix("embedding", &self.embedding, [config.vocabulary, hidden])?;
+        check_matrix("output", &self.output, [config.vocabulary, hidden])?;
+        check_vector("final norm", Some(&self.final_norm), hidden)?;
+        if self.layers.len() != config.layers.len() {
+            return Err(Error::shape("layers", config.layers.len(), self.layers.len()));
+        }
+        for (i, layer) in self.layers.iter().enumerate() {
+            let projections = [
+                ("query", &layer.query, [queries, hidden]),
+                ("key", &layer.key, [keys, hidden]),
+                ("value", &layer.value, [keys, hidden]),
+                ("output", &layer.output, [hidden, queries]),
+                ("gate", &layer.gate, [intermediate, hidden]),
+                ("up", &layer.up, [intermediate, hidden]),
+                ("down", &layer.down, [hidden, intermediate]),
+            ];
+            for (name, projection, shape) in projections {
+                check_matrix(&format!("layer {i}, {name}"), &projection.matrix, shape)?;
+                check_vector(&format!("layer {i}, {name} bias"), projection.bias.as_ref(), shape[0])?;
+            }
+            let vectors = [
+                ("attention norm", Some(&layer.attention_norm), hidden),
+                ("query norm", layer.query_norm.as_ref(), config.head_dim),
+                ("key norm", layer.key_norm.as_ref(), config.head_dim),
+                ("post-attention norm", layer.post_attention_norm.as_ref(), hidden),
+                ("MLP norm", Some(&layer.mlp_norm), hidden),
+                ("post-MLP norm", layer.post_mlp_norm.as_ref(), hidden),
+            ];
+            for (name, vector, len) in vectors {
+                check_vector(&format!("layer {i}, {name}"), vector, len)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check_matrix(what: &str, matrix: &Matrix, [rows, columns]: [usize; 2]) -> Result<()> {
+    let found = [matrix.rows(), matrix.columns()];
+    if found == [rows, columns] {
+        return Ok(());
+    }
+    Err(Error::shape(what, format!("[{rows}, {columns}]"), format!("{found:?}")))
+}
+
+fn check_vector(what: &str, vector: Option<&Vec<f32>>, len: usize) -> Result<()> {
+    match vector {
+        Some(vector) if vector.len() != len => {
+            Err(Error::shape(what, format!("[{len}]"), format!("[{}]", vector.len())))
+        }
+        _ => Ok(()),
+    }
 }

@@ -1,0 +1,238 @@
+//! [`Decoder`]: the one transformer that all families share, from token ids to logits.
+//!
+//! A forward pass goes layer by layer over all its tokens (the paper's appendix C): attention needs every query of the layer at
+//! once, everything else runs in chunks of rows, so that no `[tokens, intermediate]` tensor exists. In the last layer only the
+//! tokens whose logits are wanted have queries.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `attention` | projections, norms and rotations of queries and keys, the cache, sparse attention |
+//! | `mlp` | attention's output projection and the gated MLP, added to the residual stream |
+//! | `report` | what a pass computed and how long its parts took |
+
+mod attention;
+mod mlp;
+mod report;
+
+pub use report::{ForwardReport, LayerSummary, PhaseTimes};
+
+use crate::attention_plan::AttentionPlan;
+use crate::compute::Compute;
+use crate::config::ModelConfig;
+use crate::error::{Error, Result};
+use crate::kv_cache::KvCache;
+use crate::matrix::{Product, Store, multiply};
+use crate::rope::{Rotation, RotationTable};
+use crate::weights::ModelWeights;
+use minference_attention::Progress;
+use rayon::prelude::*;
+use std::sync::Arc;
+
+/// Rows that projections and the MLP take at once: enough to hide the widening of weights, few enough for the buffers.
+const CHUNK: usize = 1024;
+/// Rows from which threads share work on rows; a decoding step is not worth their wake-up.
+const PARALLEL_ROWS: usize = 16;
+
+/// A model's configuration and weights, checked against each other.
+#[derive(Debug)]
+pub struct Decoder {
+    config: ModelConfig,
+    weights: ModelWeights,
+}
+
+/// One forward pass: tokens that follow those in the cache.
+#[derive(Clone)]
+pub struct ForwardRequest<'a> {
+    /// Token ids.
+    pub tokens: &'a [u32],
+    /// Which pattern each head gets.
+    pub plan: &'a AttentionPlan,
+    /// How many of the last tokens' logits are wanted; at least 1.
+    pub wanted: usize,
+    /// Angles of each of the configuration's ropes.
+    pub rotations: &'a [Rotation],
+    /// Follows the pass, in units of a third of a layer's token, and may cancel it.
+    pub progress: Option<Arc<dyn Progress>>,
+}
+
+/// What a forward pass gives.
+#[derive(Debug, Clone)]
+pub struct Forward {
+    /// Logits of the last tokens, `[wanted, vocabulary]`.
+    pub logits: Vec<f32>,
+    /// What was computed.
+    pub report: ForwardReport,
+}
+
+/// What the parts of a pass share.
+struct Pass<'a> {
+    decoder: &'a Decoder,
+    compute: &'a Compute,
+    request: &'a ForwardRequest<'a>,
+    /// One for each rope of the configuration.
+    tables: Vec<RotationTable>,
+    scratch: Vec<f32>,
+    report: ForwardReport,
+    /// Units of progress behind us, and of all.
+    done: u64,
+    total: u64,
+}
+
+impl Decoder {
+    /// # Errors
+    /// [`Error::Shape`] for weights that are not what the configuration says.
+    pub fn new(config: ModelConfig, weights: ModelWeights) -> Result<Self> {
+        weights.check(&config)?;
+        Ok(Self { config, weights })
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    /// The weights.
+    pub fn weights(&self) -> &ModelWeights {
+        &self.weights
+    }
+
+    /// Reads tokens: appends their keys and values to the cache, and computes the logits of the last ones.
+    ///
+    /// # Errors
+    /// [`Error::Prompt`] for no tokens, or more than the cache has room for; [`Error::Shape`] for ids beyond the vocabulary;
+    /// out of memory, cancelled, numbers that are not finite. The cache is then as it was.
+    pub fn forward(
+        &self,
+        compute: &Compute,
+        cache: &mut KvCache,
+        request: &ForwardRequest<'_>,
+    ) -> Result<Forward> {
+        let before = cache.tokens();
+        self.check_request(request, cache)?;
+        let result = compute.install(|| self.run(compute, cache, request));
+        if result.is_err() {
+            cache.truncate(before);
+        }
+        result
+    }
+
+    fn check_request(&self, request: &ForwardRequest<'_>, cache: &KvCache) -> Result<()> {
+        let tokens = request.tokens.len();
+        if tokens == 0 {
+            return Err(Error::Prompt { tokens, expected: "at least one".into() });
+        }
+        let room = cache.capacity().saturating_sub(cache.tokens());
+        if tokens > room {
+            let expected = format!("at most {room}, which the key-value cache has room for");
+            return Err(Error::Prompt { tokens, expected });
+        }
+        if request.wanted == 0 || request.wanted > tokens {
+            return Err(Error::shape("wanted logits", format!("1 to {tokens} tokens"), request.wanted));
+        }
+        let vocabulary = self.config.vocabulary;
+        if let Some(id) = request.tokens.iter().find(|&&id| id as usize >= vocabulary) {
+            return Err(Error::shape("token id", format!("less than the vocabulary of {vocabulary}"), id));
+        }
+        if request.rotations.len() != self.config.ropes.len() {
+            let expected = format!("{}, one for each rope", self.config.ropes.len());
+            return Err(Error::shape("rotations", expected, request.rotations.len()));
+        }
+        Ok(())
+    }
+
+    fn run(&self, compute: &Compute, cache: &mut KvCache, request: &ForwardRequest<'_>) -> Result<Forward> {
+        let tokens = request.tokens.len();
+        let start = cache.tokens();
+        let layers = self.config.layers.len();
+        let mut pass = Pass {
+            decoder: self,
+            compute,
+            request,
+            tables: request.rotations.iter().map(|rotation| rotation.table(start..start + tokens)).collect(),
+            scratch: Vec::new(),
+            report: ForwardReport::default(),
+            done: 0,
+            total: 3 * (layers * tokens) as u64,
+        };
+        let mut residual = self.embed(compute, request.tokens)?;
+        for layer in 0..layers {
+            let first = if layer + 1 == layers { tokens - request.wanted } else { 0 };
+            let attended = pass.attention(layer, cache.layer_mut(layer), &residual, first)?;
+            pass.add_attention_and_mlp(layer, &attended, first, &mut residual)?;
+        }
+        let logits = pass.logits(&residual[(tokens - request.wanted) * self.config.hidden..]);
+        Ok(Forward { logits, report: pass.report })
+    }
+
+    /// The residual stream at its start, `[tokens, hidden]`.
+    fn embed(&self, compute: &Compute, tokens: &[u32]) -> Result<Vec<f32>> {
+        let (hidden, scale) = (self.config.hidden, self.config.embedding_scale);
+        let mut residual = buffer("the residual stream", tokens.len(), hidden)?;
+        residual.par_chunks_mut(hidden).zip(tokens).for_each(|(row, &id)| {
+            self.weights.embedding.widen_row(compute.kernels(), id as usize, row);
+            if scale != 1.0 {
+                row.iter_mut().for_each(|x| *x *= scale);
+            }
+        });
+        Ok(residual)
+    }
+}
+
+impl Pass<'_> {
+    fn config(&self) -> &ModelConfig {
+        &self.decoder.config
+    }
+
+    /// Logits of residual rows.
+    fn logits(&mut self, residual: &[f32]) -> Vec<f32> {
+        let (weights, config) = (&self.decoder.weights, &self.decoder.config);
+        let mut normed = vec![0.0; residual.len()];
+        self.norm_rows(residual, &weights.final_norm, &mut normed);
+        let mut logits = vec![0.0; residual.len() / config.hidden * config.vocabulary];
+        let product = Product { matrix: &weights.output, out: &mut logits, store: Store::Overwrite };
+        multiply(self.compute.kernels(), &normed, &mut [product], &mut self.scratch);
+        logits
+    }
+
+    /// Norm of each row, `[rows, weight.len()]`.
+    fn norm_rows(&self, rows: &[f32], weight: &[f32], out: &mut [f32]) {
+        let (kernels, epsilon) = (self.compute.kernels(), self.decoder.config.norm_epsilon);
+        for_rows(out, weight.len(), |i, out| {
+            let row = &rows[i * weight.len()..(i + 1) * weight.len()];
+            kernels.rms_norm(row, weight, epsilon, out);
+        });
+    }
+
+    /// Reports that units of work are done; an error if it is time to stop.
+    fn advance(&mut self, units: usize) -> Result<()> {
+        self.done += units as u64;
+        if let Some(progress) = &self.request.progress {
+            progress.advance(self.done, self.total);
+            if progress.cancelled() {
+                return Err(minference_attention::Error::Cancelled.into());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Zeros for `rows` rows, or an error where there is no memory.
+fn buffer(what: &'static str, rows: usize, width: usize) -> Result<Vec<f32>> {
+    let elements = rows.saturating_mul(width);
+    let mut data = Vec::new();
+    data.try_reserve_exact(elements).map_err(|_| {
+        let bytes = elements.saturating_mul(size_of::<f32>());
+        minference_attention::Error::OutOfMemory { what, bytes }
+    })?;
+    data.resize(elements, 0.0);
+    Ok(data)
+}
+
+/// Does something with each row of `width` elements, in parallel where there are enough.
+fn for_rows(data: &mut [f32], width: usize, work: impl Fn(usize, &mut [f32]) + Sync) {
+    if data.len() < PARALLEL_ROWS * width {
+        data.chunks_exact_mut(width).enumerate().for_each(|(i, row)| work(i, row));
+    } else {
+        data.par_chunks_exact_mut(width).with_min_len(4).enumerate().for_each(|(i, row)| work(i, row));
+    }
+}

@@ -1,0 +1,175 @@
+//! A layer's attention: from the residual stream to the heads' output, sparse.
+
+use super::{CHUNK, Pass, buffer, for_rows};
+use crate::error::Result;
+use crate::kv_cache::LayerCache;
+use crate::matrix::{Product, Store, multiply};
+use crate::rope::RotationTable;
+use crate::token_rows::TokenRows;
+use crate::weights::{LayerWeights, Projection};
+use minference_attention::{AttentionInputs, Progress, attend_layer};
+use std::sync::Arc;
+use std::time::Instant;
+
+impl Pass<'_> {
+    /// Attends to a layer: appends its keys and values to the cache; gives the heads' output of the tokens from `first` on,
+    /// `[tokens - first, heads, head_dim]`.
+    pub(super) fn attention(
+        &mut self,
+        layer: usize,
+        cache: &mut LayerCache,
+        residual: &[f32],
+        first: usize,
+    ) -> Result<TokenRows> {
+        let start = Instant::now();
+        let queries = self.project(layer, cache, residual, first)?;
+        self.report.times.projections += start.elapsed();
+
+        let start = Instant::now();
+        let config = &self.decoder.config;
+        let (keys, values) = (cache.keys.view()?, cache.values.view()?);
+        let inputs = AttentionInputs::new(queries.view()?, keys, values)?
+            .with_scale(config.attention_scale)?
+            .with_sliding_window(config.layers[layer].window)?;
+        let shape = [config.heads, config.head_dim];
+        let mut output =
+            TokenRows::with_capacity("attention's output", queries.tokens(), shape, keys.element_type())?;
+        output.fill_with_zeros(queries.tokens());
+        let patterns = self.request.plan.patterns(layer, config.heads, keys.tokens())?;
+        let backend = self.compute.backend();
+        let report = match &self.request.progress {
+            // One query is done before anyone looks.
+            Some(progress) if queries.tokens() > 1 => {
+                let part = Arc::new(AttentionProgress {
+                    whole: progress.clone(),
+                    before: self.done,
+                    units: self.request.tokens.len() as u64,
+                    total: self.total,
+                });
+                attend_layer(&backend.with_progress(part), &inputs, &patterns, &mut output.view_mut()?)
+            }
+            _ => attend_layer(backend, &inputs, &patterns, &mut output.view_mut()?),
+        }?;
+        let index = report.index_time();
+        self.report.times.index += index;
+        self.report.times.attention += start.elapsed().saturating_sub(index);
+        self.report.layers.push((&report).into());
+        self.advance(self.request.tokens.len())?;
+        Ok(output)
+    }
+
+    /// Projects the residual stream, `[tokens, hidden]`, in chunks: keys and values of all tokens into the cache, queries of those
+    /// from `first` on.
+    fn project(
+        &mut self,
+        layer: usize,
+        cache: &mut LayerCache,
+        residual: &[f32],
+        first: usize,
+    ) -> Result<TokenRows> {
+        let decoder = self.decoder;
+        let (config, weights) = (&decoder.config, &decoder.weights.layers[layer]);
+        let (hidden, head_dim) = (config.hidden, config.head_dim);
+        let (query_len, key_len) = (config.heads * head_dim, config.kv_heads * head_dim);
+        let tokens = residual.len() / hidden;
+        let most = tokens.min(CHUNK);
+        let mut normed = buffer("a chunk of rows", most, hidden)?;
+        let mut query = buffer("a chunk of queries", most, query_len)?;
+        let mut key = buffer("a chunk of keys", most, key_len)?;
+        let mut value = buffer("a chunk of values", most, key_len)?;
+        let element_type = cache.keys.view()?.element_type();
+        let shape = [config.heads, head_dim];
+        let mut queries = TokenRows::with_capacity("queries", tokens - first, shape, element_type)?;
+        for start in (0..tokens).step_by(CHUNK) {
+            let end = tokens.min(start + CHUNK);
+            let rows = end - start;
+            // Queries of this chunk: all, the last ones, or none.
+            let skipped = first.clamp(start, end) - start;
+            let normed = &mut normed[..rows * hidden];
+            self.norm_rows(&residual[start * hidden..end * hidden], &weights.attention_norm, normed);
+            let query = &mut query[..(rows - skipped) * query_len];
+            let (key, value) = (&mut key[..rows * key_len], &mut value[..rows * key_len]);
+            self.project_rows(weights, normed, skipped, [query, key, value]);
+            let table = &self.tables[config.layers[layer].rope];
+            self.finish_heads(query, config.heads, weights.query_norm.as_deref(), table, start + skipped);
+            self.finish_heads(key, config.kv_heads, weights.key_norm.as_deref(), table, start);
+            queries.append(query);
+            cache.keys.append(key);
+            cache.values.append(value);
+            self.advance(rows)?;
+        }
+        Ok(queries)
+    }
+
+    /// Queries (of the rows after the `skipped` first), keys and values of normed rows.
+    fn project_rows(
+        &mut self,
+        weights: &LayerWeights,
+        normed: &[f32],
+        skipped: usize,
+        [query, key, value]: [&mut [f32]; 3],
+    ) {
+        let kernels = self.compute.kernels();
+        let [query, key, value] = [(&weights.query, query), (&weights.key, key), (&weights.value, value)]
+            .map(|(projection, out)| product(projection, out));
+        if skipped == 0 {
+            return multiply(kernels, normed, &mut [query, key, value], &mut self.scratch);
+        }
+        multiply(kernels, normed, &mut [key, value], &mut self.scratch);
+        let normed = &normed[skipped * self.decoder.config.hidden..];
+        if !normed.is_empty() {
+            multiply(kernels, normed, &mut [query], &mut self.scratch);
+        }
+    }
+
+    /// Norms and rotates the heads of `[rows, heads, head_dim]`, whose first row stands at `position` of the table.
+    fn finish_heads(
+        &self,
+        rows: &mut [f32],
+        heads: usize,
+        norm: Option<&[f32]>,
+        table: &RotationTable,
+        position: usize,
+    ) {
+        let (config, kernels) = (&self.decoder.config, self.compute.kernels());
+        for_rows(rows, heads * config.head_dim, |i, row| {
+            for head in row.chunks_exact_mut(config.head_dim) {
+                if let Some(norm) = norm {
+                    kernels.rms_norm_in_place(head, norm, config.norm_epsilon);
+                }
+                table.apply(kernels, position + i, head);
+            }
+        });
+    }
+}
+
+/// A product whose bias, if there is one, already stands in the output.
+pub(super) fn product<'a>(projection: &'a Projection, out: &'a mut [f32]) -> Product<'a> {
+    let store = match &projection.bias {
+        Some(bias) => {
+            out.chunks_exact_mut(bias.len()).for_each(|row| row.copy_from_slice(bias));
+            Store::Add
+        }
+        None => Store::Overwrite,
+    };
+    Product { matrix: &projection.matrix, out, store }
+}
+
+/// Attention's part of a pass's progress.
+struct AttentionProgress {
+    whole: Arc<dyn Progress>,
+    before: u64,
+    units: u64,
+    total: u64,
+}
+
+impl Progress for AttentionProgress {
+    fn advance(&self, done: u64, total: u64) {
+        let units = (self.units as f64 * done as f64 / total.max(1) as f64) as u64;
+        self.whole.advance(self.before + units.min(self.units), self.total);
+    }
+
+    fn cancelled(&self) -> bool {
+        self.whole.cancelled()
+    }
+}
