@@ -74,7 +74,7 @@ small = {
 
 # name: fields of config.json beyond `small`, the stored type, and changes that must change the logits: what a reader could miss
 MODELS = {
-    "llama2": (llama | {"num_key_value_heads": 4, "intermediate_size": 64}, "float32", [{"rope_theta": 5e5}]),
+    "llama2": (llama | {"num_key_value_heads": 4}, "float32", [{"rope_theta": 5e5}]),
     "llama3": (llama | {"tie_word_embeddings": True, "rope_theta": 500000.0, "rope_scaling": llama3_rope}, "bfloat16", [{"rope_scaling": None}]),
     "llama_linear": (llama | {"rope_scaling": {"type": "linear", "factor": 4.0}}, "bfloat16", [{"rope_scaling": None}]),
     "llama_dynamic": (
@@ -83,7 +83,7 @@ MODELS = {
         [{"rope_scaling": None}],
     ),
     "llama_sharded": (llama, "bfloat16", []),
-    "llama_float16": (llama | {"hidden_size": 96, "num_attention_heads": 6, "num_key_value_heads": 2, "intermediate_size": 64}, "float16", []),
+    "llama_float16": (llama | {"hidden_size": 96, "num_attention_heads": 6, "num_key_value_heads": 2}, "float16", []),
     "llama_bfloat16": (llama | {"head_dim": 24, "intermediate_size": 72}, "bfloat16", []),
     "mistral": (mistral | {"sliding_window": 48, "head_dim": 32}, "bfloat16", [{"sliding_window": None}]),
     # the window is written down and switched off, as in the released models
@@ -116,23 +116,25 @@ MODELS = {
             "query_pre_attn_scalar": 16,
             "sliding_window": 32,
             "sliding_window_pattern": 6,
+            "rope_scaling": {"rope_type": "linear", "factor": 8.0},
         },
         "bfloat16",
-        [{"sliding_window": 31}, {"sliding_window_pattern": 3}, {"rope_local_base_freq": 1e6}, {"rope_theta": 1e4}],
+        [{"sliding_window": 31}, {"sliding_window_pattern": 3}, {"rope_local_base_freq": 1e6}, {"rope_theta": 1e4}, {"rope_scaling": None}],
     ),
     # what a GGUF file of Gemma 3 cannot say
     "gemma3_pattern": (
         gemma3
         | {
+            "hidden_size": 48,
             "num_hidden_layers": 4,
+            "num_key_value_heads": 1,
             "head_dim": 24,
             "query_pre_attn_scalar": 32,
             "sliding_window": 32,
             "sliding_window_pattern": 3,
-            "rope_scaling": {"rope_type": "linear", "factor": 8.0},
         },
         "bfloat16",
-        [{"sliding_window_pattern": 2}, {"rope_scaling": None}, {"query_pre_attn_scalar": 24}],
+        [{"sliding_window_pattern": 2}, {"query_pre_attn_scalar": 24}],
     ),
 }
 
