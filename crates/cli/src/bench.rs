@@ -3,6 +3,7 @@
 mod attention;
 mod decode;
 mod inputs;
+mod matmul;
 mod options;
 mod table;
 
@@ -20,6 +21,8 @@ pub(crate) enum Bench {
     Attention(attention::Options),
     /// Time one decoding step over a long cache, against the rate at which memory can be read
     Decode(decode::Options),
+    /// Time products of prompt rows with stored weights, format by format, against the machine's f32 peak
+    Matmul(matmul::Options),
 }
 
 impl Bench {
@@ -27,6 +30,7 @@ impl Bench {
         match self {
             Self::Attention(options) => attention::run(&options),
             Self::Decode(options) => decode::run(&options),
+            Self::Matmul(options) => matmul::run(&options),
         }
     }
 }

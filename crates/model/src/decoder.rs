@@ -179,10 +179,6 @@ impl Decoder {
 }
 
 impl Pass<'_> {
-    fn config(&self) -> &ModelConfig {
-        &self.decoder.config
-    }
-
     /// Logits of residual rows.
     fn logits(&mut self, residual: &[f32]) -> Vec<f32> {
         let (weights, config) = (&self.decoder.weights, &self.decoder.config);

@@ -10,6 +10,7 @@ mod error;
 mod kernels;
 pub mod kv_cache;
 pub mod matrix;
+pub mod memory;
 pub mod rope;
 pub mod session;
 mod token_rows;

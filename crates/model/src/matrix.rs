@@ -8,6 +8,7 @@ mod multiply;
 pub use format::WeightFormat;
 pub(crate) use multiply::{Product, Store, multiply};
 
+use crate::compute::Compute;
 use crate::error::{Error, Result};
 use crate::kernels::Kernels;
 use memmap2::Mmap;
@@ -106,6 +107,34 @@ impl Matrix {
     /// Bytes in memory or in the file.
     pub fn byte_len(&self) -> usize {
         self.bytes.as_slice().len()
+    }
+
+    /// Products with rows of `f32`: `[rows, columns]` to `[rows, outputs]`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where the inputs are no whole number of rows.
+    ///
+    /// ```
+    /// use minference_model::matrix::{Matrix, WeightBytes, WeightFormat};
+    /// use minference_model::{Compute, ComputeOptions};
+    ///
+    /// let bytes = [1.0f32, 2.0, 3.0, 4.0].iter().flat_map(|x| x.to_le_bytes()).collect();
+    /// let matrix = Matrix::new(2, 2, WeightFormat::F32, WeightBytes::owned(bytes))?;
+    /// let compute = Compute::new(ComputeOptions::default())?;
+    /// assert_eq!(matrix.multiply(&compute, &[1.0, 10.0])?, [21.0, 43.0]);
+    /// # Ok::<(), minference_model::Error>(())
+    /// ```
+    pub fn multiply(&self, compute: &Compute, inputs: &[f32]) -> Result<Vec<f32>> {
+        if !inputs.len().is_multiple_of(self.columns) {
+            let expected = format!("rows of {} elements", self.columns);
+            return Err(Error::shape("inputs of a matrix", expected, inputs.len()));
+        }
+        let mut out = vec![0.0; inputs.len() / self.columns * self.rows];
+        compute.install(|| {
+            let product = Product { matrix: self, out: &mut out, store: Store::Overwrite };
+            multiply(compute.kernels(), inputs, &mut [product], &mut Vec::new());
+        });
+        Ok(out)
     }
 
     /// Widens one row to `f32`, into `out` of `columns` elements.

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 use minference_attention::{Arithmetic, CpuBackend, ElementType, InstructionSet};
+use minference_model::ComputeOptions;
 
 /// Type of Q, K and V in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -64,26 +65,39 @@ pub(crate) struct Compute {
 impl Compute {
     /// The backend that does it.
     pub(crate) fn backend(&self) -> Result<CpuBackend> {
-        let mut builder = CpuBackend::builder().arithmetic(match self.arithmetic {
-            ArithmeticChoice::F32 => Arithmetic::F32,
-            ArithmeticChoice::F16 => Arithmetic::Bits16,
-            ArithmeticChoice::Auto => Arithmetic::Auto,
-        });
-        if let Some(threads) = self.threads {
+        let options = self.options();
+        let mut builder = CpuBackend::builder().arithmetic(options.arithmetic);
+        if let Some(threads) = options.threads {
             builder = builder.threads(threads);
         }
-        let set = match self.instruction_set {
-            InstructionSetChoice::Auto => None,
-            InstructionSetChoice::Portable => Some(InstructionSet::Portable),
-            InstructionSetChoice::Avx2 => Some(InstructionSet::Avx2),
-            InstructionSetChoice::Avx512 => Some(InstructionSet::Avx512),
-            InstructionSetChoice::Avx512Bf16 => Some(InstructionSet::Avx512Bf16),
-            InstructionSetChoice::Avx512Fp16 => Some(InstructionSet::Avx512Fp16),
-        };
-        if let Some(set) = set {
+        if let Some(set) = options.instruction_set {
             builder = builder.instruction_set(set);
         }
         builder.build().context("can't set up the CPU backend")
+    }
+
+    /// What a model runs on.
+    pub(crate) fn compute(&self) -> Result<minference_model::Compute> {
+        minference_model::Compute::new(self.options()).context("can't set up the CPU")
+    }
+
+    fn options(&self) -> ComputeOptions {
+        ComputeOptions {
+            threads: self.threads,
+            arithmetic: match self.arithmetic {
+                ArithmeticChoice::F32 => Arithmetic::F32,
+                ArithmeticChoice::F16 => Arithmetic::Bits16,
+                ArithmeticChoice::Auto => Arithmetic::Auto,
+            },
+            instruction_set: match self.instruction_set {
+                InstructionSetChoice::Auto => None,
+                InstructionSetChoice::Portable => Some(InstructionSet::Portable),
+                InstructionSetChoice::Avx2 => Some(InstructionSet::Avx2),
+                InstructionSetChoice::Avx512 => Some(InstructionSet::Avx512),
+                InstructionSetChoice::Avx512Bf16 => Some(InstructionSet::Avx512Bf16),
+                InstructionSetChoice::Avx512Fp16 => Some(InstructionSet::Avx512Fp16),
+            },
+        }
     }
 }
 
