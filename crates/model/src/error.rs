@@ -1,6 +1,6 @@
 //! What can be wrong with a model, with what was expected and what was found.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A result whose error is [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
@@ -79,6 +79,31 @@ impl Error {
         found: impl std::fmt::Display,
     ) -> Self {
         Self::Config { field: field.into(), expected: expected.into(), found: found.to_string() }
+    }
+
+    pub(crate) fn file(
+        path: &Path,
+        place: impl Into<String>,
+        expected: impl Into<String>,
+        found: impl std::fmt::Display,
+    ) -> Self {
+        let (place, expected, found) = (place.into(), expected.into(), found.to_string());
+        Self::File { path: path.into(), place, expected, found }
+    }
+
+    /// For `map_err` of whatever touches a file.
+    pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Self::Io { path: path.into(), source }
+    }
+
+    /// The same error, saying which file holds the field or the tensor.
+    pub(crate) fn in_file(self, path: &Path) -> Self {
+        match self {
+            Self::Config { field: place, expected, found } | Self::Shape { what: place, expected, found } => {
+                Self::File { path: path.into(), place, expected, found }
+            }
+            other => other,
+        }
     }
 
     pub(crate) fn shape(

@@ -1,18 +1,32 @@
 //! Llama-like language models, for prompts whose attention the crate `minference-attention` computes sparsely.
 //!
-//! What is here so far: [`rope`], the positions of tokens, with every scaling that the supported families use.
+//! ```text
+//! file or folder --ModelFiles--> ModelConfig and ModelWeights --Decoder--> Session --prefill, decode--> logits
+//! ```
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`source`] | files: GGUF, and Hugging Face folders with safetensors; families as data |
+//! | [`config`], [`weights`], [`matrix`] | a model as the decoder wants it, whatever file it came from |
+//! | [`decoder`] | the one transformer that all families share |
+//! | [`session`], [`kv_cache`] | a prompt that was read, and going on from there |
+//! | [`attention_plan`] | which pattern each head gets |
+//! | [`rope`] | positions of tokens, with every scaling that the families use |
+//! | [`compute`], [`memory`] | what it runs on, and how much memory it takes |
 
 pub mod attention_plan;
 pub mod compute;
 pub mod config;
 pub mod decoder;
 mod error;
+mod families;
 mod kernels;
 pub mod kv_cache;
 pub mod matrix;
 pub mod memory;
 pub mod rope;
 pub mod session;
+pub mod source;
 mod token_rows;
 pub mod weights;
 
@@ -24,4 +38,5 @@ pub use error::{Error, Result};
 pub use kv_cache::KvCache;
 pub use matrix::Matrix;
 pub use session::{PrefillOptions, Session, SessionOptions};
+pub use source::ModelFiles;
 pub use weights::ModelWeights;
