@@ -4,6 +4,8 @@
 
 pub mod config;
 mod error;
+#[cfg(feature = "fetch")]
+pub mod fetch;
 pub mod matrix;
 pub mod rope;
 pub mod weights;
