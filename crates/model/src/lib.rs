@@ -12,6 +12,7 @@
 //! | [`session`], [`kv_cache`] | a prompt that was read, and going on from there |
 //! | [`attention_plan`] | which pattern each head gets |
 //! | [`rope`] | positions of tokens, with every scaling that the families use |
+//! | `fetch` (a feature) | models by name, from the Hub or a package |
 //! | [`compute`], [`memory`] | what it runs on, and how much memory it takes |
 
 pub mod attention_plan;
@@ -20,6 +21,8 @@ pub mod config;
 pub mod decoder;
 mod error;
 mod families;
+#[cfg(feature = "fetch")]
+pub mod fetch;
 mod kernels;
 pub mod kv_cache;
 pub mod matrix;

@@ -1,0 +1,121 @@
+//! [`Selection`]: which files of a repository a model needs.
+
+use super::listing::{ListedFile, Listing};
+use crate::fetch::reference::{HubReference, is_file_name};
+use crate::fetch::{FetchError, Result};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+const INDEX: &str = "model.safetensors.index.json";
+const WEIGHTS: &str = "model.safetensors";
+/// Without these there is no model.
+const REQUIRED: [&str; 2] = ["config.json", "tokenizer.json"];
+const OPTIONAL: [&str; 3] = ["tokenizer_config.json", "generation_config.json", "chat_template.jinja"];
+
+/// The files to fetch: small ones first, since one of them can name the others.
+pub(super) struct Selection<'a> {
+    listing: &'a Listing,
+    repository: &'a str,
+    kind: Kind<'a>,
+}
+
+enum Kind<'a> {
+    File(&'a ListedFile),
+    Sharded(&'a ListedFile),
+    Single(&'a ListedFile),
+}
+
+impl<'a> Selection<'a> {
+    pub(super) fn new(listing: &'a Listing, reference: &'a HubReference) -> Result<Self> {
+        let repository = reference.repository();
+        let models = |endings: &[&str]| -> Vec<String> {
+            let fits = |file: &&ListedFile| endings.iter().any(|ending| file.name.ends_with(ending));
+            let mut names: Vec<String> =
+                listing.files.iter().filter(fits).map(|file| file.name.clone()).collect();
+            names.sort();
+            names
+        };
+        let kind = if let Some(file) = reference.file() {
+            Kind::File(listing.find(file).ok_or_else(|| FetchError::NoFile {
+                repository: repository.to_string(),
+                file: file.to_string(),
+                choices: models(&[".gguf", ".safetensors"]),
+            })?)
+        } else if let Some(index) = listing.find(INDEX) {
+            Kind::Sharded(index)
+        } else if let Some(weights) = listing.find(WEIGHTS) {
+            Kind::Single(weights)
+        } else {
+            let (repository, choices) = (repository.to_string(), models(&[".gguf"]));
+            return Err(if choices.is_empty() {
+                FetchError::NoWeights { repository, expected: format!("{WEIGHTS}, {INDEX} or a .gguf file") }
+            } else {
+                FetchError::ChooseFile { repository, choices }
+            });
+        };
+        if !matches!(kind, Kind::File(_))
+            && let Some(name) = REQUIRED.iter().find(|name| listing.find(name).is_none())
+        {
+            let (repository, expected) = (repository.to_string(), (*name).to_string());
+            return Err(FetchError::NoWeights { repository, expected });
+        }
+        Ok(Self { listing, repository, kind })
+    }
+
+    /// What to fetch first.
+    pub(super) fn first(&self) -> Vec<&'a ListedFile> {
+        if matches!(self.kind, Kind::File(_)) {
+            return Vec::new();
+        }
+        let mut files: Vec<&ListedFile> =
+            REQUIRED.iter().chain(&OPTIONAL).filter_map(|name| self.listing.find(name)).collect();
+        if let Kind::Sharded(index) = self.kind {
+            files.push(index);
+        }
+        files
+    }
+
+    /// What to fetch then, with the first files in this folder.
+    pub(super) fn rest(&self, folder: &Path) -> Result<Vec<&'a ListedFile>> {
+        match self.kind {
+            Kind::File(file) | Kind::Single(file) => Ok(vec![file]),
+            Kind::Sharded(_) => shards(folder)?
+                .iter()
+                .map(|name| {
+                    self.listing.find(name).ok_or_else(|| FetchError::NoFile {
+                        repository: self.repository.to_string(),
+                        file: name.clone(),
+                        choices: Vec::new(),
+                    })
+                })
+                .collect(),
+        }
+    }
+}
+
+/// The weight files that the index in a folder names.
+fn shards(folder: &Path) -> Result<BTreeSet<String>> {
+    let path = folder.join(INDEX);
+    let bytes = std::fs::read(&path).map_err(|source| FetchError::io(&path, source, None))?;
+    let value: Option<Value> = serde_json::from_slice(&bytes).ok();
+    let names = value.as_ref().and_then(|value| value["weight_map"].as_object()).map(|map| {
+        let name = |name: &Value| name.as_str().filter(|name| is_file_name(name)).map(str::to_string);
+        map.values().map(name).collect::<Option<BTreeSet<String>>>()
+    });
+    names.flatten().filter(|names| !names.is_empty()).ok_or_else(|| FetchError::WrongContent {
+        what: path.display().to_string(),
+        expected: "an object `weight_map` from tensors to files".into(),
+        found: "something else".into(),
+    })
+}
+
+/// Whether a folder holds all that a model in safetensors needs.
+pub(super) fn is_complete(folder: &Path) -> bool {
+    let has = |name: &str| folder.join(name).is_file();
+    let weights = match shards(folder) {
+        Ok(names) => names.iter().all(|name| has(name)),
+        Err(_) => has(WEIGHTS),
+    };
+    weights && REQUIRED.iter().all(|name| has(name))
+}
