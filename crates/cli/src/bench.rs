@@ -4,8 +4,8 @@ mod attention;
 mod decode;
 mod inputs;
 mod matmul;
-mod options;
-mod table;
+pub(crate) mod options;
+pub(crate) mod table;
 
 use anyhow::Result;
 use clap::Subcommand;

@@ -3,7 +3,7 @@
 //! What a model has or lacks (biases, norms of queries and keys, sandwich norms, an output matrix of its own) is not repeated
 //! here: [`LayerWeights`](crate::weights::LayerWeights) holds it or not.
 
-use crate::rope::RopeConfig;
+use crate::rope::{RopeConfig, RopeOverride};
 
 /// The function between the two halves of a gated MLP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -54,6 +54,24 @@ pub struct ModelConfig {
     pub ropes: Vec<RopeConfig>,
     /// One entry per layer.
     pub layers: Vec<LayerConfig>,
+}
+
+impl ModelConfig {
+    /// Replaces what an override names. Positions of sliding-window layers stay where they have their own: such layers see no
+    /// further in a longer context.
+    pub fn override_rope(&mut self, rope: &RopeOverride) {
+        self.context = rope.context.unwrap_or(self.context);
+        let global: Vec<usize> =
+            self.layers.iter().filter(|layer| layer.window.is_none()).map(|layer| layer.rope).collect();
+        for (i, own) in self.ropes.iter_mut().enumerate() {
+            if global.is_empty() || global.contains(&i) {
+                own.base = rope.base.unwrap_or(own.base);
+                if let Some(scaling) = &rope.scaling {
+                    own.scaling = scaling.clone();
+                }
+            }
+        }
+    }
 }
 
 /// A small configuration for tests: two layers of four heads, two of them key-value heads.

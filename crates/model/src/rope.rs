@@ -57,6 +57,17 @@ pub struct RopeConfig {
     pub layout: PairLayout,
 }
 
+/// Other positions than a model's files say: for contexts beyond what it was made for.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RopeOverride {
+    /// The base, `rope_theta`.
+    pub base: Option<f64>,
+    /// How frequencies are stretched.
+    pub scaling: Option<RopeScaling>,
+    /// Tokens that are promised with it.
+    pub context: Option<usize>,
+}
+
 /// The angles of a prompt: frequencies, and a factor on cosines and sines.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rotation {

@@ -43,7 +43,7 @@ pub(super) fn print(rows: &[Row]) -> io::Result<()> {
 }
 
 /// A table whose columns but the first are numbers.
-pub(super) fn new_table(header: &[&str]) -> Table {
+pub(crate) fn new_table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(UTF8_HORIZONTAL_ONLY).set_header(header.iter().copied());
     table.column_iter_mut().skip(1).for_each(|column| column.set_cell_alignment(CellAlignment::Right));
@@ -51,7 +51,7 @@ pub(super) fn new_table(header: &[&str]) -> Table {
 }
 
 /// A time with three significant digits.
-pub(super) fn duration(seconds: f64) -> String {
+pub(crate) fn duration(seconds: f64) -> String {
     match seconds {
         s if s < 1e-3 => format!("{:.0} µs", s * 1e6),
         s if s < 0.1 => format!("{:.2} ms", s * 1e3),
