@@ -7,10 +7,12 @@
 mod fields;
 mod gemma3;
 mod gguf_fields;
+mod gguf_rope;
 mod glm4;
 mod hugging_face;
 mod layers;
 mod llama;
+mod load;
 mod phi3;
 mod qwen2;
 mod qwen3;

@@ -1,0 +1,9 @@
+//! From files on disk to configurations and weights: every family, and files that are wrong.
+
+mod builders;
+mod gguf;
+mod hostile_gguf;
+mod hostile_safetensors;
+mod hugging_face;
+mod mutations;
+mod real_models;
