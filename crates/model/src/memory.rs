@@ -80,7 +80,7 @@ impl fmt::Display for MemoryForecast {
 
 /// Memory that can be taken now without swapping, in bytes, limits of a container included; none where the system doesn't say.
 pub fn available() -> Option<u64> {
-    let mut system = sysinfo::System::new();
+    let mut system = sysinfo::System::new().ok()?;
     system.refresh_memory();
     let limit = system.cgroup_limits().map(|limits| limits.free_memory);
     let available = Some(system.available_memory()).filter(|&bytes| bytes > 0)?;
