@@ -76,25 +76,21 @@ fn from_hugging_face(top: &HuggingFaceFields<'_>, tensors: &Tensors) -> Result<P
         plan.output = if old { "language_model.lm_head.weight" } else { "lm_head.weight" }.into();
         plan.ignored = &["rotary_emb.inv_freq", "vision_tower.", "multi_modal_projector."];
     }
-    config.embedding_scale = embedding_scale(config.hidden, &plan.embedding, tensors);
+    config.embedding_scale = embedding_scale(config.hidden);
     Ok(Plan { config, tensors: plan })
 }
 
-/// transformers rounds the factor to the precision of the embeddings: in bf16, 55.5 for a width of 3072 instead of 55.43.
-fn embedding_scale(hidden: usize, embedding: &str, tensors: &Tensors) -> f32 {
-    let scale = (hidden as f64).sqrt();
-    match tensors.get(embedding).map(|tensor| &tensor.format) {
-        Some(StoredFormat::Known(WeightFormat::Bf16)) => bf16::from_f64(scale).to_f32(),
-        Some(StoredFormat::Known(WeightFormat::F16)) => f16::from_f64(scale).to_f32(),
-        _ => scale as f32,
-    }
+/// What embeddings are multiplied by. transformers rounds it to the type that it computes in; here that is `f32`, whatever the file
+/// holds (as in llama.cpp).
+fn embedding_scale(hidden: usize) -> f32 {
+    (hidden as f64).sqrt() as f32
 }
 
 /// GGUF's norms already hold `1 + w`.
 fn from_gguf(fields: &GgufFields<'_>, tensors: &Tensors) -> Result<Plan> {
     let (mut config, layers) = fields.shape(NAME, tensors)?;
     config.activation = Activation::GeluTanh;
-    config.embedding_scale = (config.hidden as f64).sqrt() as f32;
+    config.embedding_scale = embedding_scale(config.hidden);
     if layers == LAYERS_27B {
         config.attention_scale = (1.0 / (config.hidden as f64 / config.heads as f64).sqrt()) as f32;
     }
