@@ -2,6 +2,7 @@
 
 mod bench;
 mod interrupt;
+mod pull;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -19,12 +20,16 @@ enum Command {
     /// Measure how fast things are on this machine
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Fetch a model into the cache and print where it lies, or list the models that have a short name
+    #[command(after_long_help = pull::HELP)]
+    Pull(pull::Options),
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
         Command::Bench(bench) => bench.run(),
+        Command::Pull(options) => pull::run(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -75,7 +75,8 @@ impl Fetcher {
     /// A fetcher with these settings. Nothing is read but the certificates, if there are some, and nothing is asked yet.
     ///
     /// # Errors
-    /// [`FetchError::Io`] and its kin for certificates that can't be read.
+    /// [`FetchError::Setting`] for an endpoint or certificates that are none, [`FetchError::Io`] and its kin for certificates
+    /// that can't be read.
     pub fn new(settings: FetchSettings) -> Result<Self> {
         let client = Client::new(&settings)?;
         Ok(Self { settings, client })

@@ -168,6 +168,16 @@ pub enum FetchError {
         "no folder for downloaded models: set MINFERENCE_CACHE (and HF_HOME for models of the Hub), or HOME"
     )]
     NoCacheFolder,
+    /// An environment variable, or the setting that it stands for.
+    #[error("{variable}: expected {expected}, found {found}")]
+    Setting {
+        /// The variable.
+        variable: &'static str,
+        /// What would be right.
+        expected: &'static str,
+        /// What is there.
+        found: String,
+    },
     /// pip did not deliver the package.
     #[error("pip download {package}: {reason}")]
     Package {

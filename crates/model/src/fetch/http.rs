@@ -64,9 +64,24 @@ impl Client {
                     Ok(PemItem::Certificate(certificate)) => Some(certificate),
                     _ => None,
                 });
-                RootCerts::from(certificates)
+                let certificates: Vec<_> = certificates.collect();
+                if certificates.is_empty() {
+                    return Err(FetchError::Setting {
+                        variable: "SSL_CERT_FILE",
+                        expected: "a file with certificates in PEM",
+                        found: path.display().to_string(),
+                    });
+                }
+                RootCerts::new_with_certs(&certificates)
             }
         };
+        if !["https://", "http://"].iter().any(|scheme| settings.endpoint.starts_with(scheme)) {
+            return Err(FetchError::Setting {
+                variable: "HF_ENDPOINT",
+                expected: "an address that begins with https:// or http://",
+                found: settings.endpoint.clone(),
+            });
+        }
         let origin = origin(&settings.endpoint).to_string();
         let mut config = Agent::config_builder()
             .http_status_as_error(false)

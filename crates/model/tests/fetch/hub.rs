@@ -263,6 +263,18 @@ fn without_a_network_the_cache_is_what_there_is() {
 }
 
 #[test]
+fn settings_that_can_not_work_are_refused() {
+    let folder = tempdir().unwrap();
+    let error = fetch(&settings(folder.path(), "huggingface.co"), GGUF).unwrap_err().to_string();
+    assert!(error.contains("HF_ENDPOINT") && error.contains("https://"), "{error}");
+    let mut settings = settings(folder.path(), "https://huggingface.co");
+    settings.certificates = Some(folder.path().join("certificates.pem"));
+    assert!(fetch(&settings, GGUF).unwrap_err().to_string().contains("certificates.pem"));
+    fs::write(folder.path().join("certificates.pem"), "none").unwrap();
+    assert!(fetch(&settings, GGUF).unwrap_err().to_string().contains("SSL_CERT_FILE"));
+}
+
+#[test]
 fn a_cache_that_may_not_be_written_says_so() {
     let (folder, bytes) = (tempdir().unwrap(), content(1000));
     let server = gguf_server(&bytes, Behaviour::default());

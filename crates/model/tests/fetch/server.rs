@@ -161,7 +161,8 @@ fn answer(state: &State, mut stream: TcpStream, path: &str, request: &Request) -
     let store = state.store.lock().unwrap().clone();
     if let (false, true, Some(store)) = (in_store, is_large(&name), store) {
         let headers = format!(
-            "location: {store}/store/{name}\r\nx-linked-etag: \"{hash}\"\r\nx-linked-size: {}\r\nx-repo-commit: {COMMIT}\r\n",
+            "location: {store}/store/{}\r\nx-linked-etag: \"{hash}\"\r\nx-linked-size: {}\r\nx-repo-commit: {COMMIT}\r\n",
+            name.replace(' ', "%20"),
             bytes.len()
         );
         return plain("302 Found", &headers, "");
