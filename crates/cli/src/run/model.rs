@@ -1,11 +1,11 @@
 //! Which model, and how far it may read.
 
-use super::progress::FetchBar;
 use crate::bench::options::Dtype;
 use crate::interrupt::Interrupt;
+use crate::pull;
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
-use minference_model::fetch::{self, FetchError, ModelReference};
+use minference_model::fetch::ModelReference;
 use minference_model::memory::MemoryForecast;
 use minference_model::rope::{RopeOverride, RopeScaling};
 use minference_model::{Model, ModelFiles};
@@ -16,7 +16,7 @@ use minference_model::{Model, ModelFiles};
 pub(crate) struct ModelOptions {
     /// A GGUF file, a Hugging Face folder, hf:owner/name[:file], or the short name "demo"
     #[arg(long)]
-    model: String,
+    model: ModelReference,
     /// Tokens of context, prompt and answer together [default: as many as they need]; more than the model was made for needs
     /// --rope-scaling or --rope-base
     #[arg(long)]
@@ -61,9 +61,9 @@ pub(crate) struct LoadedModel {
 
 impl ModelOptions {
     /// The same for a model by name, with nothing else said.
-    pub(crate) fn named(model: &str) -> Self {
+    pub(crate) fn named(model: ModelReference) -> Self {
         Self {
-            model: model.into(),
+            model,
             context: None,
             rope_scaling: None,
             rope_factor: None,
@@ -74,20 +74,13 @@ impl ModelOptions {
 
     /// Finds the model, fetches it if need be, and reads it.
     pub(crate) fn load(&self, interrupt: &Interrupt) -> Result<LoadedModel> {
-        let reference: ModelReference = self.model.parse()?;
-        let bar = FetchBar::new(interrupt.clone());
-        let path = match fetch::resolve(&reference, &bar) {
-            Ok(path) => path,
-            Err(FetchError::Cancelled) => return Err(minference_attention::Error::Cancelled.into()),
-            Err(error) => return Err(error).with_context(|| format!("can't get the model {}", self.model)),
-        };
-        bar.finish();
+        let path = pull::resolve(&self.model, interrupt)?;
         let context = || format!("can't load the model {}", self.model);
         let files = ModelFiles::open(&path).with_context(context)?;
         let rope = self.rope(files.config().context)?;
         let model = Model::from_files(&files, &rope).with_context(context)?;
         Ok(LoadedModel {
-            name: self.model.clone(),
+            name: self.model.to_string(),
             model,
             dtype: self.dtype,
             context: self.context,

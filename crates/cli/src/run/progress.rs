@@ -1,35 +1,10 @@
-//! Progress bars: fetching a model, reading a prompt.
+//! [`PrefillBar`]: the progress of reading a prompt.
 
 use crate::interrupt::Interrupt;
 use indicatif::{ProgressBar, ProgressStyle};
 use minference_attention::Progress;
-use minference_model::fetch::{Activity, FetchProgress, FetchStep};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-
-/// A bar through a model's download. Nothing is shown for what takes no time.
-pub(crate) struct FetchBar {
-    bar: ProgressBar,
-    interrupt: Interrupt,
-}
-
-impl FetchBar {
-    pub(crate) fn new(interrupt: Interrupt) -> Self {
-        Self { bar: ProgressBar::hidden(), interrupt }
-    }
-
-    pub(crate) fn finish(&self) {
-        self.bar.finish_and_clear();
-    }
-}
-
-impl FetchProgress for FetchBar {
-    fn advance(&self, _: &FetchStep<'_>) {}
-
-    fn cancelled(&self) -> bool {
-        self.interrupt.is_set()
-    }
-}
 
 /// A bar through prefill: layers, and tokens per second.
 pub(super) struct PrefillBar {

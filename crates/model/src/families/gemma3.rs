@@ -8,10 +8,8 @@ use super::tensor_plan::{Bias, Biases, LayerNames, TensorPlan};
 use super::{Family, Fields, GgufFields, Plan};
 use crate::config::Activation;
 use crate::error::Result;
-use crate::matrix::WeightFormat;
 use crate::rope::{PairLayout, RopeConfig, RopeScaling};
-use crate::source::{StoredFormat, Tensors};
-use half::{bf16, f16};
+use crate::source::Tensors;
 
 pub(super) const FAMILY: Family =
     Family { hugging_face: &["gemma3_text", "gemma3"], from_hugging_face, gguf: &["gemma3"], from_gguf };
