@@ -97,7 +97,10 @@ impl Gguf {
             .tensors
             .iter()
             .map(|(name, shape, format)| {
-                let values = ramp(shape.iter().product());
+                let len = shape.iter().product();
+                // divisors of RoPE are above 0
+                let divisors = || (0..len).map(|i| 1.0 + i as f32).collect();
+                let values = if name.starts_with("rope_") { divisors() } else { ramp(len) };
                 let tensor = Tensor::from_vec(values, shape.as_slice(), &Device::Cpu).unwrap();
                 (name.as_str(), QTensor::quantize(&tensor, *format).unwrap())
             })
