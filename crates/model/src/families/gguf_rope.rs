@@ -20,6 +20,9 @@ impl GgufFields<'_> {
     ) -> Result<RopeConfig> {
         let rotary_dim = self.size("rope.dimension_count", 4..=config.head_dim, Some(config.head_dim))?;
         let base = self.positive("rope.freq_base", 10_000.0)?;
+        if base <= 1.0 {
+            return Err(Error::config(self.path("rope.freq_base"), "a number above 1", base));
+        }
         let rope = |scaling| RopeConfig { rotary_dim, base, context: config.context, scaling, layout };
         let factor = match (self.number("rope.scaling.factor")?, self.number("rope.scale_linear")?) {
             (Some(factor), _) | (None, Some(factor)) if factor != 0.0 => factor,
@@ -38,7 +41,10 @@ impl GgufFields<'_> {
         let kind = self.text("rope.scaling.type")?;
         let original =
             || self.size("rope.scaling.original_context_length", 2..=1 << 30, Some(config.context));
-        let attention_factor = self.number("rope.scaling.attn_factor")?;
+        let attention_factor = match self.number("rope.scaling.attn_factor")? {
+            Some(_) => Some(self.positive("rope.scaling.attn_factor", 1.0)?),
+            None => None,
+        };
         let scaling = match (kind, all, long, short) {
             (None | Some("none" | "longrope"), None, Some(long), Some(short)) => {
                 let original_context = original()?;

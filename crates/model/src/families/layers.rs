@@ -35,8 +35,9 @@ pub(super) fn set_layers(
     for kind in [LayerKind::Full, LayerKind::Sliding] {
         if kinds.contains(&kind) {
             let rope = rope_of(kind)?;
-            // tables for a short prompt show whether its numbers make sense
+            // frequencies for a short and a long prompt show whether its numbers make sense
             rope.rotation(2)?;
+            rope.rotation(config.context)?;
             if rope.rotary_dim > config.head_dim {
                 let expected = format!("at most head_dim, {}", config.head_dim);
                 return Err(Error::config("rotary_dim", expected, rope.rotary_dim));

@@ -12,27 +12,27 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 /// Elements that differ from each other, small and finite.
-pub fn ramp(len: usize) -> Vec<f32> {
+pub(crate) fn ramp(len: usize) -> Vec<f32> {
     (0..len).map(|i| (i % 251) as f32 / 256.0 - 0.4).collect()
 }
 
 /// A GGUF file to be.
 #[derive(Clone)]
-pub struct Gguf {
-    pub metadata: Vec<(String, Value)>,
-    pub tensors: Vec<(String, Vec<usize>, GgmlDType)>,
+pub(crate) struct Gguf {
+    pub(crate) metadata: Vec<(String, Value)>,
+    pub(crate) tensors: Vec<(String, Vec<usize>, GgmlDType)>,
 }
 
-pub const HIDDEN: usize = 32;
-pub const INTERMEDIATE: usize = 64;
-pub const HEADS: usize = 4;
-pub const KV_HEADS: usize = 2;
-pub const VOCABULARY: usize = 40;
-pub const LAYERS: usize = 2;
+pub(crate) const HIDDEN: usize = 32;
+pub(crate) const INTERMEDIATE: usize = 64;
+pub(crate) const HEADS: usize = 4;
+pub(crate) const KV_HEADS: usize = 2;
+pub(crate) const VOCABULARY: usize = 40;
+pub(crate) const LAYERS: usize = 2;
 
 impl Gguf {
     /// Two layers, heads of `head_dim`, split projections, norms only before attention and MLP, embeddings tied.
-    pub fn tiny(architecture: &str, head_dim: usize) -> Self {
+    pub(crate) fn tiny(architecture: &str, head_dim: usize) -> Self {
         let mut gguf = Self { metadata: Vec::new(), tensors: Vec::new() };
         gguf.set("general.architecture", Value::String(architecture.into()));
         let sizes = [
@@ -73,31 +73,34 @@ impl Gguf {
         gguf
     }
 
-    pub fn set(&mut self, key: &str, value: Value) {
+    pub(crate) fn set(&mut self, key: &str, value: Value) {
         self.metadata.retain(|(name, _)| name != key);
         self.metadata.push((key.into(), value));
     }
 
-    pub fn add(&mut self, name: &str, shape: &[usize], format: GgmlDType) {
+    pub(crate) fn add(&mut self, name: &str, shape: &[usize], format: GgmlDType) {
         self.tensors.push((name.into(), shape.into(), format));
     }
 
-    pub fn add_to_layers(&mut self, name: &str, shape: &[usize], format: GgmlDType) {
+    pub(crate) fn add_to_layers(&mut self, name: &str, shape: &[usize], format: GgmlDType) {
         for layer in 0..LAYERS {
             self.add(&format!("blk.{layer}.{name}"), shape, format);
         }
     }
 
-    pub fn remove(&mut self, part: &str) {
+    pub(crate) fn remove(&mut self, part: &str) {
         self.tensors.retain(|(name, ..)| !name.contains(part));
     }
 
-    pub fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         let tensors: Vec<(&str, QTensor)> = self
             .tensors
             .iter()
             .map(|(name, shape, format)| {
-                let values = ramp(shape.iter().product());
+                let len = shape.iter().product();
+                // divisors of RoPE are above 0
+                let divisors = || (0..len).map(|i| 1.0 + i as f32).collect();
+                let values = if name.starts_with("rope_") { divisors() } else { ramp(len) };
                 let tensor = Tensor::from_vec(values, shape.as_slice(), &Device::Cpu).unwrap();
                 (name.as_str(), QTensor::quantize(&tensor, *format).unwrap())
             })
@@ -111,19 +114,19 @@ impl Gguf {
     }
 
     /// Written to disk and opened.
-    pub fn open(&self) -> minference_model::Result<Opened> {
+    pub(crate) fn open(&self) -> minference_model::Result<Opened> {
         open_bytes(&self.bytes())
     }
 }
 
 /// A model with the folder that its files lie in.
 #[derive(Debug)]
-pub struct Opened {
-    pub files: ModelFiles,
+pub(crate) struct Opened {
+    pub(crate) files: ModelFiles,
     _folder: TempDir,
 }
 
-pub fn open_bytes(bytes: &[u8]) -> minference_model::Result<Opened> {
+pub(crate) fn open_bytes(bytes: &[u8]) -> minference_model::Result<Opened> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.gguf");
     std::fs::write(&path, bytes).unwrap();
@@ -131,14 +134,14 @@ pub fn open_bytes(bytes: &[u8]) -> minference_model::Result<Opened> {
 }
 
 /// The message of a file that cannot be opened or loaded.
-pub fn refusal(opened: minference_model::Result<Opened>) -> String {
+pub(crate) fn refusal(opened: minference_model::Result<Opened>) -> String {
     match opened.and_then(|opened| opened.files.load()) {
         Ok(_) => panic!("it was accepted"),
         Err(error) => error.to_string(),
     }
 }
 
-pub fn assert_mentions(message: &str, parts: &[&str]) {
+pub(crate) fn assert_mentions(message: &str, parts: &[&str]) {
     for part in parts {
         assert!(message.contains(part), "`{part}` is not in: {message}");
     }
@@ -146,14 +149,14 @@ pub fn assert_mentions(message: &str, parts: &[&str]) {
 
 /// A Hugging Face folder to be; tensors in F32.
 #[derive(Clone)]
-pub struct Folder {
-    pub config: Json,
-    pub tensors: BTreeMap<String, Vec<usize>>,
+pub(crate) struct Folder {
+    pub(crate) config: Json,
+    pub(crate) tensors: BTreeMap<String, Vec<usize>>,
 }
 
 impl Folder {
     /// Two layers of Llama's form.
-    pub fn tiny(model_type: &str, head_dim: usize) -> Self {
+    pub(crate) fn tiny(model_type: &str, head_dim: usize) -> Self {
         let config = json!({
             "model_type": model_type, "hidden_size": HIDDEN, "intermediate_size": INTERMEDIATE,
             "num_hidden_layers": LAYERS, "num_attention_heads": HEADS, "num_key_value_heads": KV_HEADS,
@@ -177,26 +180,26 @@ impl Folder {
         folder
     }
 
-    pub fn set(&mut self, field: &str, value: Json) {
+    pub(crate) fn set(&mut self, field: &str, value: Json) {
         self.config[field] = value;
     }
 
-    pub fn add(&mut self, name: &str, shape: &[usize]) {
+    pub(crate) fn add(&mut self, name: &str, shape: &[usize]) {
         self.tensors.insert(name.into(), shape.into());
     }
 
-    pub fn add_to_layers(&mut self, name: &str, shape: &[usize]) {
+    pub(crate) fn add_to_layers(&mut self, name: &str, shape: &[usize]) {
         for layer in 0..LAYERS {
             self.add(&format!("model.layers.{layer}.{name}"), shape);
         }
     }
 
-    pub fn remove(&mut self, part: &str) {
+    pub(crate) fn remove(&mut self, part: &str) {
         self.tensors.retain(|name, _| !name.contains(part));
     }
 
     /// The bytes of a safetensors file with those tensors whose names pass.
-    pub fn bytes(&self, part: impl Fn(&str) -> bool) -> Vec<u8> {
+    pub(crate) fn bytes(&self, part: impl Fn(&str) -> bool) -> Vec<u8> {
         let data: Vec<(String, &Vec<usize>, Vec<u8>)> = self
             .tensors
             .iter()
@@ -212,23 +215,23 @@ impl Folder {
         safetensors::serialize(views, None).unwrap()
     }
 
-    pub fn write(&self) -> TempDir {
+    pub(crate) fn write(&self) -> TempDir {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path(), "config.json", self.config.to_string().as_bytes());
         write(folder.path(), "model.safetensors", &self.bytes(|_| true));
         folder
     }
 
-    pub fn open(&self) -> minference_model::Result<Opened> {
+    pub(crate) fn open(&self) -> minference_model::Result<Opened> {
         open_folder(self.write())
     }
 }
 
-pub fn open_folder(folder: TempDir) -> minference_model::Result<Opened> {
+pub(crate) fn open_folder(folder: TempDir) -> minference_model::Result<Opened> {
     ModelFiles::open(folder.path()).map(|files| Opened { files, _folder: folder })
 }
 
-pub fn write(folder: &Path, name: &str, bytes: &[u8]) -> PathBuf {
+pub(crate) fn write(folder: &Path, name: &str, bytes: &[u8]) -> PathBuf {
     let path = folder.join(name);
     std::fs::write(&path, bytes).unwrap();
     path

@@ -61,8 +61,16 @@ fn the_header_is_what_candle_reads() {
 fn llama_3_has_divisors_and_mistral_a_window() {
     let mut gguf = Gguf::tiny("llama", 8);
     gguf.add("rope_freqs.weight", &[4], F32);
-    // the ramp begins below 0, which is no divisor
-    assert_mentions(&refusal(gguf.open()), &["frequencies"]);
+    let divided = gguf.open().unwrap();
+    assert!(divided.files.load().is_ok());
+    let rotation = divided.files.config().ropes[0].rotation(1000).unwrap();
+    let plain = Gguf::tiny("llama", 8).open().unwrap().files.config().ropes[0].rotation(1000).unwrap();
+    for (i, (divided, plain)) in rotation.frequencies.iter().zip(plain.frequencies).enumerate() {
+        assert!((divided * (1.0 + i as f32) - plain).abs() < 1e-6 * plain);
+    }
+    gguf.remove("rope_freqs");
+    gguf.add("rope_freqs.weight", &[3], F32);
+    assert_mentions(&refusal(gguf.open()), &["rope_freqs.weight", "shape [4]", "[3]"]);
     gguf.remove("rope_freqs");
     gguf.set("llama.attention.sliding_window", Value::U32(64));
     gguf.set("llama.rope.freq_base", Value::F32(5e5));
@@ -110,6 +118,7 @@ fn scalings_are_read() {
         (vec![("scaling.factor", Value::F32(-2.0))], ["qwen2.rope.scaling.factor", "above 0", "-2"]),
         (vec![("freq_base", text("big"))], ["qwen2.rope.freq_base", "a number", "big"]),
         (vec![("freq_base", Value::F32(f32::NAN))], ["qwen2.rope.freq_base", "above 0", "NaN"]),
+        (vec![("freq_base", Value::F32(0.5))], ["qwen2.rope.freq_base", "above 1", "0.5"]),
         (vec![("dimension_count", Value::U32(12))], ["qwen2.rope.dimension_count", "4 to 8", "12"]),
         (vec![("dimension_sections", Value::U32(1))], ["dimension_sections", "not supported", "it"]),
         (vec![("scaling.attn_factor", Value::F32(2.0))], ["attn_factor", "longrope", "2"]),
@@ -148,6 +157,22 @@ fn phi3_is_cut_into_its_parts() {
     let layer = &weights.layers[0];
     assert_eq!((layer.query.matrix.rows(), layer.value.matrix.rows()), (32, 16));
     assert_eq!((layer.gate.matrix.rows(), layer.up.matrix.rows()), (INTERMEDIATE, INTERMEDIATE));
+
+    gguf.set("phi3.rope.scaling.original_context_length", Value::U32(128));
+    gguf.add("rope_factors_long.weight", &[4], F32);
+    assert_mentions(&refusal(gguf.open()), &["phi3.rope.scaling.type", "both rope_factors tensors"]);
+    gguf.add("rope_factors_short.weight", &[4], F32);
+    let scaling = |gguf: &Gguf| gguf.open().unwrap().files.config().ropes[0].scaling.clone();
+    let expected = |attention_factor| RopeScaling::LongRope {
+        short: vec![1.0, 2.0, 3.0, 4.0],
+        long: vec![1.0, 2.0, 3.0, 4.0],
+        original_context: 128,
+        attention_factor,
+    };
+    assert_eq!(scaling(&gguf), expected((1.0 + 4f64.ln() / 128f64.ln()).sqrt()));
+    gguf.set("phi3.rope.scaling.attn_factor", Value::F32(1.25));
+    assert_eq!(scaling(&gguf), expected(1.25));
+    assert!(gguf.open().unwrap().files.load().is_ok());
 }
 
 #[test]

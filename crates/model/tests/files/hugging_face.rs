@@ -55,7 +55,7 @@ fn llama() {
     assert!(weights.layers[1].down.bias.is_some() && weights.layers[1].output.bias.is_some());
 
     folder.set("attention_bias", json!(false));
-    assert_mentions(&refusal(folder.open()), &["q_proj.bias", "only tensors that llama models"]);
+    assert_mentions(&refusal(folder.open()), &["_proj.bias", "only tensors that llama models"]);
 }
 
 #[test]
