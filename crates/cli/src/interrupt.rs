@@ -35,5 +35,7 @@ impl Interrupt {
 
 /// Whether an error is the answer to Ctrl-C.
 pub(crate) fn is_cancellation(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref(), Some(minference_attention::Error::Cancelled))
+    use minference_attention::Error::Cancelled;
+    matches!(error.downcast_ref(), Some(Cancelled))
+        || matches!(error.downcast_ref(), Some(minference_model::Error::Attention(Cancelled)))
 }

@@ -8,8 +8,9 @@ mod prompt;
 mod summary;
 
 pub(crate) use answer::{Request, answer};
-pub(crate) use attention::AttentionOptions;
-pub(crate) use model::{LoadedModel, ModelOptions};
+pub(crate) use attention::{default_plan, dense_plan};
+pub(crate) use model::ModelOptions;
+pub(crate) use prompt::PromptText;
 pub(crate) use summary::{Comparison, print_summary};
 
 use crate::bench::options::Compute;
@@ -18,6 +19,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use minference_model::generate::GenerationOptions;
 use minference_model::sampling::SamplingOptions;
+use attention::AttentionOptions;
 use prompt::PromptOptions;
 use std::io::Write;
 
@@ -127,7 +129,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         if !options.json {
             eprintln!("\nthe same with dense attention:");
         }
-        Some(answer(&request, &attention::dense())?)
+        Some(answer(&request, &dense_plan())?)
     } else {
         None
     };

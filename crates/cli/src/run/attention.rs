@@ -73,7 +73,7 @@ pub(crate) struct NamedPlan {
 }
 
 /// All keys for everyone.
-pub(crate) fn dense() -> NamedPlan {
+pub(crate) fn dense_plan() -> NamedPlan {
     NamedPlan { name: AttentionChoice::Dense.to_string(), plan: AttentionPlan::Dense }
 }
 

@@ -1,10 +1,22 @@
-//! Blocks of quantised elements, widened to `f32`. Layouts are GGUF's (`ggml-quants` in the llama.cpp repository); the tests
-//! compare every format with candle's decoder.
+//! Blocks of stored elements, widened to vectors of `f32`. Quantised layouts are GGUF's (`ggml-quants` in the llama.cpp
+//! repository); the tests compare every format with candle's decoder.
 //!
-//! Loops run over arrays of fixed length, which the compiler turns into vector code of whatever instruction set the caller is
-//! compiled for.
+//! Bits are unpacked in arrays of fixed length, which compilers keep in vector registers; what leaves a block are vectors.
 
-use super::{MulAdd, widen_half};
+// SAFETY: one contract for the unsafe functions here: the machine has the vectors' instruction set. Lengths are checked.
+#![allow(clippy::undocumented_unsafe_blocks)]
+
+use super::vector::Vector;
+use super::widen_half;
+
+/// Takes the vectors of a block. (A trait rather than a closure, since only methods can be told to be inlined.)
+pub(super) trait Sink<V> {
+    /// A vector that starts at element `at` of the block.
+    ///
+    /// # Safety
+    /// The machine has the vectors' instruction set.
+    unsafe fn take(&mut self, at: usize, elements: V);
+}
 
 /// How one block of a format is widened.
 pub(super) trait Block {
@@ -12,8 +24,11 @@ pub(super) trait Block {
     const LEN: usize;
     /// Bytes of a block.
     const BYTES: usize;
-    /// Widens one block: `bytes` is `BYTES` long, `out` is `LEN` long.
-    fn widen<M: MulAdd>(bytes: &[u8], out: &mut [f32]);
+    /// Widens one block of `BYTES` bytes: gives `sink` each vector.
+    ///
+    /// # Safety
+    /// The machine has the vectors' instruction set.
+    unsafe fn widen<V: Vector>(bytes: &[u8], sink: &mut impl Sink<V>);
     /// Widens what is left of a row after its last block; quantised rows are whole blocks, and nothing is left.
     #[inline(always)]
     fn widen_rest(_bytes: &[u8], _out: &mut [f32]) {}
@@ -21,7 +36,7 @@ pub(super) trait Block {
 
 /// Elements that are not quantised, 32 at a time.
 macro_rules! plain_block {
-    ($name:ident, $doc:literal, $bytes:literal, $widen:expr) => {
+    ($name:ident, $doc:literal, $bytes:literal, $vector:expr, $scalar:expr) => {
         #[doc = $doc]
         pub(super) struct $name;
 
@@ -29,60 +44,102 @@ macro_rules! plain_block {
             const LEN: usize = 32;
             const BYTES: usize = 32 * $bytes;
             #[inline(always)]
-            fn widen<M: MulAdd>(bytes: &[u8], out: &mut [f32]) {
-                Self::widen_rest(array::<{ 32 * $bytes }>(bytes, 0), &mut out[..32]);
+            unsafe fn widen<V: Vector>(bytes: &[u8], sink: &mut impl Sink<V>) {
+                let bytes = array::<{ 32 * $bytes }>(bytes, 0);
+                for i in (0..32).step_by(V::LEN) {
+                    unsafe { sink.take(i, $vector(&bytes[i * $bytes..])) };
+                }
             }
             #[inline(always)]
             fn widen_rest(bytes: &[u8], out: &mut [f32]) {
                 for (x, bytes) in out.iter_mut().zip(bytes.as_chunks::<$bytes>().0) {
-                    *x = $widen(*bytes);
+                    *x = $scalar(*bytes);
                 }
             }
         }
     };
 }
 
-plain_block!(F32, "32-bit floating point.", 4, f32::from_le_bytes);
-plain_block!(F16, "Half precision.", 2, |bytes| widen_half(u16::from_le_bytes(bytes)));
-plain_block!(Bf16, "bfloat16.", 2, |bytes| f32::from_bits(u32::from(u16::from_le_bytes(bytes)) << 16));
+plain_block!(F32, "32-bit floating point.", 4, load_bytes, f32::from_le_bytes);
+plain_block!(F16, "Half precision.", 2, V::from_half, |bytes| widen_half(u16::from_le_bytes(bytes)));
+plain_block!(Bf16, "bfloat16.", 2, V::from_bfloat16, |bytes: [u8; 2]| {
+    f32::from_bits(u32::from(u16::from_le_bytes(bytes)) << 16)
+});
+
+/// `LEN` little-endian `f32`, at any address.
+#[inline(always)]
+unsafe fn load_bytes<V: Vector>(bytes: &[u8]) -> V {
+    let mut elements = [0.0f32; 16];
+    for (x, bytes) in elements[..V::LEN].iter_mut().zip(bytes.as_chunks::<4>().0) {
+        *x = f32::from_le_bytes(*bytes);
+    }
+    unsafe { V::load(&elements) }
+}
 
 #[inline(always)]
-fn half_at(bytes: &[u8], at: usize) -> f32 {
+pub(super) fn half_at(bytes: &[u8], at: usize) -> f32 {
     widen_half(u16::from_le_bytes([bytes[at], bytes[at + 1]]))
 }
 
 /// `N` bytes at a place, as an array whose length the compiler knows.
 #[inline(always)]
-fn array<const N: usize>(bytes: &[u8], at: usize) -> &[u8; N] {
+pub(super) fn array<const N: usize>(bytes: &[u8], at: usize) -> &[u8; N] {
     bytes[at..at + N].first_chunk().unwrap_or(&[0; N])
 }
 
-/// `out = quants * scale + offset`
+/// Elements `quants * scale + offset`, from element `at` of the block on.
 #[inline(always)]
-fn scale_into<M: MulAdd, const N: usize>(quants: &[u8; N], scale: f32, offset: f32, out: &mut [f32]) {
-    for (x, &q) in out[..N].iter_mut().zip(quants) {
-        *x = M::mul_add(f32::from(q), scale, offset);
+pub(super) unsafe fn scaled<V: Vector, const N: usize>(
+    quants: &[u8; N],
+    scale: f32,
+    offset: f32,
+    at: usize,
+    sink: &mut impl Sink<V>,
+) {
+    unsafe {
+        let (scale, offset) = (V::splat(scale), V::splat(offset));
+        for i in (0..N).step_by(V::LEN) {
+            sink.take(at + i, V::from_u8(&quants[i..]).mul_add(scale, offset));
+        }
     }
 }
 
 #[inline(always)]
-fn low_nibbles<const N: usize>(bytes: &[u8; N]) -> [u8; N] {
+pub(super) fn low_nibbles<const N: usize>(bytes: &[u8; N]) -> [u8; N] {
     bytes.map(|byte| byte & 15)
 }
 
 #[inline(always)]
-fn high_nibbles<const N: usize>(bytes: &[u8; N]) -> [u8; N] {
+pub(super) fn high_nibbles<const N: usize>(bytes: &[u8; N]) -> [u8; N] {
     bytes.map(|byte| byte >> 4)
 }
 
-/// Sixteen bits of `bits` from `first` on, each as 16 or 0: the fifth bits of a run of elements.
+/// Two bits of each byte, shifted down.
 #[inline(always)]
-fn fifth_bits(bits: u32, first: u32) -> [u8; 16] {
-    std::array::from_fn(|i| ((bits >> (first + i as u32)) as u8 & 1) << 4)
+pub(super) fn bit_pairs<const SHIFT: u32, const N: usize>(bytes: &[u8; N]) -> [u8; N] {
+    bytes.map(|byte| (byte >> SHIFT) & 3)
+}
+
+/// One bit of each byte, moved to the place of bit `TO`.
+#[inline(always)]
+pub(super) fn bits<const FROM: u32, const TO: u32, const N: usize>(bytes: &[u8; N]) -> [u8; N] {
+    bytes.map(|byte| ((byte >> FROM) & 1) << TO)
+}
+
+/// The sixteen bits of two bytes, each as 16 or 0: the fifth bits of a run of elements.
+#[inline(always)]
+fn fifth_bits([low, high]: [u8; 2]) -> [u8; 16] {
+    // Each byte of a word keeps one of the bits; a byte that is not 0 overflows into its own top bit.
+    const PLACES: u64 = 0x8040_2010_0804_0201;
+    let spread = |byte: u8| {
+        let kept = (u64::from(byte) * 0x0101_0101_0101_0101) & PLACES;
+        ((kept + 0x7f7f_7f7f_7f7f_7f7f) & 0x8080_8080_8080_8080) >> 3
+    };
+    (u128::from(spread(low)) | u128::from(spread(high)) << 64).to_le_bytes()
 }
 
 #[inline(always)]
-fn join<const N: usize>(low: &[u8; N], high: &[u8; N]) -> [u8; N] {
+pub(super) fn join<const N: usize>(low: &[u8; N], high: &[u8; N]) -> [u8; N] {
     std::array::from_fn(|i| low[i] | high[i])
 }
 
@@ -101,11 +158,13 @@ impl Block for Q4_0 {
     const LEN: usize = 32;
     const BYTES: usize = 18;
     #[inline(always)]
-    fn widen<M: MulAdd>(bytes: &[u8], out: &mut [f32]) {
+    unsafe fn widen<V: Vector>(bytes: &[u8], sink: &mut impl Sink<V>) {
         let scale = half_at(bytes, 0);
         let quants = array::<16>(bytes, 2);
-        scale_into::<M, 16>(&low_nibbles(quants), scale, -8.0 * scale, out);
-        scale_into::<M, 16>(&high_nibbles(quants), scale, -8.0 * scale, &mut out[16..]);
+        unsafe {
+            scaled(&low_nibbles(quants), scale, -8.0 * scale, 0, sink);
+            scaled(&high_nibbles(quants), scale, -8.0 * scale, 16, sink);
+        }
     }
 }
 
@@ -113,11 +172,13 @@ impl Block for Q4_1 {
     const LEN: usize = 32;
     const BYTES: usize = 20;
     #[inline(always)]
-    fn widen<M: MulAdd>(bytes: &[u8], out: &mut [f32]) {
+    unsafe fn widen<V: Vector>(bytes: &[u8], sink: &mut impl Sink<V>) {
         let (scale, minimum) = (half_at(bytes, 0), half_at(bytes, 2));
         let quants = array::<16>(bytes, 4);
-        scale_into::<M, 16>(&low_nibbles(quants), scale, minimum, out);
-        scale_into::<M, 16>(&high_nibbles(quants), scale, minimum, &mut out[16..]);
+        unsafe {
+            scaled(&low_nibbles(quants), scale, minimum, 0, sink);
+            scaled(&high_nibbles(quants), scale, minimum, 16, sink);
+        }
     }
 }
 
@@ -125,13 +186,13 @@ impl Block for Q5_0 {
     const LEN: usize = 32;
     const BYTES: usize = 22;
     #[inline(always)]
-    fn widen<M: MulAdd>(bytes: &[u8], out: &mut [f32]) {
+    unsafe fn widen<V: Vector>(bytes: &[u8], sink: &mut impl Sink<V>) {
         let scale = half_at(bytes, 0);
-        let (fifth, quants) = (u32::from_le_bytes(*array::<4>(bytes, 2)), array::<16>(bytes, 6));
-        let low = join(&low_nibbles(quants), &fifth_bits(fifth, 0));
-        let high = join(&high_nibbles(quants), &fifth_bits(fifth, 16));
-        scale_into::<M, 16>(&low, scale, -16.0 * scale, out);
-        scale_into::<M, 16>(&high, scale, -16.0 * scale, &mut out[16..]);
+        let ([a, b, c, d], quants) = (*array::<4>(bytes, 2), array::<16>(bytes, 6));
+        unsafe {
+            scaled(&join(&low_nibbles(quants), &fifth_bits([a, b])), scale, -16.0 * scale, 0, sink);
+            scaled(&join(&high_nibbles(quants), &fifth_bits([c, d])), scale, -16.0 * scale, 16, sink);
+        }
     }
 }
 
@@ -139,13 +200,13 @@ impl Block for Q5_1 {
     const LEN: usize = 32;
     const BYTES: usize = 24;
     #[inline(always)]
-    fn widen<M: MulAdd>(bytes: &[u8], out: &mut [f32]) {
+    unsafe fn widen<V: Vector>(bytes: &[u8], sink: &mut impl Sink<V>) {
         let (scale, minimum) = (half_at(bytes, 0), half_at(bytes, 2));
-        let (fifth, quants) = (u32::from_le_bytes(*array::<4>(bytes, 4)), array::<16>(bytes, 8));
-        let low = join(&low_nibbles(quants), &fifth_bits(fifth, 0));
-        let high = join(&high_nibbles(quants), &fifth_bits(fifth, 16));
-        scale_into::<M, 16>(&low, scale, minimum, out);
-        scale_into::<M, 16>(&high, scale, minimum, &mut out[16..]);
+        let ([a, b, c, d], quants) = (*array::<4>(bytes, 4), array::<16>(bytes, 8));
+        unsafe {
+            scaled(&join(&low_nibbles(quants), &fifth_bits([a, b])), scale, minimum, 0, sink);
+            scaled(&join(&high_nibbles(quants), &fifth_bits([c, d])), scale, minimum, 16, sink);
+        }
     }
 }
 
@@ -153,126 +214,13 @@ impl Block for Q8_0 {
     const LEN: usize = 32;
     const BYTES: usize = 34;
     #[inline(always)]
-    fn widen<M: MulAdd>(bytes: &[u8], out: &mut [f32]) {
-        let scale = half_at(bytes, 0);
-        for (x, &q) in out[..32].iter_mut().zip(array::<32>(bytes, 2)) {
-            *x = f32::from(q as i8) * scale;
-        }
-    }
-}
-
-/// 2 bits; 16 runs of 16 elements with scales and minima of 4 bits.
-pub(super) struct Q2K;
-/// 3 bits; 16 runs of 16 elements with scales of 6 bits.
-pub(super) struct Q3K;
-/// 4 bits; 8 runs of 32 elements with scales and minima of 6 bits.
-pub(super) struct Q4K;
-/// 5 bits; 8 runs of 32 elements with scales and minima of 6 bits.
-pub(super) struct Q5K;
-/// 6 bits; 16 runs of 16 elements with scales of 8 bits.
-pub(super) struct Q6K;
-
-impl Block for Q2K {
-    const LEN: usize = 256;
-    const BYTES: usize = 84;
-    #[inline(always)]
-    fn widen<M: MulAdd>(bytes: &[u8], out: &mut [f32]) {
-        let scales = array::<16>(bytes, 0);
-        let (scale, minimum) = (half_at(bytes, 80), half_at(bytes, 82));
-        for (run, out) in out.chunks_exact_mut(16).take(16).enumerate() {
-            // Each half of 128 elements lies in 32 bytes, two bits of a byte for each quarter of the half.
-            let (half, quarter, part) = (run / 8, run % 8 / 2, run % 2);
-            let quants =
-                array::<16>(bytes, 16 + 32 * half + 16 * part).map(|byte| (byte >> (2 * quarter)) & 3);
-            let (a, b) = (f32::from(scales[run] & 15), f32::from(scales[run] >> 4));
-            scale_into::<M, 16>(&quants, scale * a, -minimum * b, out);
-        }
-    }
-}
-
-impl Block for Q3K {
-    const LEN: usize = 256;
-    const BYTES: usize = 110;
-    #[inline(always)]
-    fn widen<M: MulAdd>(bytes: &[u8], out: &mut [f32]) {
-        let packed = array::<12>(bytes, 96);
-        let all = half_at(bytes, 108);
-        for (run, out) in out.chunks_exact_mut(16).take(16).enumerate() {
-            let low = if run < 8 { packed[run] & 15 } else { packed[run - 8] >> 4 };
-            let high = (packed[8 + run % 4] >> (2 * (run / 4))) & 3;
-            let scale = all * (f32::from(low | (high << 4)) - 32.0);
-            let (half, quarter, part) = (run / 8, run % 8 / 2, run % 2);
-            let low = array::<16>(bytes, 32 + 32 * half + 16 * part).map(|byte| (byte >> (2 * quarter)) & 3);
-            let third = array::<16>(bytes, 16 * part).map(|byte| ((byte >> (4 * half + quarter)) & 1) << 2);
-            scale_into::<M, 16>(&join(&low, &third), scale, -4.0 * scale, out);
-        }
-    }
-}
-
-/// Scale and minimum of run `i` of 8, from the 12 bytes that hold them in 6 bits each.
-#[inline(always)]
-fn six_bit_pair(packed: &[u8; 12], i: usize) -> (f32, f32) {
-    let (scale, minimum) = if i < 4 {
-        (packed[i] & 63, packed[i + 4] & 63)
-    } else {
-        ((packed[i + 4] & 15) | ((packed[i - 4] >> 6) << 4), (packed[i + 4] >> 4) | ((packed[i] >> 6) << 4))
-    };
-    (f32::from(scale), f32::from(minimum))
-}
-
-impl Block for Q4K {
-    const LEN: usize = 256;
-    const BYTES: usize = 144;
-    #[inline(always)]
-    fn widen<M: MulAdd>(bytes: &[u8], out: &mut [f32]) {
-        let (scale, minimum) = (half_at(bytes, 0), half_at(bytes, 2));
-        let packed = array::<12>(bytes, 4);
-        for (pair, out) in out.chunks_exact_mut(64).take(4).enumerate() {
-            let quants = array::<32>(bytes, 16 + 32 * pair);
-            let (a, b) = six_bit_pair(packed, 2 * pair);
-            scale_into::<M, 32>(&low_nibbles(quants), scale * a, -minimum * b, out);
-            let (a, b) = six_bit_pair(packed, 2 * pair + 1);
-            scale_into::<M, 32>(&high_nibbles(quants), scale * a, -minimum * b, &mut out[32..]);
-        }
-    }
-}
-
-impl Block for Q5K {
-    const LEN: usize = 256;
-    const BYTES: usize = 176;
-    #[inline(always)]
-    fn widen<M: MulAdd>(bytes: &[u8], out: &mut [f32]) {
-        let (scale, minimum) = (half_at(bytes, 0), half_at(bytes, 2));
-        let (packed, fifths) = (array::<12>(bytes, 4), array::<32>(bytes, 16));
-        for (pair, out) in out.chunks_exact_mut(64).take(4).enumerate() {
-            let quants = array::<32>(bytes, 48 + 32 * pair);
-            let fifth = fifths.map(|byte| ((byte >> (2 * pair)) & 1) << 4);
-            let (a, b) = six_bit_pair(packed, 2 * pair);
-            scale_into::<M, 32>(&join(&low_nibbles(quants), &fifth), scale * a, -minimum * b, out);
-            let fifth = fifths.map(|byte| ((byte >> (2 * pair + 1)) & 1) << 4);
-            let (a, b) = six_bit_pair(packed, 2 * pair + 1);
-            let quants = join(&high_nibbles(quants), &fifth);
-            scale_into::<M, 32>(&quants, scale * a, -minimum * b, &mut out[32..]);
-        }
-    }
-}
-
-impl Block for Q6K {
-    const LEN: usize = 256;
-    const BYTES: usize = 210;
-    #[inline(always)]
-    fn widen<M: MulAdd>(bytes: &[u8], out: &mut [f32]) {
-        let scales = array::<16>(bytes, 192);
-        let all = half_at(bytes, 208);
-        for (run, out) in out.chunks_exact_mut(16).take(16).enumerate() {
-            // Each half of 128 elements is four quarters: nibbles of 64 bytes, and two bits of a byte of 32.
-            let (half, quarter, part) = (run / 8, run % 8 / 2, run % 2);
-            let low = array::<16>(bytes, 64 * half + 32 * (quarter % 2) + 16 * part);
-            let low = if quarter < 2 { low_nibbles(low) } else { high_nibbles(low) };
-            let high =
-                array::<16>(bytes, 128 + 32 * half + 16 * part).map(|x| ((x >> (2 * quarter)) & 3) << 4);
-            let scale = all * f32::from(scales[run] as i8);
-            scale_into::<M, 16>(&join(&low, &high), scale, -32.0 * scale, out);
+    unsafe fn widen<V: Vector>(bytes: &[u8], sink: &mut impl Sink<V>) {
+        let quants = array::<32>(bytes, 2);
+        unsafe {
+            let scale = V::splat(half_at(bytes, 0));
+            for i in (0..32).step_by(V::LEN) {
+                sink.take(i, V::from_i8(&quants[i..]).mul(scale));
+            }
         }
     }
 }

@@ -1,54 +1,105 @@
 //! Products of stored matrix rows with a few `f32` rows: decoding's kernel. A block is widened once, for all of them.
 
-use super::blocks::Block;
-use super::rows::sum_lanes;
-use super::{LANES, MulAdd};
+// SAFETY: one contract for the unsafe functions here: the machine has the vectors' instruction set. Lengths are checked.
+#![allow(clippy::undocumented_unsafe_blocks)]
+
+use super::blocks::{Block, Sink};
+use super::vector::Vector;
 
 /// Input rows that one pass over the matrix serves.
 pub(crate) const MOST_INPUTS: usize = 8;
+/// Sums of one product that don't wait for each other.
+const SUMS: usize = 4;
 
-/// `out[input][row] = matrix[row] · inputs[input]` for one row of a matrix: calls `result` with each input's number and its
-/// product.
+/// Products of consecutive matrix rows with `inputs`, `[inputs][columns]`; `out` is `[rows][inputs]`.
 #[inline(always)]
-pub(super) fn row_products<B: Block, M: MulAdd>(
-    row: &[u8],
-    inputs: &[f32],
-    columns: usize,
-    mut result: impl FnMut(usize, f32),
-) {
+pub(super) unsafe fn products<B: Block, V: Vector>(rows: &[u8], inputs: &[f32], columns: usize, out: &mut [f32]) {
     let count = inputs.len() / columns;
-    if count == 1 {
-        return result(0, one_product::<B, M>(row, inputs));
-    }
-    let mut sums = [[0.0f32; LANES]; MOST_INPUTS];
-    let mut block = [0.0f32; 256];
-    let block = &mut block[..B::LEN];
-    let blocks = row.chunks_exact(B::BYTES);
-    let rest = blocks.remainder();
-    for (i, bytes) in blocks.enumerate() {
-        B::widen::<M>(bytes, block);
-        for (sums, input) in sums.iter_mut().zip(inputs.chunks_exact(columns)) {
-            accumulate::<M>(block, &input[i * B::LEN..(i + 1) * B::LEN], sums);
+    let row_bytes = rows.len() / (out.len() / count);
+    for (row, out) in rows.chunks_exact(row_bytes).zip(out.chunks_exact_mut(count)) {
+        unsafe {
+            match out {
+                [out] => *out = one_product::<B, V>(row, inputs),
+                out => several_products::<B, V>(row, inputs, columns, out),
+            }
         }
     }
-    let start = columns / B::LEN * B::LEN;
-    for (i, input) in inputs.chunks_exact(columns).enumerate() {
-        result(i, sum_lanes(&sums[i]) + rest_product::<B>(rest, &input[start..]));
+}
+
+/// Adds products with one input.
+struct AddProducts<'a, V> {
+    input: &'a [f32],
+    sums: [V; SUMS],
+}
+
+impl<V: Vector> Sink<V> for AddProducts<'_, V> {
+    #[inline(always)]
+    unsafe fn take(&mut self, at: usize, elements: V) {
+        let sum = &mut self.sums[at / V::LEN % SUMS];
+        *sum = unsafe { elements.mul_add(V::load(&self.input[at..]), *sum) };
+    }
+}
+
+/// Adds products with several inputs, which lie `columns` apart.
+struct AddSeveralProducts<'a, V> {
+    inputs: &'a [f32],
+    columns: usize,
+    sums: [V; MOST_INPUTS],
+    count: usize,
+}
+
+impl<V: Vector> Sink<V> for AddSeveralProducts<'_, V> {
+    #[inline(always)]
+    unsafe fn take(&mut self, at: usize, elements: V) {
+        for (i, sum) in self.sums[..self.count].iter_mut().enumerate() {
+            *sum = unsafe { elements.mul_add(V::load(&self.inputs[i * self.columns + at..]), *sum) };
+        }
+    }
+}
+
+/// Keeps the elements.
+struct Keep<'a>(&'a mut [f32]);
+
+impl<V: Vector> Sink<V> for Keep<'_> {
+    #[inline(always)]
+    unsafe fn take(&mut self, at: usize, elements: V) {
+        unsafe { elements.store(&mut self.0[at..]) }
     }
 }
 
 #[inline(always)]
-fn one_product<B: Block, M: MulAdd>(row: &[u8], input: &[f32]) -> f32 {
-    let mut sums = [0.0f32; LANES];
-    let mut block = [0.0f32; 256];
-    let block = &mut block[..B::LEN];
+unsafe fn one_product<B: Block, V: Vector>(row: &[u8], input: &[f32]) -> f32 {
     let (blocks, inputs) = (row.chunks_exact(B::BYTES), input.chunks_exact(B::LEN));
     let rest = rest_product::<B>(blocks.remainder(), inputs.remainder());
+    let mut sink = AddProducts { input: &[], sums: [unsafe { V::splat(0.0) }; SUMS] };
     for (bytes, input) in blocks.zip(inputs) {
-        B::widen::<M>(bytes, block);
-        accumulate::<M>(block, input, &mut sums);
+        sink.input = input;
+        unsafe { B::widen::<V>(bytes, &mut sink) };
     }
-    sum_lanes(&sums) + rest
+    unsafe { sum::<V>(sink.sums) + rest }
+}
+
+#[inline(always)]
+unsafe fn several_products<B: Block, V: Vector>(row: &[u8], inputs: &[f32], columns: usize, out: &mut [f32]) {
+    let sums = [unsafe { V::splat(0.0) }; MOST_INPUTS];
+    let mut sink = AddSeveralProducts { inputs, columns, sums, count: out.len() };
+    let blocks = row.chunks_exact(B::BYTES);
+    let rest = blocks.remainder();
+    for (i, bytes) in blocks.enumerate() {
+        sink.inputs = &inputs[i * B::LEN..];
+        unsafe { B::widen::<V>(bytes, &mut sink) };
+    }
+    let start = columns / B::LEN * B::LEN;
+    for ((out, input), sum) in out.iter_mut().zip(inputs.chunks_exact(columns)).zip(sink.sums) {
+        *out = unsafe { sum.sum() } + rest_product::<B>(rest, &input[start..]);
+    }
+}
+
+/// Sum of all elements, always in the same order.
+#[inline(always)]
+unsafe fn sum<V: Vector>(sums: [V; SUMS]) -> f32 {
+    let [a, b, c, d] = sums;
+    unsafe { a.add(c).add(b.add(d)).sum() }
 }
 
 /// The product of what is left of a row after its last block, fewer than 32 elements.
@@ -62,11 +113,33 @@ fn rest_product<B: Block>(bytes: &[u8], input: &[f32]) -> f32 {
     rest.iter().zip(input).map(|(x, y)| x * y).sum()
 }
 
+/// Sum of squares of a row.
 #[inline(always)]
-fn accumulate<M: MulAdd>(a: &[f32], b: &[f32], sums: &mut [f32; LANES]) {
-    for (a, b) in a.chunks_exact(LANES).zip(b.chunks_exact(LANES)) {
-        for ((sum, x), y) in sums.iter_mut().zip(a).zip(b) {
-            *sum = M::mul_add(*x, *y, *sum);
+pub(super) unsafe fn sum_of_squares<V: Vector>(row: &[f32]) -> f32 {
+    let mut sums = [unsafe { V::splat(0.0) }; SUMS];
+    let chunks = row.chunks_exact(SUMS * V::LEN);
+    let rest: f32 = chunks.remainder().iter().map(|x| x * x).sum();
+    for chunk in chunks {
+        for (sum, part) in sums.iter_mut().zip(chunk.chunks_exact(V::LEN)) {
+            unsafe {
+                let part = V::load(part);
+                *sum = part.mul_add(part, *sum);
+            }
         }
+    }
+    unsafe { sum::<V>(sums) + rest }
+}
+
+/// Widens rows that follow each other.
+#[inline(always)]
+pub(super) unsafe fn widen<B: Block, V: Vector>(rows: &[u8], columns: usize, out: &mut [f32]) {
+    let row_bytes = rows.len() / (out.len() / columns);
+    for (row, out) in rows.chunks_exact(row_bytes).zip(out.chunks_exact_mut(columns)) {
+        let (blocks, mut outs) = (row.chunks_exact(B::BYTES), out.chunks_exact_mut(B::LEN));
+        let rest = blocks.remainder();
+        for (bytes, out) in blocks.zip(&mut outs) {
+            unsafe { B::widen::<V>(bytes, &mut Keep(out)) };
+        }
+        B::widen_rest(rest, outs.into_remainder());
     }
 }

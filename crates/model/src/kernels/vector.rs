@@ -1,0 +1,38 @@
+//! [`Vector`]: a few `f32` in one register, with one implementation per instruction set.
+//!
+//! Compilers turn simple loops into vector code, but not reliably those of quantised blocks, whose parts are unpacked, widened and
+//! multiplied in registers; these say what they want.
+
+#[cfg(target_arch = "x86_64")]
+pub(super) mod avx2;
+#[cfg(target_arch = "x86_64")]
+pub(super) mod avx512;
+pub(super) mod portable;
+
+/// Some `f32`, one operation at a time.
+///
+/// # Safety
+/// Every function requires that the machine has the instruction set. Those that take slices read or write the first `LEN` elements
+/// and check nothing but, in debug builds, the length.
+pub(super) trait Vector: Copy {
+    /// Elements.
+    const LEN: usize;
+    unsafe fn splat(x: f32) -> Self;
+    /// `[LEN]` to `f32`
+    unsafe fn load(from: &[f32]) -> Self;
+    unsafe fn store(self, to: &mut [f32]);
+    /// Unsigned bytes, `[LEN]`
+    unsafe fn from_u8(from: &[u8]) -> Self;
+    /// Signed bytes, `[LEN]`
+    unsafe fn from_i8(from: &[u8]) -> Self;
+    /// Half precision, little-endian, `[2 * LEN]`
+    unsafe fn from_half(from: &[u8]) -> Self;
+    /// bfloat16, little-endian, `[2 * LEN]`
+    unsafe fn from_bfloat16(from: &[u8]) -> Self;
+    /// `self * b + c`
+    unsafe fn mul_add(self, b: Self, c: Self) -> Self;
+    unsafe fn add(self, b: Self) -> Self;
+    unsafe fn mul(self, b: Self) -> Self;
+    /// Of all elements, always in the same order.
+    unsafe fn sum(self) -> f32;
+}
