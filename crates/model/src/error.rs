@@ -67,6 +67,33 @@ pub enum Error {
         /// Bytes.
         available: u64,
     },
+    /// A token id that the vocabulary does not have.
+    #[error("token {id}: expected an id below {vocabulary}, the size of the vocabulary")]
+    UnknownToken {
+        /// The id.
+        id: u32,
+        /// Number of ids.
+        vocabulary: usize,
+    },
+    /// A model without a chat template, where one is needed.
+    #[error("the model has no chat template: give the prompt as it is (`--raw`)")]
+    NoChatTemplate,
+    /// A chat template that can't be rendered.
+    #[error("the model's chat template, line {line}: {message}")]
+    ChatTemplate {
+        /// Counted from 1; 0 where it is not known.
+        line: usize,
+        /// What is wrong, or what the template objects to.
+        message: String,
+    },
+    /// Logits that no token can be chosen from.
+    #[error(
+        "logits: expected finite numbers, or minus infinity for tokens that are ruled out; found {found}"
+    )]
+    Logits {
+        /// What is there.
+        found: String,
+    },
     /// Attention refused its inputs, or was cancelled.
     #[error(transparent)]
     Attention(#[from] minference_attention::Error),

@@ -1,0 +1,141 @@
+//! The vocabulary of a Hugging Face folder: `tokenizer.json`, and what the files beside it say about special tokens.
+
+mod files;
+
+use super::Tokenizer;
+use super::parts::{Parts, VocabularyToken, check_count, shown};
+use super::pieces::{PieceStyle, TokenKind};
+use crate::error::{Error, Result};
+use files::{AddedEntry, Folder, Merge, ModelEntry, TokenizerFile};
+use serde_json::Value;
+use std::path::Path;
+
+impl Tokenizer {
+    /// From a folder with `tokenizer.json`; `tokenizer_config.json`, `special_tokens_map.json`, `generation_config.json` and
+    /// `chat_template.jinja` are read where they are there.
+    ///
+    /// Supported are BPE vocabularies, byte-level ones and those with byte fallback: all that Llama-like models have.
+    ///
+    /// # Errors
+    /// [`Error::Io`] without a readable `tokenizer.json`; [`Error::File`] for JSON that is not what it should be, and for other kinds of
+    /// vocabularies; [`Error::Config`] for a vocabulary that contradicts itself.
+    pub fn from_hugging_face(folder: &Path) -> Result<Self> {
+        let folder = Folder::read(folder)?;
+        let TokenizerFile { added_tokens, normalizer, pre_tokenizer, post_processor, decoder, model } =
+            folder.tokenizer()?;
+        let style = piece_style(decoder.as_ref()).ok_or_else(|| {
+            let expected = "ByteLevel, or Replace, ByteFallback and Fuse (and Strip)";
+            let found = decoder.as_ref().map_or("none".to_owned(), |decoder| shown(&decoder.to_string()));
+            folder.wrong("decoder", expected, found)
+        })?;
+        let mut tokens = vocabulary(&model)?;
+        for entry in added_tokens.into_iter().chain(folder.more_added_tokens()?) {
+            add(&mut tokens, entry)?;
+        }
+        let id_of = |name: &str| (0..).zip(&tokens).find(|(_, t)| t.text == name).map(|(id, _)| id);
+        let bos = folder.special_token("bos_token").and_then(|name| id_of(&name));
+        let eos = folder.special_token("eos_token").and_then(|name| id_of(&name));
+        let prefix = match folder.flag("add_bos_token") {
+            Some(adds_bos) => bos.filter(|_| adds_bos).into_iter().collect(),
+            None => post_processor.as_ref().map_or_else(Vec::new, prefix_of),
+        };
+        for id in bos.iter().chain(&eos) {
+            let token = usize::try_from(*id).ok().and_then(|id| tokens.get_mut(id));
+            if let Some(token) = token {
+                token.kind = TokenKind::Special;
+            }
+        }
+        let merges = model.merges.into_iter().enumerate().map(|(index, merge)| match merge {
+            Merge::Pair(pair) => Ok(pair),
+            Merge::Line(line) => match line.split_once(' ') {
+                Some((left, right)) => Ok((left.to_owned(), right.to_owned())),
+                None => Err(folder.wrong(&format!("merge {index}"), "two tokens", shown(&line))),
+            },
+        });
+        Parts {
+            merges: merges.collect::<Result<_>>()?,
+            tokens,
+            byte_fallback: model.byte_fallback,
+            ignores_merges: model.ignore_merges,
+            unknown: model.unk_token,
+            fuses_unknown: model.fuse_unk,
+            normalizer,
+            pre_tokenizer,
+            style,
+            bos,
+            eos,
+            prefix,
+            end_tokens: folder.end_tokens()?,
+            chat_template: folder.chat_template(),
+        }
+        .build()
+    }
+}
+
+/// Tokens in the order of their ids; ids without a token are empty.
+fn vocabulary(model: &ModelEntry) -> Result<Vec<VocabularyToken>> {
+    let mut tokens = Vec::new();
+    for (text, &id) in &model.vocab {
+        *slot(&mut tokens, id)? = VocabularyToken::new(text.as_str(), TokenKind::Text);
+    }
+    Ok(tokens)
+}
+
+fn add(tokens: &mut Vec<VocabularyToken>, entry: AddedEntry) -> Result<()> {
+    let slot = slot(tokens, entry.id)?;
+    if !slot.text.is_empty() && slot.text != entry.content {
+        let found = format!("`{}` and `{}`", shown(&slot.text), shown(&entry.content));
+        return Err(Error::config(format!("token {}", entry.id), "one text", found));
+    }
+    *slot = VocabularyToken {
+        kind: if entry.special { TokenKind::Special } else { TokenKind::Added },
+        strips: (entry.lstrip, entry.rstrip),
+        normalized: entry.normalized.unwrap_or(!entry.special),
+        single_word: entry.single_word,
+        text: entry.content,
+    };
+    Ok(())
+}
+
+/// The place of an id, made if it is not there yet.
+fn slot(tokens: &mut Vec<VocabularyToken>, id: u32) -> Result<&mut VocabularyToken> {
+    let index = usize::try_from(id).unwrap_or(usize::MAX);
+    check_count(index.saturating_add(1))?;
+    if index >= tokens.len() {
+        tokens.resize(index + 1, VocabularyToken::new("", TokenKind::Unused));
+    }
+    Ok(&mut tokens[index])
+}
+
+/// How tokens print, from the steps that undo the vocabulary's writing.
+fn piece_style(decoder: Option<&Value>) -> Option<PieceStyle> {
+    let decoder = decoder?;
+    let steps = match decoder["type"].as_str()? {
+        "Sequence" => decoder["decoders"].as_array()?.as_slice(),
+        _ => std::slice::from_ref(decoder),
+    };
+    let kinds: Vec<&str> = steps.iter().map(|step| step["type"].as_str()).collect::<Option<_>>()?;
+    let writes_spaces = |step: &Value| step["pattern"]["String"] == "\u{2581}" && step["content"] == " ";
+    let strips_one = |step: &Value| step["content"] == " " && step["start"] == 1 && step["stop"] == 0;
+    match kinds.as_slice() {
+        ["ByteLevel"] => Some(PieceStyle::ByteLevel),
+        ["Replace", "ByteFallback", "Fuse"] if writes_spaces(&steps[0]) => {
+            Some(PieceStyle::ByteFallback { strips_first_space: false })
+        }
+        ["Replace", "ByteFallback", "Fuse", "Strip"] if writes_spaces(&steps[0]) && strips_one(&steps[3]) => {
+            Some(PieceStyle::ByteFallback { strips_first_space: true })
+        }
+        _ => None,
+    }
+}
+
+/// The special tokens that a post-processor's template puts before the text.
+fn prefix_of(processor: &Value) -> Vec<u32> {
+    if let Some(steps) = processor["processors"].as_array() {
+        return steps.iter().flat_map(prefix_of).collect();
+    }
+    let pieces = processor["single"].as_array().map_or(&[][..], Vec::as_slice);
+    let names = pieces.iter().map_while(|piece| piece["SpecialToken"]["id"].as_str());
+    let ids = names.filter_map(|name| processor["special_tokens"][name]["ids"].as_array()).flatten();
+    ids.filter_map(|id| id.as_u64().and_then(|id| u32::try_from(id).ok())).collect()
+}

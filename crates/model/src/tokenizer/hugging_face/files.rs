@@ -1,0 +1,216 @@
+//! The files of a folder, read with types.
+
+use crate::error::{Error, Result};
+use serde::Deserialize;
+use serde_json::Value;
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use tokenizers::{NormalizerWrapper, PreTokenizerWrapper};
+
+/// More than any vocabulary's file; what is larger is not read into memory.
+const MOST_BYTES: u64 = 256 << 20;
+
+/// `tokenizer.json`.
+#[derive(Deserialize)]
+pub(super) struct TokenizerFile {
+    #[serde(default)]
+    pub(super) added_tokens: Vec<AddedEntry>,
+    pub(super) normalizer: Option<NormalizerWrapper>,
+    pub(super) pre_tokenizer: Option<PreTokenizerWrapper>,
+    pub(super) post_processor: Option<Value>,
+    pub(super) decoder: Option<Value>,
+    pub(super) model: ModelEntry,
+}
+
+/// A token that is found in a text before words are cut.
+#[derive(Deserialize)]
+pub(super) struct AddedEntry {
+    #[serde(default)]
+    pub(super) id: u32,
+    pub(super) content: String,
+    #[serde(default)]
+    pub(super) special: bool,
+    #[serde(default)]
+    pub(super) lstrip: bool,
+    #[serde(default)]
+    pub(super) rstrip: bool,
+    #[serde(default)]
+    pub(super) single_word: bool,
+    pub(super) normalized: Option<bool>,
+}
+
+/// The vocabulary proper.
+#[derive(Deserialize)]
+pub(super) struct ModelEntry {
+    pub(super) vocab: HashMap<String, u32>,
+    pub(super) merges: Vec<Merge>,
+    pub(super) unk_token: Option<String>,
+    continuing_subword_prefix: Option<String>,
+    end_of_word_suffix: Option<String>,
+    #[serde(default)]
+    pub(super) fuse_unk: bool,
+    #[serde(default)]
+    pub(super) byte_fallback: bool,
+    #[serde(default)]
+    pub(super) ignore_merges: bool,
+}
+
+/// A merge, in the newer or the older way of writing it.
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(super) enum Merge {
+    Pair((String, String)),
+    Line(String),
+}
+
+#[derive(Deserialize)]
+struct KindOnly {
+    model: ModelKind,
+}
+
+#[derive(Deserialize)]
+struct ModelKind {
+    r#type: Option<String>,
+}
+
+/// A folder's files about tokens; those that are not there are null.
+pub(super) struct Folder {
+    path: PathBuf,
+    tokenizer: Vec<u8>,
+    config: Value,
+    special_tokens: Value,
+    generation: Value,
+    template: Option<String>,
+}
+
+impl Folder {
+    pub(super) fn read(path: &Path) -> Result<Self> {
+        let template = optional(&path.join("chat_template.jinja"))?;
+        let template = template.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        Ok(Self {
+            tokenizer: bytes(&path.join("tokenizer.json"))?,
+            config: json(&path.join("tokenizer_config.json"))?,
+            special_tokens: json(&path.join("special_tokens_map.json"))?,
+            generation: json(&path.join("generation_config.json"))?,
+            template,
+            path: path.to_owned(),
+        })
+    }
+
+    pub(super) fn tokenizer(&self) -> Result<TokenizerFile> {
+        let kind: Option<KindOnly> = serde_json::from_slice(&self.tokenizer).ok();
+        if let Some(kind) = kind.and_then(|kind| kind.model.r#type).filter(|kind| kind != "BPE") {
+            return Err(self.wrong("model", "`BPE`", format!("`{kind}`")));
+        }
+        let file: TokenizerFile = serde_json::from_slice(&self.tokenizer)
+            .map_err(|e| self.wrong(&format!("line {}", e.line()), "a tokenizer of the type `BPE`", e))?;
+        let affixes = [&file.model.continuing_subword_prefix, &file.model.end_of_word_suffix];
+        if let Some(affix) = affixes.into_iter().flatten().find(|affix| !affix.is_empty()) {
+            let expected = "no continuing_subword_prefix and no end_of_word_suffix";
+            return Err(self.wrong("model", expected, format!("`{affix}`")));
+        }
+        Ok(file)
+    }
+
+    /// Tokens that `tokenizer_config.json` adds, or describes in its own way, in the order of their ids.
+    pub(super) fn more_added_tokens(&self) -> Result<Vec<AddedEntry>> {
+        let Some(entries) = self.config["added_tokens_decoder"].as_object() else { return Ok(Vec::new()) };
+        let entry = |(id, entry): (&String, &Value)| {
+            let wrong = |found: String| {
+                let path = self.path.join("tokenizer_config.json");
+                let place = format!("added_tokens_decoder.{id}");
+                Error::File { path, place, expected: "an id and a token".to_owned(), found }
+            };
+            let mut token = AddedEntry::deserialize(entry).map_err(|e| wrong(e.to_string()))?;
+            token.id = id.parse().map_err(|_| wrong(id.clone()))?;
+            Ok(token)
+        };
+        let mut added: Vec<AddedEntry> = entries.iter().map(entry).collect::<Result<_>>()?;
+        added.sort_by_key(|token| token.id);
+        Ok(added)
+    }
+
+    /// The name of a special token, such as `bos_token`.
+    pub(super) fn special_token(&self, role: &str) -> Option<String> {
+        let name = |file: &Value| file[role].as_str().or(file[role]["content"].as_str()).map(str::to_owned);
+        name(&self.config).or_else(|| name(&self.special_tokens))
+    }
+
+    pub(super) fn flag(&self, name: &str) -> Option<bool> {
+        self.config[name].as_bool()
+    }
+
+    /// The tokens that end an answer: one id or several.
+    pub(super) fn end_tokens(&self) -> Result<Vec<u32>> {
+        let ids = match &self.generation["eos_token_id"] {
+            Value::Null => &[],
+            Value::Array(ids) => ids.as_slice(),
+            id => std::slice::from_ref(id),
+        };
+        let id = |value: &Value| {
+            value.as_u64().and_then(|id| u32::try_from(id).ok()).ok_or_else(|| Error::File {
+                path: self.path.join("generation_config.json"),
+                place: "eos_token_id".to_owned(),
+                expected: "a token's id, or several".to_owned(),
+                found: value.to_string(),
+            })
+        };
+        ids.iter().map(id).collect()
+    }
+
+    /// `chat_template.jinja`, or the default template of `tokenizer_config.json`.
+    pub(super) fn chat_template(&self) -> Option<String> {
+        let named = |templates: &Vec<Value>| {
+            let default = templates.iter().find(|template| template["name"] == "default")?;
+            default["template"].as_str().map(str::to_owned)
+        };
+        let field = &self.config["chat_template"];
+        self.template
+            .clone()
+            .or_else(|| field.as_str().map(str::to_owned))
+            .or_else(|| field.as_array().and_then(named))
+    }
+
+    /// Something wrong in `tokenizer.json`.
+    pub(super) fn wrong(&self, place: &str, expected: &str, found: impl std::fmt::Display) -> Error {
+        Error::File {
+            path: self.path.join("tokenizer.json"),
+            place: place.to_owned(),
+            expected: expected.to_owned(),
+            found: found.to_string(),
+        }
+    }
+}
+
+fn bytes(path: &Path) -> Result<Vec<u8>> {
+    let io = |source| Error::Io { path: path.to_owned(), source };
+    let length = fs::metadata(path).map_err(io)?.len();
+    if length > MOST_BYTES {
+        return Err(Error::File {
+            path: path.to_owned(),
+            place: "size".to_owned(),
+            expected: format!("at most {MOST_BYTES} bytes"),
+            found: length.to_string(),
+        });
+    }
+    fs::read(path).map_err(io)
+}
+
+fn optional(path: &Path) -> Result<Option<Vec<u8>>> {
+    match bytes(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn json(path: &Path) -> Result<Value> {
+    let Some(bytes) = optional(path)? else { return Ok(Value::Null) };
+    serde_json::from_slice(&bytes).map_err(|e| Error::File {
+        path: path.to_owned(),
+        place: format!("line {}", e.line()),
+        expected: "JSON".to_owned(),
+        found: e.to_string(),
+    })
+}
