@@ -6,6 +6,7 @@ pub mod config;
 mod error;
 #[cfg(feature = "fetch")]
 pub mod fetch;
+pub mod haystack;
 pub mod matrix;
 pub mod rope;
 pub mod weights;
