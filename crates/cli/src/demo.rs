@@ -2,7 +2,9 @@
 
 use crate::bench::options::Compute;
 use crate::interrupt::Interrupt;
-use crate::run::{Comparison, ModelOptions, PromptText, Request, answer, default_plan, dense_plan, print_summary};
+use crate::run::{
+    Comparison, ModelOptions, PromptText, Request, answer, default_plan, dense_plan, print_summary,
+};
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use minference_model::fetch::ModelReference;
@@ -56,7 +58,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let haystack = Haystack::generate(&haystack_options(options), |text| {
         tokenizer.encode(text, SpecialTokens::AsText).map(|tokens| tokens.len())
     })?;
-    let prompt = PromptText::chat(format!("{}\n{}", haystack.text, haystack.question)).tokens(&model.model)?;
+    let prompt =
+        PromptText::chat(format!("{}\n{}", haystack.text, haystack.question)).tokens(&model.model)?;
     let generation =
         GenerationOptions { max_tokens: ANSWER_TOKENS, stops: vec![], sampling: SamplingOptions::default() };
     let capacity = model.capacity(prompt.tokens.len(), ANSWER_TOKENS, None)?;

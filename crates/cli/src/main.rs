@@ -1,8 +1,10 @@
 //! The `minference` command.
 
 mod bench;
+mod demo;
 mod interrupt;
 mod pull;
+mod run;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -17,6 +19,16 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Show what it is about: a small model answers a question about a long text, sparse and dense
+    ///
+    /// Fetches the model if need be, generates a text with one fact hidden in it, asks for the fact, and shows both times, both
+    /// answers and the share of attention that was computed. Fails if the answer is wrong.
+    Demo(demo::Options),
+    /// Answer a prompt with a model, the first token sooner
+    ///
+    /// The answer goes to standard output as it comes, everything else to standard error.
+    #[command(after_long_help = run::EXAMPLES)]
+    Run(Box<run::Options>),
     /// Measure how fast things are on this machine
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -28,6 +40,8 @@ enum Command {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
+        Command::Demo(options) => demo::run(&options),
+        Command::Run(options) => run::run(&options),
         Command::Bench(bench) => bench.run(),
         Command::Pull(options) => pull::run(&options),
     };

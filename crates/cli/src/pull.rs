@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 
 /// Shown by `--help`.
 pub(crate) const HELP: &str = "\
-Downloads resume where they broke off, and are checked against their hash before they get their name. The path stands on
-standard output alone; sizes, hashes and progress go to standard error.
+Downloads resume where they broke off, and are checked against their hash before they get their
+name. The path stands on standard output alone; sizes, hashes and progress go to standard error.
 
 Examples:
   The models that have a short name, and what is in the cache:
@@ -30,9 +30,12 @@ Examples:
     model=$(minference pull demo)
 
 Environment:
-  MINFERENCE_CACHE       where models with a short name are kept [default: minference/models in the system's cache folder]
-  HF_HOME, HF_HUB_CACHE  where models of the Hub are kept, shared with other programs [default: ~/.cache/huggingface/hub]
-  HF_TOKEN               a token for private and gated models [default: the file $HF_HOME/token; HF_TOKEN_PATH names another]
+  MINFERENCE_CACHE       folder of models with a short name [default: minference/models in the
+                         system's cache folder]
+  HF_HOME, HF_HUB_CACHE  folder of models of the Hub, shared with other programs [default:
+                         ~/.cache/huggingface/hub]
+  HF_TOKEN               a token for private and gated models [default: the file $HF_HOME/token;
+                         HF_TOKEN_PATH names another]
   HF_ENDPOINT            a mirror of the Hub [default: https://huggingface.co]
   HF_HUB_OFFLINE         1: use what is in the cache and no network
   HTTPS_PROXY, NO_PROXY  a proxy, and what needs none

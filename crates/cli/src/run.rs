@@ -16,10 +16,10 @@ pub(crate) use summary::{Comparison, print_summary};
 use crate::bench::options::Compute;
 use crate::interrupt::Interrupt;
 use anyhow::{Context, Result, bail};
+use attention::AttentionOptions;
 use clap::Args;
 use minference_model::generate::GenerationOptions;
 use minference_model::sampling::SamplingOptions;
-use attention::AttentionOptions;
 use prompt::PromptOptions;
 use std::io::Write;
 

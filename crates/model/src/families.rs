@@ -21,9 +21,9 @@ mod tensor_plan;
 
 use crate::config::ModelConfig;
 use crate::error::{Error, Result};
+use crate::source::GgufValue;
 use crate::source::Tensors;
 use crate::weights::ModelWeights;
-use candle_core::quantized::gguf_file;
 use fields::Fields;
 use gguf_fields::GgufFields;
 use hugging_face::HuggingFaceFields;
@@ -67,9 +67,9 @@ pub(crate) fn plan_hugging_face(config: &serde_json::Value, tensors: &Tensors) -
     (family.from_hugging_face)(&fields, tensors)
 }
 
-pub(crate) fn plan_gguf(metadata: &HashMap<String, gguf_file::Value>, tensors: &Tensors) -> Result<Plan> {
+pub(crate) fn plan_gguf(metadata: &HashMap<String, GgufValue>, tensors: &Tensors) -> Result<Plan> {
     let name = match metadata.get("general.architecture") {
-        Some(gguf_file::Value::String(name)) => name.as_str(),
+        Some(GgufValue::String(name)) => name.as_str(),
         _ => "none",
     };
     let family = find(name, "general.architecture", |family| family.gguf)?;

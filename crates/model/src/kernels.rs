@@ -2,28 +2,25 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | `blocks` | quantised blocks, widened to `f32` |
+//! | `vector`, `vector/` | a few `f32` in a register, one file per instruction set |
+//! | `blocks`, `k_blocks` | blocks of stored elements, widened to vectors |
 //! | `product` | products of stored matrix rows with a few input rows: decoding |
-//! | `rows` | norms, gated activations, rotations |
-//!
-//! All of it is safe code that the compiler vectorises; only [`Kernels`]' entries, which enable instruction sets, need care.
+//! | `rows` | norms, gated activations, rotations: safe code that the compiler vectorises |
 
 mod blocks;
+mod k_blocks;
 mod product;
 mod rows;
+mod vector;
 
 pub(crate) use product::MOST_INPUTS;
 
 use crate::config::Activation;
 use crate::matrix::WeightFormat;
-use blocks::Block;
 use minference_attention::InstructionSet;
 
-/// Running sums of a dot product: two vectors of the widest instruction set.
-const LANES: usize = 32;
-
-/// How `a * b + c` is computed: fused where the instruction set has it, since the function behind `f32::mul_add` is slow where it
-/// has not.
+/// How `a * b + c` is computed in safe loops: fused where the instruction set has it, since the function behind `f32::mul_add` is
+/// slow where it has not.
 trait MulAdd {
     fn mul_add(a: f32, b: f32, c: f32) -> f32;
 }
@@ -58,53 +55,32 @@ fn widen_half(bits: u16) -> f32 {
     f32::from_bits(sign | if magnitude < 0x7c00 { finite } else { infinite_or_nan })
 }
 
-/// Calls a generic function with the [`Block`] of a format.
+/// Calls a generic function with the block of a format.
 macro_rules! with_block {
-    ($format:expr, $function:ident :: <$mul_add:ty> $arguments:tt) => {
+    ($format:expr, $function:ident :: <$vector:ty> $arguments:tt) => {
         match $format {
-            WeightFormat::F32 => $function::<blocks::F32, $mul_add> $arguments,
-            WeightFormat::F16 => $function::<blocks::F16, $mul_add> $arguments,
-            WeightFormat::Bf16 => $function::<blocks::Bf16, $mul_add> $arguments,
-            WeightFormat::Q4_0 => $function::<blocks::Q4_0, $mul_add> $arguments,
-            WeightFormat::Q4_1 => $function::<blocks::Q4_1, $mul_add> $arguments,
-            WeightFormat::Q5_0 => $function::<blocks::Q5_0, $mul_add> $arguments,
-            WeightFormat::Q5_1 => $function::<blocks::Q5_1, $mul_add> $arguments,
-            WeightFormat::Q8_0 => $function::<blocks::Q8_0, $mul_add> $arguments,
-            WeightFormat::Q2K => $function::<blocks::Q2K, $mul_add> $arguments,
-            WeightFormat::Q3K => $function::<blocks::Q3K, $mul_add> $arguments,
-            WeightFormat::Q4K => $function::<blocks::Q4K, $mul_add> $arguments,
-            WeightFormat::Q5K => $function::<blocks::Q5K, $mul_add> $arguments,
-            WeightFormat::Q6K => $function::<blocks::Q6K, $mul_add> $arguments,
+            WeightFormat::F32 => product::$function::<blocks::F32, $vector> $arguments,
+            WeightFormat::F16 => product::$function::<blocks::F16, $vector> $arguments,
+            WeightFormat::Bf16 => product::$function::<blocks::Bf16, $vector> $arguments,
+            WeightFormat::Q4_0 => product::$function::<blocks::Q4_0, $vector> $arguments,
+            WeightFormat::Q4_1 => product::$function::<blocks::Q4_1, $vector> $arguments,
+            WeightFormat::Q5_0 => product::$function::<blocks::Q5_0, $vector> $arguments,
+            WeightFormat::Q5_1 => product::$function::<blocks::Q5_1, $vector> $arguments,
+            WeightFormat::Q8_0 => product::$function::<blocks::Q8_0, $vector> $arguments,
+            WeightFormat::Q2K => product::$function::<k_blocks::Q2K, $vector> $arguments,
+            WeightFormat::Q3K => product::$function::<k_blocks::Q3K, $vector> $arguments,
+            WeightFormat::Q4K => product::$function::<k_blocks::Q4K, $vector> $arguments,
+            WeightFormat::Q5K => product::$function::<k_blocks::Q5K, $vector> $arguments,
+            WeightFormat::Q6K => product::$function::<k_blocks::Q6K, $vector> $arguments,
         }
     };
 }
 
-/// Widens a row, or several that follow each other.
-#[inline(always)]
-fn widen<B: Block, M: MulAdd>(row: &[u8], out: &mut [f32]) {
-    let (blocks, outs) = (row.chunks_exact(B::BYTES), out.chunks_exact_mut(B::LEN));
-    let rest = blocks.remainder();
-    let whole = outs.len() * B::LEN;
-    for (bytes, out) in blocks.zip(outs) {
-        B::widen::<M>(bytes, out);
-    }
-    B::widen_rest(rest, &mut out[whole..]);
-}
-
-/// Products of consecutive matrix rows with up to [`MOST_INPUTS`] rows; `out` is `[rows][inputs]`.
-#[inline(always)]
-fn products<B: Block, M: MulAdd>(rows: &[u8], inputs: &[f32], columns: usize, out: &mut [f32]) {
-    let count = inputs.len() / columns;
-    let row_bytes = rows.len() / (out.len() / count);
-    for (row, out) in rows.chunks_exact(row_bytes).zip(out.chunks_exact_mut(count)) {
-        product::row_products::<B, M>(row, inputs, columns, |input, sum| out[input] = sum);
-    }
-}
-
-type Widen = unsafe fn(WeightFormat, &[u8], &mut [f32]);
+type Widen = unsafe fn(WeightFormat, &[u8], usize, &mut [f32]);
 type Products = unsafe fn(WeightFormat, &[u8], &[f32], usize, &mut [f32]);
-type RmsNorm = unsafe fn(&[f32], &[f32], f32, &mut [f32]);
-type RmsNormInPlace = unsafe fn(&mut [f32], &[f32], f32);
+type SumOfSquares = unsafe fn(&[f32]) -> f32;
+type Scale = unsafe fn(&[f32], &[f32], f32, &mut [f32]);
+type ScaleInPlace = unsafe fn(&mut [f32], &[f32], f32);
 type Gate = unsafe fn(Activation, &mut [f32], &[f32]);
 type Rotate = unsafe fn(&mut [f32], &[f32], &[f32]);
 
@@ -113,8 +89,9 @@ type Rotate = unsafe fn(&mut [f32], &[f32], &[f32]);
 pub(crate) struct Kernels {
     widen: Widen,
     products: Products,
-    rms_norm: RmsNorm,
-    rms_norm_in_place: RmsNormInPlace,
+    sum_of_squares: SumOfSquares,
+    scale: Scale,
+    scale_in_place: ScaleInPlace,
     gate: Gate,
     rotate_halves: Rotate,
     rotate_neighbours: Rotate,
@@ -122,23 +99,31 @@ pub(crate) struct Kernels {
 
 /// Defines a constant table of kernels, compiled for some target features.
 macro_rules! kernels {
-    ($name:ident: $mul_add:ty $(, features: $features:literal)?) => {
+    ($name:ident: $vector:ty, $mul_add:ty $(, features: $features:literal)?) => {
         const $name: Kernels = {
+            // SAFETY of all entries: the caller's contract is that the machine has these features.
             $(#[target_feature(enable = $features)])?
-            fn widen_rows(format: WeightFormat, rows: &[u8], out: &mut [f32]) {
-                with_block!(format, widen::<$mul_add>(rows, out))
+            unsafe fn widen(format: WeightFormat, rows: &[u8], columns: usize, out: &mut [f32]) {
+                // SAFETY: as above.
+                unsafe { with_block!(format, widen::<$vector>(rows, columns, out)) }
             }
             $(#[target_feature(enable = $features)])?
-            fn row_products(format: WeightFormat, rows: &[u8], inputs: &[f32], columns: usize, out: &mut [f32]) {
-                with_block!(format, products::<$mul_add>(rows, inputs, columns, out))
+            unsafe fn products(format: WeightFormat, rows: &[u8], inputs: &[f32], columns: usize, out: &mut [f32]) {
+                // SAFETY: as above.
+                unsafe { with_block!(format, products::<$vector>(rows, inputs, columns, out)) }
             }
             $(#[target_feature(enable = $features)])?
-            fn rms_norm(row: &[f32], weight: &[f32], epsilon: f32, out: &mut [f32]) {
-                rows::rms_norm::<$mul_add>(row, weight, epsilon, out)
+            unsafe fn sum_of_squares(row: &[f32]) -> f32 {
+                // SAFETY: as above.
+                unsafe { product::sum_of_squares::<$vector>(row) }
             }
             $(#[target_feature(enable = $features)])?
-            fn rms_norm_in_place(row: &mut [f32], weight: &[f32], epsilon: f32) {
-                rows::rms_norm_in_place::<$mul_add>(row, weight, epsilon)
+            fn scale(row: &[f32], weight: &[f32], factor: f32, out: &mut [f32]) {
+                rows::scale(row, weight, factor, out)
+            }
+            $(#[target_feature(enable = $features)])?
+            fn scale_in_place(row: &mut [f32], weight: &[f32], factor: f32) {
+                rows::scale_in_place(row, weight, factor)
             }
             $(#[target_feature(enable = $features)])?
             fn gate(activation: Activation, gate: &mut [f32], up: &[f32]) {
@@ -153,10 +138,11 @@ macro_rules! kernels {
                 rows::rotate::<true>(row, cosines, sines)
             }
             Kernels {
-                widen: widen_rows,
-                products: row_products,
-                rms_norm,
-                rms_norm_in_place,
+                widen,
+                products,
+                sum_of_squares,
+                scale,
+                scale_in_place,
                 gate,
                 rotate_halves,
                 rotate_neighbours,
@@ -165,14 +151,16 @@ macro_rules! kernels {
     };
 }
 
-kernels! { PORTABLE: Separate }
+kernels! { PORTABLE: vector::portable::Portable, Separate }
 #[cfg(target_arch = "x86_64")]
-kernels! { AVX2: Fused, features: "avx2,fma,f16c" }
+kernels! { AVX2: vector::avx2::Avx2, Fused, features: "avx2,fma,f16c" }
 #[cfg(target_arch = "x86_64")]
-kernels! { AVX512: Fused, features: "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c" }
+kernels! {
+    AVX512: vector::avx512::Avx512, Fused, features: "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c"
+}
 
 // SAFETY of the calls below: a table is handed out by `available` alone, which checks that the machine has its instructions; the
-// functions themselves are safe code.
+// rest is safe code, or checks lengths.
 #[allow(clippy::undocumented_unsafe_blocks)]
 impl Kernels {
     /// Those for an instruction set, which the caller knows the machine has.
@@ -197,9 +185,9 @@ impl Kernels {
         all.into_iter().filter(|(set, _)| set.is_available()).collect()
     }
 
-    /// Widens whole rows of a matrix to `f32`.
-    pub(crate) fn widen(&self, format: WeightFormat, rows: &[u8], out: &mut [f32]) {
-        unsafe { (self.widen)(format, rows, out) }
+    /// Widens consecutive matrix rows of `columns` elements to `f32`; `out` is `[rows][columns]`.
+    pub(crate) fn widen(&self, format: WeightFormat, rows: &[u8], columns: usize, out: &mut [f32]) {
+        unsafe { (self.widen)(format, rows, columns, out) }
     }
 
     /// Products of consecutive matrix rows of `columns` elements with `inputs`, `[inputs][columns]`, at most [`MOST_INPUTS`] of
@@ -218,12 +206,16 @@ impl Kernels {
 
     /// `out = row / sqrt(mean(row^2) + epsilon) * weight`
     pub(crate) fn rms_norm(&self, row: &[f32], weight: &[f32], epsilon: f32, out: &mut [f32]) {
-        unsafe { (self.rms_norm)(row, weight, epsilon, out) }
+        unsafe { (self.scale)(row, weight, self.rms_factor(row, epsilon), out) }
     }
 
     /// The same, in place.
     pub(crate) fn rms_norm_in_place(&self, row: &mut [f32], weight: &[f32], epsilon: f32) {
-        unsafe { (self.rms_norm_in_place)(row, weight, epsilon) }
+        unsafe { (self.scale_in_place)(row, weight, self.rms_factor(row, epsilon)) }
+    }
+
+    fn rms_factor(&self, row: &[f32], epsilon: f32) -> f32 {
+        1.0 / (unsafe { (self.sum_of_squares)(row) } / row.len() as f32 + epsilon).sqrt()
     }
 
     /// `gate = activation(gate) * up`

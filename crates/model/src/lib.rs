@@ -1,67 +1,61 @@
 //! Llama-like language models, for prompts whose attention the crate `minference-attention` computes sparsely.
 //!
-<<<<<<< HEAD
 //! ```text
-//! file or folder --ModelFiles--> ModelConfig and ModelWeights --Decoder--> Session --prefill, decode--> logits
+//! file or folder --Model--> Tokenizer --tokens--> Session --prefill, decode--> logits --Sampler, TextStream--> answer
 //! ```
 //!
 //! | module | what it holds |
 //! |---|---|
+//! | [`model`] | everything that a file or folder holds, ready to answer |
 //! | [`source`] | files: GGUF, and Hugging Face folders with safetensors; families as data |
 //! | [`config`], [`weights`], [`matrix`] | a model as the decoder wants it, whatever file it came from |
 //! | [`decoder`] | the one transformer that all families share |
 //! | [`session`], [`kv_cache`] | a prompt that was read, and going on from there |
 //! | [`attention_plan`] | which pattern each head gets |
 //! | [`rope`] | positions of tokens, with every scaling that the families use |
+//! | [`tokenizer`], [`chat_template`] | text to tokens |
+//! | [`generate`], [`sampling`], [`text_stream`] | logits to tokens, and tokens to text |
+//! | [`haystack`] | long prompts of our own making, with a fact to find |
 //! | `fetch` (a feature) | models by name, from the Hub or a package |
 //! | [`compute`], [`memory`] | what it runs on, and how much memory it takes |
 
 pub mod attention_plan;
-pub mod compute;
-=======
-//! What is here so far: [`rope`], the positions of tokens, with every scaling that the supported families use; and text in and out:
-//! [`tokenizer`], [`chat_template`], [`sampling`] and [`text_stream`].
-
 pub mod chat_template;
->>>>>>> text
+pub mod compute;
 pub mod config;
 pub mod decoder;
 mod error;
 mod families;
 #[cfg(feature = "fetch")]
 pub mod fetch;
+pub mod generate;
+pub mod haystack;
 mod kernels;
 pub mod kv_cache;
 pub mod matrix;
 pub mod memory;
+pub mod model;
 pub mod rope;
-<<<<<<< HEAD
+pub mod sampling;
 pub mod session;
 pub mod source;
-mod token_rows;
-pub mod weights;
-
-pub use attention_plan::AttentionPlan;
-pub use compute::{Compute, ComputeOptions};
-=======
-pub mod sampling;
 pub mod text_stream;
+mod token_rows;
 pub mod tokenizer;
 pub mod weights;
 
+pub use attention_plan::AttentionPlan;
 pub use chat_template::ChatTemplate;
->>>>>>> text
+pub use compute::{Compute, ComputeOptions};
 pub use config::ModelConfig;
 pub use decoder::Decoder;
 pub use error::{Error, Result};
 pub use kv_cache::KvCache;
 pub use matrix::Matrix;
-<<<<<<< HEAD
+pub use model::Model;
+pub use sampling::{Sampler, SamplingOptions};
 pub use session::{PrefillOptions, Session, SessionOptions};
 pub use source::ModelFiles;
-=======
-pub use sampling::{Sampler, SamplingOptions};
 pub use text_stream::TextStream;
 pub use tokenizer::Tokenizer;
->>>>>>> text
 pub use weights::ModelWeights;

@@ -139,7 +139,7 @@ impl Matrix {
 
     /// Widens one row to `f32`, into `out` of `columns` elements.
     pub(crate) fn widen_row(&self, kernels: &Kernels, row: usize, out: &mut [f32]) {
-        kernels.widen(self.format, self.row_bytes(row..row + 1), out);
+        kernels.widen(self.format, self.row_bytes(row..row + 1), self.columns, out);
     }
 
     fn row_bytes(&self, rows: Range<usize>) -> &[u8] {

@@ -25,17 +25,18 @@
 mod fingerprint;
 mod gguf;
 mod gguf_cursor;
+mod gguf_value;
 mod safetensors;
 mod tensors;
 
 pub use fingerprint::Fingerprint;
-pub(crate) use tensors::{StoredFormat, Tensors};
+pub use gguf_value::GgufValue;
+pub(crate) use tensors::Tensors;
 
 use crate::config::ModelConfig;
 use crate::error::{Error, Result};
 use crate::families::{self, Plan};
 use crate::weights::ModelWeights;
-use candle_core::quantized::gguf_file;
 use memmap2::Mmap;
 use std::collections::HashMap;
 use std::fs::File;
@@ -48,7 +49,7 @@ pub enum Container {
     /// One GGUF file. Its metadata hold the vocabulary (`tokenizer.ggml.*`) and the chat template.
     Gguf {
         /// Every key of the header. Text that is not UTF-8 was replaced by U+FFFD.
-        metadata: HashMap<String, gguf_file::Value>,
+        metadata: HashMap<String, GgufValue>,
     },
     /// A folder as Hugging Face lays it out; `tokenizer.json` and others lie beside the weights.
     HuggingFace {

@@ -1,13 +1,12 @@
 //! The vocabularies and chat templates inside real GGUF files against what Hugging Face's libraries give
 //! (`golden/record_text.py`). Needs a folder with the files, named by `MINFERENCE_TEST_MODELS`; skipped without it.
 
-use candle_core::quantized::gguf_file::Content;
+use minference_model::ModelFiles;
 use minference_model::chat_template::{ChatTemplate, Message, RenderOptions};
+use minference_model::source::Container;
 use minference_model::text_stream::TextStream;
 use minference_model::tokenizer::{SpecialTokens, Tokenizer};
 use serde_json::Value;
-use std::fs::File;
-use std::io::BufReader;
 use std::path::PathBuf;
 
 fn golden() -> Value {
@@ -23,12 +22,14 @@ fn models() -> Vec<(Tokenizer, Value)> {
     let golden = golden();
     let mut models = Vec::new();
     for (name, expected) in golden["models"].as_object().unwrap() {
-        let Ok(file) = File::open(folder.join(name)) else {
+        let path = folder.join(name);
+        if !path.is_file() {
             eprintln!("skipped: {name} is not in {}", folder.display());
             continue;
-        };
-        let content = Content::read(&mut BufReader::new(file)).unwrap();
-        models.push((Tokenizer::from_gguf(&content.metadata).unwrap(), expected.clone()));
+        }
+        let files = ModelFiles::open(path).unwrap();
+        let Container::Gguf { metadata } = files.container() else { panic!("{name} is no GGUF file") };
+        models.push((Tokenizer::from_gguf(metadata).unwrap(), expected.clone()));
     }
     models
 }

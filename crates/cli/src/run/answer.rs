@@ -50,7 +50,8 @@ pub(crate) fn answer(request: &Request<'_>, plan: &NamedPlan) -> Result<TimedAns
     let options = SessionOptions { capacity: request.capacity, element_type: request.model.dtype.into() };
     let mut session = Session::new(decoder.clone(), request.compute.clone(), options)?;
     let tokens = &request.prompt.tokens;
-    let bar = Arc::new(PrefillBar::new(decoder.config().layers.len(), tokens.len(), request.interrupt.clone()));
+    let bar =
+        Arc::new(PrefillBar::new(decoder.config().layers.len(), tokens.len(), request.interrupt.clone()));
     let start = Instant::now();
     let options =
         PrefillOptions { plan: plan.plan.clone(), chunk: request.chunk, progress: Some(bar.clone()) };

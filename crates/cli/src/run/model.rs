@@ -137,9 +137,9 @@ impl LoadedModel {
         let config = self.model.decoder().config();
         let forecast =
             MemoryForecast::new(config, self.weight_bytes, (prompt, chunk), capacity, self.dtype.into());
-        forecast.check().context(
-            "the prompt does not fit into memory; a shorter one, or --chunk, needs less",
-        )?;
+        forecast
+            .check()
+            .context("the prompt does not fit into memory; a shorter one, or --chunk, needs less")?;
         Ok(capacity)
     }
 }

@@ -69,7 +69,8 @@ fn fields(model: &str, answer: &TimedAnswer) -> Map<String, Value> {
 
 /// Prints what was measured, to standard error: standard output holds the answer alone.
 pub(crate) fn print_summary(comparison: &Comparison<'_>) -> Result<()> {
-    let answers: Vec<&TimedAnswer> = [Some(comparison.answer), comparison.dense].into_iter().flatten().collect();
+    let answers: Vec<&TimedAnswer> =
+        [Some(comparison.answer), comparison.dense].into_iter().flatten().collect();
     let mut header = vec!["".to_string()];
     header.extend(answers.iter().map(|answer| answer.attention.clone()));
     let header: Vec<&str> = header.iter().map(String::as_str).collect();

@@ -19,6 +19,8 @@ fn raise_exception(message: &str) -> Result<Value, Error> {
 }
 
 /// As Python's `json.dumps` writes it: `ensure_ascii` off, nothing escaped for HTML.
+// The library hands keyword arguments over by value.
+#[allow(clippy::needless_pass_by_value)]
 fn to_json(value: &Value, options: Kwargs) -> Result<Value, Error> {
     let indent: Option<usize> = options.get("indent")?;
     let _: Option<bool> = options.get("ensure_ascii")?;

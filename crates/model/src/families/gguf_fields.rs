@@ -4,8 +4,8 @@ use super::fields::{Fields, shortened};
 use super::shape::{ShapeDefaults, ShapeNames, check_vocabulary, read_shape};
 use crate::config::ModelConfig;
 use crate::error::{Error, Result};
+use crate::source::GgufValue as Value;
 use crate::source::Tensors;
-use candle_core::quantized::gguf_file::Value;
 use std::collections::HashMap;
 
 const NAMES: ShapeNames = ShapeNames {

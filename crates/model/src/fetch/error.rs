@@ -98,10 +98,9 @@ pub enum FetchError {
         cached: Vec<String>,
     },
     /// A download that broke off or stood still, and did so again when it was resumed.
-    #[error(
-        "{what}: the download broke off at {done} bytes{} ({reason}); run the same command again, it goes on from there",
-        total.map(|total| format!(" of {total}")).unwrap_or_default()
-    )]
+    #[error("{what}: {} ({reason}); {}", broke_off(*done, *total), if *done == 0 { "try again later" } else {
+        "run the same command again, it goes on from there"
+    })]
     Interrupted {
         /// The file.
         what: String,
@@ -230,6 +229,14 @@ fn advice(with_token: bool) -> &'static str {
          page, or use a token that may read it"
     } else {
         "it does not exist, or is private or gated; check the spelling, or set HF_TOKEN to a token that may read it"
+    }
+}
+
+fn broke_off(done: u64, total: Option<u64>) -> String {
+    match total {
+        _ if done == 0 => "nothing came".into(),
+        Some(total) => format!("the download broke off at {done} of {total} bytes"),
+        None => format!("the download broke off at {done} bytes"),
     }
 }
 

@@ -170,32 +170,30 @@ pub(super) fn pause(duration: Duration, progress: &dyn super::FetchProgress) -> 
     }
 }
 
+/// What breaks a connection that was there is worth another try; anything else, from a name without an address to a certificate
+/// that is not trusted, means that there is none.
 fn failure(server: &str, error: &ureq::Error) -> Failure {
     use ureq::Timeout;
-    let no_connection = match error {
-        ureq::Error::HostNotFound
-        | ureq::Error::ConnectionFailed
-        | ureq::Error::BadUri(_)
-        | ureq::Error::Tls(_)
-        | ureq::Error::Rustls(_)
-        | ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => true,
-        // rustls says InvalidData of a certificate that it does not trust
+    let broken = match error {
+        ureq::Error::Timeout(timeout) => !matches!(timeout, Timeout::Resolve | Timeout::Connect),
+        ureq::Error::Protocol(_) => true,
         ureq::Error::Io(error) => matches!(
             error.kind(),
-            ErrorKind::ConnectionRefused
-                | ErrorKind::HostUnreachable
-                | ErrorKind::NetworkUnreachable
-                | ErrorKind::NetworkDown
-                | ErrorKind::AddrNotAvailable
-                | ErrorKind::InvalidData
+            ErrorKind::ConnectionReset
+                | ErrorKind::ConnectionAborted
+                | ErrorKind::BrokenPipe
+                | ErrorKind::UnexpectedEof
+                | ErrorKind::TimedOut
+                | ErrorKind::WouldBlock
+                | ErrorKind::Interrupted
         ),
         _ => false,
     };
     let reason = error.to_string();
-    if no_connection {
-        Failure::NoConnection { server: server.to_string(), reason }
-    } else {
+    if broken {
         Failure::Broken(reason)
+    } else {
+        Failure::NoConnection { server: server.to_string(), reason }
     }
 }
 
@@ -250,6 +248,16 @@ mod tests {
         assert_ne!(origin("http://huggingface.co/a"), origin("https://huggingface.co/a"));
         assert!(is_this_machine("http://127.0.0.1:80") && is_this_machine("http://localhost"));
         assert!(!is_this_machine("http://localhost.example"));
+    }
+
+    #[test]
+    fn only_connections_that_were_there_are_tried_again() {
+        let is_broken =
+            |error: std::io::Error| matches!(failure("x", &ureq::Error::Io(error)), Failure::Broken(_));
+        assert!(is_broken(ErrorKind::ConnectionReset.into()));
+        assert!(!is_broken(ErrorKind::ConnectionRefused.into()));
+        assert!(!is_broken(std::io::Error::other("failed to lookup address information")));
+        assert!(matches!(failure("x", &ureq::Error::HostNotFound), Failure::NoConnection { .. }));
     }
 
     #[test]

@@ -13,7 +13,12 @@ const SUMS: usize = 4;
 
 /// Products of consecutive matrix rows with `inputs`, `[inputs][columns]`; `out` is `[rows][inputs]`.
 #[inline(always)]
-pub(super) unsafe fn products<B: Block, V: Vector>(rows: &[u8], inputs: &[f32], columns: usize, out: &mut [f32]) {
+pub(super) unsafe fn products<B: Block, V: Vector>(
+    rows: &[u8],
+    inputs: &[f32],
+    columns: usize,
+    out: &mut [f32],
+) {
     let count = inputs.len() / columns;
     let row_bytes = rows.len() / (out.len() / count);
     for (row, out) in rows.chunks_exact(row_bytes).zip(out.chunks_exact_mut(count)) {

@@ -1,40 +1,11 @@
 //! What happens to a row of `f32` between two matrix products: norms, gated activations, rotations.
 
-use super::{LANES, MulAdd};
+use super::MulAdd;
 use crate::config::Activation;
 
-/// Sum of products over rows of equal length.
+/// `out = row * factor * weight`: the end of a norm.
 #[inline(always)]
-pub(super) fn dot<M: MulAdd>(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0.0f32; LANES];
-    let (a, b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-    let rest: f32 = a.remainder().iter().zip(b.remainder()).map(|(x, y)| x * y).sum();
-    for (a, b) in a.zip(b) {
-        for ((sum, x), y) in sums.iter_mut().zip(a).zip(b) {
-            *sum = M::mul_add(*x, *y, *sum);
-        }
-    }
-    sum_lanes(&sums) + rest
-}
-
-/// Sum of lanes, always in the same order.
-#[inline(always)]
-pub(super) fn sum_lanes<const N: usize>(lanes: &[f32; N]) -> f32 {
-    let mut lanes = *lanes;
-    let mut width = N;
-    while width > 1 {
-        width /= 2;
-        for i in 0..width {
-            lanes[i] += lanes[i + width];
-        }
-    }
-    lanes[0]
-}
-
-/// `out = row / rms(row) * weight`
-#[inline(always)]
-pub(super) fn rms_norm<M: MulAdd>(row: &[f32], weight: &[f32], epsilon: f32, out: &mut [f32]) {
-    let factor = rms_factor::<M>(row, epsilon);
+pub(super) fn scale(row: &[f32], weight: &[f32], factor: f32, out: &mut [f32]) {
     for ((out, x), w) in out.iter_mut().zip(row).zip(weight) {
         *out = x * factor * w;
     }
@@ -42,16 +13,10 @@ pub(super) fn rms_norm<M: MulAdd>(row: &[f32], weight: &[f32], epsilon: f32, out
 
 /// The same, in place.
 #[inline(always)]
-pub(super) fn rms_norm_in_place<M: MulAdd>(row: &mut [f32], weight: &[f32], epsilon: f32) {
-    let factor = rms_factor::<M>(row, epsilon);
+pub(super) fn scale_in_place(row: &mut [f32], weight: &[f32], factor: f32) {
     for (x, w) in row.iter_mut().zip(weight) {
         *x = *x * factor * w;
     }
-}
-
-#[inline(always)]
-fn rms_factor<M: MulAdd>(row: &[f32], epsilon: f32) -> f32 {
-    1.0 / (dot::<M>(row, row) / row.len() as f32 + epsilon).sqrt()
 }
 
 /// `gate = activation(gate) * up`

@@ -41,7 +41,7 @@ fn every_format_is_widened_as_candle_does() {
             let (bytes, expected) = quantised(format, 3, 512);
             assert_eq!(Some(bytes.len() / 3), format.row_bytes(512), "{format}");
             let mut found = vec![0.0; expected.len()];
-            kernels.widen(format, &bytes, &mut found);
+            kernels.widen(format, &bytes, 512, &mut found);
             for (i, (x, y)) in found.iter().zip(&expected).enumerate() {
                 // a fused product rounds once where candle rounds twice
                 assert!((x - y).abs() <= 1e-6 * y.abs().max(1.0), "{format}, element {i}: {x} and {y}");

@@ -118,7 +118,7 @@ fn multiply_many(
         widened.par_chunks_mut(RUN * columns).enumerate().for_each(|(run, out)| {
             let first = part.start + run * RUN;
             let rows = first..first + out.len() / columns;
-            kernels.widen(matrix.format(), matrix.row_bytes(rows), out);
+            kernels.widen(matrix.format(), matrix.row_bytes(rows), columns, out);
         });
         assert!(product.out.len() >= count * outputs && inputs.len() >= count * columns);
         // SAFETY: destination `[count, part]` within `[count, outputs]`, left side `[count, columns]`, right side

@@ -68,6 +68,19 @@ fn collect(frequencies: impl Iterator<Item = f64>) -> Vec<f32> {
 }
 
 impl RopeScaling {
+    /// YaRN with the constants of its paper, for a model that was trained with `original_context` tokens.
+    pub fn yarn(factor: f64, original_context: usize) -> Self {
+        let attention_factor = if factor <= 1.0 { 1.0 } else { 0.1 * factor.ln() + 1.0 };
+        Self::Yarn {
+            factor,
+            original_context,
+            beta_fast: 32.0,
+            beta_slow: 1.0,
+            attention_factor,
+            truncate: true,
+        }
+    }
+
     /// Frequencies and the factor on cosines and sines, for a prompt of `tokens` tokens.
     pub(super) fn frequencies(&self, config: &RopeConfig, tokens: usize) -> Result<(Vec<f32>, f32)> {
         let (base, dim) = (config.base, config.rotary_dim);

@@ -1,14 +1,14 @@
 //! The header of a GGUF file, versions 2 and 3, little-endian: metadata, and where tensors lie.
 //!
-//! candle-core has a reader too, whose types of values are used here. This one is separate because a header is where a hostile
-//! file strikes: candle's divides by an alignment of zero, keeps the last of two tensors with one name, and can say neither which
-//! tensor is stored in an unknown format nor which one lies outside the file. A test compares what both read.
+//! candle-core has a reader too. This one is separate because a header is where a hostile file strikes: candle's divides by an
+//! alignment of zero, keeps the last of two tensors with one name, and can say neither which tensor is stored in an unknown format
+//! nor which one lies outside the file. A test compares what both read.
 
 use super::gguf_cursor::Cursor;
+use super::gguf_value::GgufValue as Value;
 use super::tensors::{StoredFormat, StoredTensor, Tensors};
 use crate::error::Result;
 use crate::matrix::{WeightBytes, WeightFormat};
-use candle_core::quantized::gguf_file::Value;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::path::Path;
@@ -97,7 +97,7 @@ fn alignment(cursor: &Cursor<'_>, metadata: &HashMap<String, Value>) -> Result<u
         Some(other) => {
             let found = match other {
                 Value::U32(number) => number.to_string(),
-                other => format!("a value of type {:?}", other.value_type()),
+                other => format!("{other:?}"),
             };
             Err(cursor.error("general.alignment", "a power of two (as u32)", found))
         }

@@ -1,7 +1,7 @@
 //! Reading a GGUF header forwards, never beyond the end of the file and never into more memory than a small multiple of it.
 
+use super::gguf_value::GgufValue as Value;
 use crate::error::{Error, Result};
-use candle_core::quantized::gguf_file::Value;
 use std::path::Path;
 
 /// Arrays within arrays; files in use have none.

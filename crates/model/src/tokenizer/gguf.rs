@@ -5,7 +5,7 @@ use super::parts::{Parts, VocabularyToken, check_count, shown};
 use super::pieces::{PieceStyle, TokenKind};
 use super::pre_tokenizer::{PreTokenizer, expected_names};
 use crate::error::{Error, Result};
-use candle_core::quantized::gguf_file::Value;
+use crate::source::GgufValue as Value;
 use std::collections::HashMap;
 
 const MODEL: &str = "tokenizer.ggml.model";

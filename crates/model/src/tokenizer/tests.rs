@@ -6,7 +6,7 @@ mod hugging_face;
 pub(crate) use hugging_face::with_fallback;
 
 use super::*;
-use candle_core::quantized::gguf_file::Value;
+use crate::source::GgufValue as Value;
 use proptest::prelude::*;
 use std::collections::HashMap;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;

@@ -145,7 +145,7 @@ fn a_server_in_trouble_is_given_time_but_not_for_ever() {
     let settings = crate::settings(folder.path(), &server.endpoint);
     server.set(Behaviour { failures: vec![503; 100], ..Behaviour::default() });
     let error = fetch(&settings, GGUF).unwrap_err().to_string();
-    assert!(error.contains("HTTP 503") && error.contains("run the same command again"), "{error}");
+    assert!(error.contains("HTTP 503") && error.contains("try again later"), "{error}");
 }
 
 #[test]

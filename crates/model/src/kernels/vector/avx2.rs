@@ -8,7 +8,7 @@ use std::arch::x86_64::*;
 
 /// Eight `f32`.
 #[derive(Clone, Copy)]
-pub(crate) struct Avx2(__m256);
+pub(in crate::kernels) struct Avx2(__m256);
 
 impl Vector for Avx2 {
     const LEN: usize = 8;

@@ -8,7 +8,7 @@ use std::arch::x86_64::*;
 
 /// Sixteen `f32`.
 #[derive(Clone, Copy)]
-pub(crate) struct Avx512(__m512);
+pub(in crate::kernels) struct Avx512(__m512);
 
 impl Vector for Avx512 {
     const LEN: usize = 16;

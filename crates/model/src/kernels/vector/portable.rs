@@ -7,7 +7,7 @@ const LEN: usize = 8;
 
 /// Eight `f32`.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Portable([f32; LEN]);
+pub(in crate::kernels) struct Portable([f32; LEN]);
 
 impl Portable {
     #[inline(always)]
