@@ -10,7 +10,9 @@ use std::io::{self, Write};
 pub(super) fn add_to(environment: &mut Environment<'_>) {
     environment.set_unknown_method_callback(unknown_method_callback);
     environment.add_function("raise_exception", raise_exception);
-    environment.add_filter("tojson", to_json);
+    environment.add_filter("tojson", |state: &State<'_, '_>, value: &Value, options: Kwargs| {
+        to_json(state, value, &options)
+    });
 }
 
 /// How a template refuses messages.
@@ -19,7 +21,7 @@ fn raise_exception(message: &str) -> Result<Value, Error> {
 }
 
 /// As Python's `json.dumps` writes it: `ensure_ascii` off, nothing escaped for HTML.
-fn to_json(state: &State<'_, '_>, value: &Value, options: Kwargs) -> Result<Value, Error> {
+fn to_json(state: &State<'_, '_>, value: &Value, options: &Kwargs) -> Result<Value, Error> {
     let indent: Option<usize> = options.get("indent")?;
     let _: Option<bool> = options.get("ensure_ascii")?;
     options.assert_all_used()?;
