@@ -25,8 +25,12 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, Value, context};
 use std::time::SystemTime;
 
-/// Steps that a template may take besides those that the length of the messages pays for.
-const BASE_FUEL: u64 = 1_000_000;
+/// Fuel for any conversation, and for each message besides its length. A unit is a step or 64 bytes; real templates take a few
+/// hundred steps per message.
+///
+/// minijinja 3.1 does not charge for joining lists (`a + b`), so that a template made to harm can still ask for much memory that way.
+const BASE_FUEL: u64 = 100_000;
+const MESSAGE_FUEL: u64 = 10_000;
 
 /// Who speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -129,9 +133,9 @@ impl ChatTemplate {
     /// [`Error::ChatTemplate`] where the template refuses the messages, uses what does not exist, or takes too long.
     pub fn render(&self, messages: &[Message], options: &RenderOptions) -> Result<String> {
         let mut environment = self.environment()?;
-        let bytes: u64 = messages.iter().map(|m| u64::try_from(m.content.len()).unwrap_or(u64::MAX)).sum();
-        // A unit of fuel is a step, or 64 bytes: templates may write the messages 64 times over.
-        environment.set_fuel(Some(bytes.saturating_add(BASE_FUEL)));
+        // By its length, a template may write the messages 64 times over.
+        let fuel_of = |message: &Message| MESSAGE_FUEL + message.content.len() as u64;
+        environment.set_fuel(Some(BASE_FUEL + messages.iter().map(fuel_of).sum::<u64>()));
         if let Some(time) = options.time {
             environment.add_function("strftime_now", move |format: &str| clock::format(time, format));
         }

@@ -80,6 +80,7 @@ fn vocabularies_that_contradict_themselves_are_refused() {
         metadata.insert("tokenizer.ggml.tokens".to_owned(), strings([long.as_str(), "h"]));
         metadata.insert("tokenizer.ggml.merges".to_owned(), strings([format!("{long} h")]));
         metadata.remove("tokenizer.ggml.token_type");
+        metadata.remove("tokenizer.ggml.bos_token_id");
     });
     assert!(error.contains("merge 0") && error.len() < 300, "{error}");
     assert!(push("merges", text("h e")).contains("again"));

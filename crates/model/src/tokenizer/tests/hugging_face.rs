@@ -100,7 +100,8 @@ fn wrong_folders_are_refused() {
     let empty = folder(&[]);
     let error_text = Tokenizer::from_hugging_face(empty.path()).unwrap_err().to_string();
     assert!(error_text.contains("tokenizer.json"), "{error_text}");
-    let cases: [(fn(&mut Value), &str); 9] = [
+    type Change = fn(&mut Value);
+    let cases: [(Change, &str); 9] = [
         (|file| *file = json!("not json"), "tokenizer.json"),
         (|file| file["model"] = json!({"type": "Unigram", "vocab": [["a", 0.5]]}), "`Unigram`"),
         (|file| file["decoder"] = json!({"type": "WordPiece"}), "WordPiece"),
