@@ -21,7 +21,7 @@ use crate::compute::Compute;
 use crate::config::ModelConfig;
 use crate::error::{Error, Result};
 use crate::kv_cache::KvCache;
-use crate::matrix::{Product, Store, multiply};
+use crate::matrix::{Product, Scratch, Store, multiply};
 use crate::rope::{Rotation, RotationTable};
 use crate::weights::ModelWeights;
 use minference_attention::Progress;
@@ -71,7 +71,7 @@ struct Pass<'a> {
     request: &'a ForwardRequest<'a>,
     /// One for each rope of the configuration.
     tables: Vec<RotationTable>,
-    scratch: Vec<f32>,
+    scratch: Scratch,
     report: ForwardReport,
     /// Units of progress behind us, and of all.
     done: u64,
@@ -149,7 +149,7 @@ impl Decoder {
             compute,
             request,
             tables: request.rotations.iter().map(|rotation| rotation.table(start..start + tokens)).collect(),
-            scratch: Vec::new(),
+            scratch: Scratch::default(),
             report: ForwardReport::default(),
             done: 0,
             total: 3 * (layers * tokens) as u64,

@@ -5,19 +5,23 @@
 //! | `vector`, `vector/` | a few `f32` in a register, one file per instruction set |
 //! | `blocks`, `k_blocks` | blocks of stored elements, widened to vectors |
 //! | `product` | products of stored matrix rows with a few input rows: decoding |
+//! | `tile` | products of widened matrix rows with many input rows: prefill |
 //! | `rows` | norms, gated activations, rotations: safe code that the compiler vectorises |
 
 mod blocks;
 mod k_blocks;
 mod product;
 mod rows;
+mod tile;
 mod vector;
 
 pub(crate) use product::MOST_INPUTS;
+pub(crate) use tile::{BLOCK_COLUMNS, BLOCK_ROWS};
 
 use crate::config::Activation;
 use crate::matrix::WeightFormat;
 use minference_attention::InstructionSet;
+use vector::Vector;
 
 /// How `a * b + c` is computed in safe loops: fused where the instruction set has it, since the function behind `f32::mul_add` is
 /// slow where it has not.
@@ -78,6 +82,8 @@ macro_rules! with_block {
 
 type Widen = unsafe fn(WeightFormat, &[u8], usize, &mut [f32]);
 type Products = unsafe fn(WeightFormat, &[u8], &[f32], usize, &mut [f32]);
+type Pack = unsafe fn(&[f32], usize, &mut [f32]);
+type MultiplyBlock = unsafe fn(&[f32], usize, &[f32], &mut [f32]);
 type SumOfSquares = unsafe fn(&[f32]) -> f32;
 type Scale = unsafe fn(&[f32], &[f32], f32, &mut [f32]);
 type ScaleInPlace = unsafe fn(&mut [f32], &[f32], f32);
@@ -89,6 +95,9 @@ type Rotate = unsafe fn(&mut [f32], &[f32], &[f32]);
 pub(crate) struct Kernels {
     widen: Widen,
     products: Products,
+    token_lanes: usize,
+    pack: Pack,
+    multiply_block: MultiplyBlock,
     sum_of_squares: SumOfSquares,
     scale: Scale,
     scale_in_place: ScaleInPlace,
@@ -99,7 +108,7 @@ pub(crate) struct Kernels {
 
 /// Defines a constant table of kernels, compiled for some target features.
 macro_rules! kernels {
-    ($name:ident: $vector:ty, $mul_add:ty $(, features: $features:literal)?) => {
+    ($name:ident: $vector:ty, $mul_add:ty, tile rows: $tile_rows:literal $(, features: $features:literal)?) => {
         const $name: Kernels = {
             // SAFETY of all entries: the caller's contract is that the machine has these features.
             $(#[target_feature(enable = $features)])?
@@ -111,6 +120,16 @@ macro_rules! kernels {
             unsafe fn products(format: WeightFormat, rows: &[u8], inputs: &[f32], columns: usize, out: &mut [f32]) {
                 // SAFETY: as above.
                 unsafe { with_block!(format, products::<$vector>(rows, inputs, columns, out)) }
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn pack(rows: &[f32], columns: usize, packed: &mut [f32]) {
+                // SAFETY: as above.
+                unsafe { tile::pack::<$vector>(rows, columns, packed) }
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn multiply_block(widened: &[f32], columns: usize, packed: &[f32], out: &mut [f32]) {
+                // SAFETY: as above.
+                unsafe { tile::multiply_block::<$vector, $tile_rows>(widened, columns, packed, out) }
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn sum_of_squares(row: &[f32]) -> f32 {
@@ -140,6 +159,9 @@ macro_rules! kernels {
             Kernels {
                 widen,
                 products,
+                token_lanes: 2 * <$vector as Vector>::LEN,
+                pack,
+                multiply_block,
                 sum_of_squares,
                 scale,
                 scale_in_place,
@@ -151,12 +173,12 @@ macro_rules! kernels {
     };
 }
 
-kernels! { PORTABLE: vector::portable::Portable, Separate }
+kernels! { PORTABLE: vector::portable::Portable, Separate, tile rows: 2 }
 #[cfg(target_arch = "x86_64")]
-kernels! { AVX2: vector::avx2::Avx2, Fused, features: "avx2,fma,f16c" }
+kernels! { AVX2: vector::avx2::Avx2, Fused, tile rows: 6, features: "avx2,fma,f16c" }
 #[cfg(target_arch = "x86_64")]
 kernels! {
-    AVX512: vector::avx512::Avx512, Fused, features: "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c"
+    AVX512: vector::avx512::Avx512, Fused, tile rows: 12, features: "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c"
 }
 
 // SAFETY of the calls below: a table is handed out by `available` alone, which checks that the machine has its instructions; the
@@ -202,6 +224,23 @@ impl Kernels {
     ) {
         assert!((1..=MOST_INPUTS).contains(&(inputs.len() / columns)), "{} inputs", inputs.len() / columns);
         unsafe { (self.products)(format, rows, inputs, columns, out) }
+    }
+
+    /// Tokens of a packed block.
+    pub(crate) fn token_lanes(&self) -> usize {
+        self.token_lanes
+    }
+
+    /// Packs rows, `[tokens][columns]`, at most [`Kernels::token_lanes`] of them, into `[columns][token_lanes]`; tokens that are missing
+    /// become 0.
+    pub(crate) fn pack(&self, rows: &[f32], columns: usize, packed: &mut [f32]) {
+        unsafe { (self.pack)(rows, columns, packed) }
+    }
+
+    /// Products of [`BLOCK_ROWS`] widened matrix rows, `[rows][columns]`, with the same columns of a packed block; `out` is
+    /// `[rows][token_lanes]`.
+    pub(crate) fn multiply_block(&self, widened: &[f32], columns: usize, packed: &[f32], out: &mut [f32]) {
+        unsafe { (self.multiply_block)(widened, columns, packed, out) }
     }
 
     /// `out = row / sqrt(mean(row^2) + epsilon) * weight`

@@ -4,9 +4,10 @@
 
 mod format;
 mod multiply;
+mod shared_rows;
 
 pub use format::WeightFormat;
-pub(crate) use multiply::{Product, Store, multiply};
+pub(crate) use multiply::{Product, Scratch, Store, multiply};
 
 use crate::compute::Compute;
 use crate::error::{Error, Result};
@@ -132,7 +133,7 @@ impl Matrix {
         let mut out = vec![0.0; inputs.len() / self.columns * self.rows];
         compute.install(|| {
             let product = Product { matrix: self, out: &mut out, store: Store::Overwrite };
-            multiply(compute.kernels(), inputs, &mut [product], &mut Vec::new());
+            multiply(compute.kernels(), inputs, &mut [product], &mut Scratch::default());
         });
         Ok(out)
     }
@@ -140,6 +141,21 @@ impl Matrix {
     /// Widens one row to `f32`, into `out` of `columns` elements.
     pub(crate) fn widen_row(&self, kernels: &Kernels, row: usize, out: &mut [f32]) {
         kernels.widen(self.format, self.row_bytes(row..row + 1), self.columns, out);
+    }
+
+    /// Widens some columns of some rows to `f32`, into the first of `out`'s rows, `[rows][columns]`. Columns start and end at whole
+    /// blocks, or at the end of the row.
+    fn widen_part(&self, kernels: &Kernels, rows: Range<usize>, columns: Range<usize>, out: &mut [f32]) {
+        let out = &mut out[..rows.len() * columns.len()];
+        if columns.len() == self.columns {
+            return kernels.widen(self.format, self.row_bytes(rows), self.columns, out);
+        }
+        let bytes = |columns: usize| columns / self.format.block_len() * self.format.block_bytes();
+        let part = bytes(columns.start)..bytes(columns.end);
+        for (row, out) in rows.zip(out.chunks_exact_mut(columns.len())) {
+            let bytes = &self.row_bytes(row..row + 1)[part.clone()];
+            kernels.widen(self.format, bytes, columns.len(), out);
+        }
     }
 
     fn row_bytes(&self, rows: Range<usize>) -> &[u8] {

@@ -1,18 +1,23 @@
 //! Products of `f32` rows with stored matrices.
 //!
 //! - Few rows (decoding) are bound by memory: every row of the matrix is read once, as it is stored, and widened in registers.
-//! - Many rows (prefill) are bound by arithmetic: the matrix is widened to `f32`, a part at a time, and multiplied by `gemm`.
-//!   Widening costs as much as a few rows of products do, so that a thousand rows at once hide it.
+//! - Many rows (prefill) are bound by arithmetic: a block of matrix rows is widened to `f32` and multiplied with hundreds of rows,
+//!   which hides the widening.
+//!
+//! Work is cut into pieces of fixed size, so that results do not depend on the number of threads.
 
 use super::Matrix;
-use crate::kernels::{Kernels, MOST_INPUTS};
-use gemm::{Parallelism, gemm};
+use super::shared_rows::SharedRows;
+use crate::kernels::{BLOCK_COLUMNS, BLOCK_ROWS, Kernels, MOST_INPUTS};
 use rayon::prelude::*;
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
-/// Elements of a matrix that are `f32` at the same time.
-const WIDENED: usize = 8 << 20;
 /// Bytes of a matrix that one task of a product with few rows reads: large against the cost of a task, small against a matrix.
 const TASK_BYTES: usize = 32 << 10;
+/// Rows that one task multiplies with a block of the matrix: so many that widening is cheap, so few that there are tasks for all
+/// threads.
+const TASK_TOKENS: usize = 512;
 
 /// What happens to a product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,13 +39,22 @@ pub(crate) struct Product<'a> {
     pub(crate) store: Store,
 }
 
+/// Buffers that serve one product after the other.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    /// Results for few rows, or packed inputs.
+    shared: Vec<f32>,
+    /// One for each task at work: widened rows and their products.
+    tasks: Mutex<Vec<Vec<f32>>>,
+}
+
 /// `out[i][o] = sum over c of inputs[i][c] * matrix[o][c]`, for several matrices that share their inputs, `[inputs, columns]`.
-/// Runs on the current thread pool; results do not depend on its size. `scratch` is kept for the next call.
+/// Runs on the current thread pool.
 pub(crate) fn multiply(
     kernels: &Kernels,
     inputs: &[f32],
     products: &mut [Product<'_>],
-    scratch: &mut Vec<f32>,
+    scratch: &mut Scratch,
 ) {
     let Some(columns) = products.first().map(|product| product.matrix.columns()) else { return };
     let count = inputs.len() / columns;
@@ -49,11 +63,9 @@ pub(crate) fn multiply(
         assert_eq!(product.out.len(), count * product.matrix.rows(), "outputs of a product");
     }
     if count <= MOST_INPUTS {
-        multiply_few(kernels, inputs, count, products, scratch);
+        multiply_few(kernels, inputs, count, products, &mut scratch.shared);
     } else {
-        for product in products {
-            multiply_many(kernels, inputs, count, product, scratch);
-        }
+        multiply_many(kernels, inputs, count, products, scratch);
     }
 }
 
@@ -98,54 +110,83 @@ fn multiply_few(
     }
 }
 
-/// Prefill: a part of the matrix at a time is widened by all threads, then multiplied by all threads.
+/// A block of matrix rows for a run of tokens.
+struct Task<'a> {
+    matrix: &'a Matrix,
+    rows: Range<usize>,
+    tokens: Range<usize>,
+    store: Store,
+    out: &'a SharedRows<'a>,
+}
+
+/// Prefill: inputs are packed once; each task widens a block of a matrix and multiplies it with a run of tokens.
 fn multiply_many(
     kernels: &Kernels,
     inputs: &[f32],
     count: usize,
-    product: &mut Product<'_>,
-    scratch: &mut Vec<f32>,
+    products: &mut [Product<'_>],
+    scratch: &mut Scratch,
 ) {
-    let matrix = product.matrix;
-    let (outputs, columns) = (matrix.rows(), matrix.columns());
-    let step = (WIDENED / columns).max(1).min(outputs);
-    grow(scratch, step * columns);
-    for start in (0..outputs).step_by(step) {
-        let part = start..(start + step).min(outputs);
-        let widened = &mut scratch[..part.len() * columns];
-        // rows per task, so that a task is some tens of microseconds
-        const RUN: usize = 16;
-        widened.par_chunks_mut(RUN * columns).enumerate().for_each(|(run, out)| {
-            let first = part.start + run * RUN;
-            let rows = first..first + out.len() / columns;
-            kernels.widen(matrix.format(), matrix.row_bytes(rows), columns, out);
-        });
-        assert!(product.out.len() >= count * outputs && inputs.len() >= count * columns);
-        // SAFETY: destination `[count, part]` within `[count, outputs]`, left side `[count, columns]`, right side
-        // `[columns, part]` as the transpose of `widened`: all within their slices, by the assertion above and the sizes just
-        // computed; the destination is borrowed exclusively.
-        unsafe {
-            gemm(
-                count,
-                part.len(),
-                columns,
-                product.out.as_mut_ptr().add(part.start),
-                1,
-                outputs as isize,
-                product.store == Store::Add,
-                inputs.as_ptr(),
-                1,
-                columns as isize,
-                widened.as_ptr(),
-                columns as isize,
-                1,
-                1.0f32,
-                1.0f32,
-                false,
-                false,
-                false,
-                Parallelism::Rayon(rayon::current_num_threads()),
-            );
+    let columns = inputs.len() / count;
+    let lanes = kernels.token_lanes();
+    grow(&mut scratch.shared, count.div_ceil(lanes) * lanes * columns);
+    let packed = &mut scratch.shared[..count.div_ceil(lanes) * lanes * columns];
+    packed.par_chunks_mut(lanes * columns).zip(inputs.par_chunks(lanes * columns)).for_each(
+        |(packed, rows)| {
+            kernels.pack(rows, columns, packed);
+        },
+    );
+    let packed = &*packed;
+    let outs: Vec<(&Matrix, Store, SharedRows<'_>)> = products
+        .iter_mut()
+        .map(|product| (product.matrix, product.store, SharedRows::new(product.out, product.matrix.rows())))
+        .collect();
+    let mut tasks = Vec::new();
+    for (matrix, store, out) in &outs {
+        for row in (0..matrix.rows()).step_by(BLOCK_ROWS) {
+            for token in (0..count).step_by(TASK_TOKENS) {
+                let rows = row..matrix.rows().min(row + BLOCK_ROWS);
+                let tokens = token..count.min(token + TASK_TOKENS);
+                tasks.push(Task { matrix, rows, tokens, store: *store, out });
+            }
+        }
+    }
+    let buffers = &scratch.tasks;
+    tasks.par_iter().for_each(|task| {
+        let lock = || buffers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut buffer = lock().pop().unwrap_or_default();
+        run_task(kernels, task, packed, lanes, &mut buffer);
+        lock().push(buffer);
+    });
+}
+
+fn run_task(kernels: &Kernels, task: &Task<'_>, packed: &[f32], lanes: usize, buffer: &mut Vec<f32>) {
+    let columns = task.matrix.columns();
+    let step = columns.min(BLOCK_COLUMNS);
+    grow(buffer, BLOCK_ROWS * (step + lanes));
+    let (widened, result) = buffer.split_at_mut(BLOCK_ROWS * step);
+    let result = &mut result[..BLOCK_ROWS * lanes];
+    for start in (0..columns).step_by(BLOCK_COLUMNS) {
+        let part = start..columns.min(start + BLOCK_COLUMNS);
+        let widened = &mut widened[..BLOCK_ROWS * part.len()];
+        task.matrix.widen_part(kernels, task.rows.clone(), part.clone(), widened);
+        // What is multiplied for nothing must be a number.
+        widened[task.rows.len() * part.len()..].fill(0.0);
+        for token in task.tokens.clone().step_by(lanes) {
+            let block = &packed[token * columns..(token + lanes) * columns];
+            let block = &block[part.start * lanes..part.end * lanes];
+            kernels.multiply_block(widened, part.len(), block, result);
+            let tokens = task.tokens.end.min(token + lanes) - token;
+            for i in 0..tokens {
+                // SAFETY: tasks differ in their matrix, their rows or their tokens, so that their parts don't overlap.
+                let out = unsafe { task.out.part(token + i, task.rows.start, task.rows.len()) };
+                let found = result[i..].iter().step_by(lanes);
+                if task.store == Store::Add || start > 0 {
+                    out.iter_mut().zip(found).for_each(|(out, x)| *out += x);
+                } else {
+                    out.iter_mut().zip(found).for_each(|(out, x)| *out = *x);
+                }
+            }
         }
     }
 }
@@ -169,12 +210,12 @@ mod tests {
         (Matrix::new(rows, columns, WeightFormat::F32, WeightBytes::owned(bytes)).unwrap(), values)
     }
 
-    #[test]
-    fn few_and_many_rows_agree_with_f64_on_any_number_of_threads() {
-        let (columns, outputs) = (96, [40, 7]);
-        let kernels = Kernels::for_instruction_set(minference_attention::InstructionSet::best());
+    /// Products of several shapes with some rows, on 1, 2 and 3 threads and every instruction set, against f64.
+    fn check(columns: usize, outputs: [usize; 2], counts: &[usize]) {
         let matrices = outputs.map(|outputs| matrix(outputs, columns));
-        for count in [1, 2, 7, 8, 9, 64, 130] {
+        for (count, (set, kernels)) in
+            counts.iter().flat_map(|count| Kernels::available().into_iter().map(move |k| (*count, k)))
+        {
             let inputs = normal(count * columns, 6);
             let mut results = Vec::new();
             for threads in [1, 2, 3] {
@@ -185,21 +226,38 @@ mod tests {
                     Product { matrix: &matrices[0].0, out: first, store: Store::Overwrite },
                     Product { matrix: &matrices[1].0, out: second, store: Store::Add },
                 ];
-                pool.install(|| multiply(&kernels, &inputs, &mut products, &mut Vec::new()));
+                pool.install(|| multiply(&kernels, &inputs, &mut products, &mut Scratch::default()));
                 results.push(outs);
             }
-            assert!(results.iter().all(|outs| *outs == results[0]), "{count} rows: depends on the threads");
+            assert!(
+                results.iter().all(|outs| *outs == results[0]),
+                "{set}, {count} rows: depends on threads"
+            );
             for (m, (_, values)) in matrices.iter().enumerate() {
                 for (i, input) in inputs.chunks(columns).enumerate() {
                     for (o, row) in values.chunks(columns).enumerate() {
-                        let exact: f64 =
-                            row.iter().zip(input).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum();
-                        let exact = exact + [0.0, 0.25][m];
+                        let products = row.iter().zip(input).map(|(x, y)| f64::from(*x) * f64::from(*y));
+                        let exact = products.clone().sum::<f64>() + [0.0, 0.25][m];
+                        let size = products.map(f64::abs).sum::<f64>() + 1.0;
                         let error = (f64::from(results[0][m][i * outputs[m] + o]) - exact).abs();
-                        assert!(error < 1e-4, "{count} rows, output {o} of {i}: off by {error}");
+                        assert!(
+                            error < 2e-6 * size,
+                            "{set}, {count} rows, output {o} of {i}: off by {error}"
+                        );
                     }
                 }
             }
         }
+    }
+
+    #[test]
+    fn few_and_many_rows_agree_with_f64_on_any_number_of_threads() {
+        check(96, [49, 7], &[1, 2, 7, 8, 9, 15, 16, 17, 33, 64, 130]);
+    }
+
+    #[test]
+    fn columns_and_tokens_beyond_one_block_agree_with_f64() {
+        check(BLOCK_COLUMNS + 72, [BLOCK_ROWS, BLOCK_ROWS + 1], &[1, 12]);
+        check(8, [2, 3], &[TASK_TOKENS - 1, TASK_TOKENS + 17]);
     }
 }
