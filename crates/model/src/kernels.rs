@@ -237,7 +237,7 @@ impl Kernels {
         unsafe { (self.pack)(rows, columns, packed) }
     }
 
-    /// Products of [`BLOCK_ROWS`] widened matrix rows, `[rows][columns]`, with the same columns of a packed block; `out` is
+    /// Adds products of [`BLOCK_ROWS`] widened matrix rows, `[rows][columns]`, with the same columns of a packed block to `out`,
     /// `[rows][token_lanes]`.
     pub(crate) fn multiply_block(&self, widened: &[f32], columns: usize, packed: &[f32], out: &mut [f32]) {
         unsafe { (self.multiply_block)(widened, columns, packed, out) }

@@ -77,8 +77,8 @@ unsafe fn load_bytes<V: Vector>(bytes: &[u8]) -> V {
 }
 
 #[inline(always)]
-pub(super) fn half_at(bytes: &[u8], at: usize) -> f32 {
-    widen_half(u16::from_le_bytes([bytes[at], bytes[at + 1]]))
+pub(super) unsafe fn half_at<V: Vector>(bytes: &[u8], at: usize) -> f32 {
+    unsafe { V::widen_half(u16::from_le_bytes([bytes[at], bytes[at + 1]])) }
 }
 
 /// `N` bytes at a place, as an array whose length the compiler knows.
@@ -100,6 +100,26 @@ pub(super) unsafe fn scaled<V: Vector, const N: usize>(
         let (scale, offset) = (V::splat(scale), V::splat(offset));
         for i in (0..N).step_by(V::LEN) {
             sink.take(at + i, V::from_u8(&quants[i..]).mul_add(scale, offset));
+        }
+    }
+}
+
+/// The same for quants with a fifth bit of their own, which stands for 16: bit `i` of `fifths` is that of element `i`.
+#[inline(always)]
+unsafe fn scaled_with_fifths<V: Vector>(
+    quants: &[u8; 16],
+    fifths: u16,
+    scale: f32,
+    offset: f32,
+    at: usize,
+    sink: &mut impl Sink<V>,
+) {
+    unsafe {
+        let fifth = V::splat(16.0 * scale);
+        let (scale, offset) = (V::splat(scale), V::splat(offset));
+        for i in (0..16).step_by(V::LEN) {
+            let elements = V::from_u8(&quants[i..]).mul_add(scale, offset);
+            sink.take(at + i, elements.add_where(fifths >> i, fifth));
         }
     }
 }
@@ -126,18 +146,6 @@ pub(super) fn bits<const FROM: u32, const TO: u32, const N: usize>(bytes: &[u8; 
     bytes.map(|byte| ((byte >> FROM) & 1) << TO)
 }
 
-/// The sixteen bits of two bytes, each as 16 or 0: the fifth bits of a run of elements.
-#[inline(always)]
-fn fifth_bits([low, high]: [u8; 2]) -> [u8; 16] {
-    // Each byte of a word keeps one of the bits; a byte that is not 0 overflows into its own top bit.
-    const PLACES: u64 = 0x8040_2010_0804_0201;
-    let spread = |byte: u8| {
-        let kept = (u64::from(byte) * 0x0101_0101_0101_0101) & PLACES;
-        ((kept + 0x7f7f_7f7f_7f7f_7f7f) & 0x8080_8080_8080_8080) >> 3
-    };
-    (u128::from(spread(low)) | u128::from(spread(high)) << 64).to_le_bytes()
-}
-
 #[inline(always)]
 pub(super) fn join<const N: usize>(low: &[u8; N], high: &[u8; N]) -> [u8; N] {
     std::array::from_fn(|i| low[i] | high[i])
@@ -159,7 +167,7 @@ impl Block for Q4_0 {
     const BYTES: usize = 18;
     #[inline(always)]
     unsafe fn widen<V: Vector>(bytes: &[u8], sink: &mut impl Sink<V>) {
-        let scale = half_at(bytes, 0);
+        let scale = unsafe { half_at::<V>(bytes, 0) };
         let quants = array::<16>(bytes, 2);
         unsafe {
             scaled(&low_nibbles(quants), scale, -8.0 * scale, 0, sink);
@@ -173,7 +181,7 @@ impl Block for Q4_1 {
     const BYTES: usize = 20;
     #[inline(always)]
     unsafe fn widen<V: Vector>(bytes: &[u8], sink: &mut impl Sink<V>) {
-        let (scale, minimum) = (half_at(bytes, 0), half_at(bytes, 2));
+        let (scale, minimum) = unsafe { (half_at::<V>(bytes, 0), half_at::<V>(bytes, 2)) };
         let quants = array::<16>(bytes, 4);
         unsafe {
             scaled(&low_nibbles(quants), scale, minimum, 0, sink);
@@ -187,11 +195,12 @@ impl Block for Q5_0 {
     const BYTES: usize = 22;
     #[inline(always)]
     unsafe fn widen<V: Vector>(bytes: &[u8], sink: &mut impl Sink<V>) {
-        let scale = half_at(bytes, 0);
+        let scale = unsafe { half_at::<V>(bytes, 0) };
         let ([a, b, c, d], quants) = (*array::<4>(bytes, 2), array::<16>(bytes, 6));
+        let (low, high) = (u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d]));
         unsafe {
-            scaled(&join(&low_nibbles(quants), &fifth_bits([a, b])), scale, -16.0 * scale, 0, sink);
-            scaled(&join(&high_nibbles(quants), &fifth_bits([c, d])), scale, -16.0 * scale, 16, sink);
+            scaled_with_fifths(&low_nibbles(quants), low, scale, -16.0 * scale, 0, sink);
+            scaled_with_fifths(&high_nibbles(quants), high, scale, -16.0 * scale, 16, sink);
         }
     }
 }
@@ -201,11 +210,12 @@ impl Block for Q5_1 {
     const BYTES: usize = 24;
     #[inline(always)]
     unsafe fn widen<V: Vector>(bytes: &[u8], sink: &mut impl Sink<V>) {
-        let (scale, minimum) = (half_at(bytes, 0), half_at(bytes, 2));
+        let (scale, minimum) = unsafe { (half_at::<V>(bytes, 0), half_at::<V>(bytes, 2)) };
         let ([a, b, c, d], quants) = (*array::<4>(bytes, 4), array::<16>(bytes, 8));
+        let (low, high) = (u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d]));
         unsafe {
-            scaled(&join(&low_nibbles(quants), &fifth_bits([a, b])), scale, minimum, 0, sink);
-            scaled(&join(&high_nibbles(quants), &fifth_bits([c, d])), scale, minimum, 16, sink);
+            scaled_with_fifths(&low_nibbles(quants), low, scale, minimum, 0, sink);
+            scaled_with_fifths(&high_nibbles(quants), high, scale, minimum, 16, sink);
         }
     }
 }
@@ -217,7 +227,7 @@ impl Block for Q8_0 {
     unsafe fn widen<V: Vector>(bytes: &[u8], sink: &mut impl Sink<V>) {
         let quants = array::<32>(bytes, 2);
         unsafe {
-            let scale = V::splat(half_at(bytes, 0));
+            let scale = V::splat(half_at::<V>(bytes, 0));
             for i in (0..32).step_by(V::LEN) {
                 sink.take(i, V::from_i8(&quants[i..]).mul(scale));
             }

@@ -23,7 +23,7 @@ impl Block for Q2K {
     #[inline(always)]
     unsafe fn widen<V: Vector>(bytes: &[u8], sink: &mut impl Sink<V>) {
         let scales = array::<16>(bytes, 0);
-        let (scale, minimum) = (half_at(bytes, 80), half_at(bytes, 82));
+        let (scale, minimum) = unsafe { (half_at::<V>(bytes, 80), half_at::<V>(bytes, 82)) };
         // Each half of 128 elements lies in 32 bytes, two bits of a byte for each quarter of the half.
         for half in 0..2 {
             for part in 0..2 {
@@ -60,7 +60,7 @@ impl Block for Q3K {
     const BYTES: usize = 110;
     #[inline(always)]
     unsafe fn widen<V: Vector>(bytes: &[u8], sink: &mut impl Sink<V>) {
-        let all = half_at(bytes, 108);
+        let all = unsafe { half_at::<V>(bytes, 108) };
         let scales = six_bit_scales(array::<12>(bytes, 96)).map(|scale| all * (f32::from(scale) - 32.0));
         for part in 0..2 {
             // One bit of each of these bytes for each of the eight runs of 32 elements.
@@ -100,7 +100,7 @@ impl Block for Q4K {
     const BYTES: usize = 144;
     #[inline(always)]
     unsafe fn widen<V: Vector>(bytes: &[u8], sink: &mut impl Sink<V>) {
-        let (scale, minimum) = (half_at(bytes, 0), half_at(bytes, 2));
+        let (scale, minimum) = unsafe { (half_at::<V>(bytes, 0), half_at::<V>(bytes, 2)) };
         let packed = array::<12>(bytes, 4);
         for pair in 0..4 {
             let quants = array::<32>(bytes, 16 + 32 * pair);
@@ -117,7 +117,7 @@ impl Block for Q5K {
     const BYTES: usize = 176;
     #[inline(always)]
     unsafe fn widen<V: Vector>(bytes: &[u8], sink: &mut impl Sink<V>) {
-        let (scale, minimum) = (half_at(bytes, 0), half_at(bytes, 2));
+        let (scale, minimum) = unsafe { (half_at::<V>(bytes, 0), half_at::<V>(bytes, 2)) };
         let (packed, fifths) = (array::<12>(bytes, 4), array::<32>(bytes, 16));
         let fifths: [[u8; 32]; 8] = [
             bits::<0, 4, 32>(fifths),
@@ -147,7 +147,7 @@ impl Block for Q6K {
     #[inline(always)]
     unsafe fn widen<V: Vector>(bytes: &[u8], sink: &mut impl Sink<V>) {
         let scales = array::<16>(bytes, 192);
-        let all = half_at(bytes, 208);
+        let all = unsafe { half_at::<V>(bytes, 208) };
         // Each half of 128 elements is four quarters: nibbles of 64 bytes, and two bits of a byte of 32.
         for half in 0..2 {
             for part in 0..2 {

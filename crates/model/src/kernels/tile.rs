@@ -11,9 +11,9 @@
 use super::vector::Vector;
 
 /// Matrix rows that are widened at once; a multiple of every tile's rows.
-pub(crate) const BLOCK_ROWS: usize = 48;
+pub(crate) const BLOCK_ROWS: usize = 96;
 /// Columns that are multiplied at once: a multiple of every format's block, so few that widened rows stay in the cache.
-pub(crate) const BLOCK_COLUMNS: usize = 1024;
+pub(crate) const BLOCK_COLUMNS: usize = 512;
 
 /// Packs rows, `[tokens][columns]`, at most `2 V::LEN` of them, into `[columns][2 V::LEN]`; tokens that are missing become 0.
 #[inline(always)]
@@ -35,8 +35,8 @@ pub(super) unsafe fn pack<V: Vector>(rows: &[f32], columns: usize, packed: &mut 
     }
 }
 
-/// Products of widened matrix rows, `[rows][columns]`, a multiple of `R` of them, with a block of packed tokens, of which `packed` holds
-/// these columns; `out` is `[rows][2 V::LEN]`.
+/// Adds products of widened matrix rows, `[rows][columns]`, a multiple of `R` of them, with a block of packed tokens, of which
+/// `packed` holds these columns, to `out`, `[rows][2 V::LEN]`.
 #[inline(always)]
 pub(super) unsafe fn multiply_block<V: Vector, const R: usize>(
     widened: &[f32],
@@ -56,6 +56,9 @@ pub(super) unsafe fn multiply_block<V: Vector, const R: usize>(
 unsafe fn tile<V: Vector, const R: usize>(rows: &[f32], columns: usize, packed: &[f32], out: &mut [f32]) {
     unsafe {
         let mut sums = [[V::splat(0.0); 2]; R];
+        for ([a, b], out) in sums.iter_mut().zip(out.chunks_exact(2 * V::LEN)) {
+            (*a, *b) = (V::load(out), V::load(&out[V::LEN..]));
+        }
         let rows = rows.as_ptr();
         for (column, tokens) in packed.chunks_exact(2 * V::LEN).enumerate() {
             let (first, second) = (V::load(tokens), V::load(&tokens[V::LEN..]));

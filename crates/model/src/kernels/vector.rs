@@ -29,10 +29,14 @@ pub(super) trait Vector: Copy {
     unsafe fn from_half(from: &[u8]) -> Self;
     /// bfloat16, little-endian, `[2 * LEN]`
     unsafe fn from_bfloat16(from: &[u8]) -> Self;
+    /// Half precision, one number
+    unsafe fn widen_half(bits: u16) -> f32;
     /// `self * b + c`
     unsafe fn mul_add(self, b: Self, c: Self) -> Self;
     unsafe fn add(self, b: Self) -> Self;
     unsafe fn mul(self, b: Self) -> Self;
+    /// `self`, and `b` added to the elements whose bits are set: bit 0 is the first one's.
+    unsafe fn add_where(self, bits: u16, b: Self) -> Self;
     /// Of all elements, always in the same order.
     unsafe fn sum(self) -> f32;
 }

@@ -163,30 +163,32 @@ fn multiply_many(
 fn run_task(kernels: &Kernels, task: &Task<'_>, packed: &[f32], lanes: usize, buffer: &mut Vec<f32>) {
     let columns = task.matrix.columns();
     let step = columns.min(BLOCK_COLUMNS);
-    grow(buffer, BLOCK_ROWS * (step + lanes));
-    let (widened, result) = buffer.split_at_mut(BLOCK_ROWS * step);
-    let result = &mut result[..BLOCK_ROWS * lanes];
+    // Sums of all columns so far, for each block of tokens as the kernel wants them: `[rows][lanes]`.
+    let blocks = task.tokens.len().div_ceil(lanes);
+    let sums = blocks * BLOCK_ROWS * lanes;
+    grow(buffer, BLOCK_ROWS * step + sums);
+    let (widened, sums) = buffer[..BLOCK_ROWS * step + sums].split_at_mut(BLOCK_ROWS * step);
+    sums.fill(0.0);
     for start in (0..columns).step_by(BLOCK_COLUMNS) {
         let part = start..columns.min(start + BLOCK_COLUMNS);
         let widened = &mut widened[..BLOCK_ROWS * part.len()];
         task.matrix.widen_part(kernels, task.rows.clone(), part.clone(), widened);
         // What is multiplied for nothing must be a number.
         widened[task.rows.len() * part.len()..].fill(0.0);
-        for token in task.tokens.clone().step_by(lanes) {
-            let block = &packed[token * columns..(token + lanes) * columns];
-            let block = &block[part.start * lanes..part.end * lanes];
-            kernels.multiply_block(widened, part.len(), block, result);
-            let tokens = task.tokens.end.min(token + lanes) - token;
-            for i in 0..tokens {
-                // SAFETY: tasks differ in their matrix, their rows or their tokens, so that their parts don't overlap.
-                let out = unsafe { task.out.part(token + i, task.rows.start, task.rows.len()) };
-                let found = result[i..].iter().step_by(lanes);
-                if task.store == Store::Add || start > 0 {
-                    out.iter_mut().zip(found).for_each(|(out, x)| *out += x);
-                } else {
-                    out.iter_mut().zip(found).for_each(|(out, x)| *out = *x);
-                }
-            }
+        for (block, sums) in sums.chunks_exact_mut(BLOCK_ROWS * lanes).enumerate() {
+            let start = (task.tokens.start + block * lanes) * columns;
+            let tokens = &packed[start + part.start * lanes..start + part.end * lanes];
+            kernels.multiply_block(widened, part.len(), tokens, sums);
+        }
+    }
+    for (i, token) in task.tokens.clone().enumerate() {
+        // SAFETY: tasks differ in their matrix, their rows or their tokens, so that their parts don't overlap.
+        let out = unsafe { task.out.part(token, task.rows.start, task.rows.len()) };
+        let sums = &sums[i / lanes * BLOCK_ROWS * lanes + i % lanes..];
+        let found = sums.iter().step_by(lanes);
+        match task.store {
+            Store::Overwrite => out.iter_mut().zip(found).for_each(|(out, x)| *out = *x),
+            Store::Add => out.iter_mut().zip(found).for_each(|(out, x)| *out += x),
         }
     }
 }

@@ -50,6 +50,10 @@ impl Vector for Avx2 {
         }
     }
     #[inline(always)]
+    unsafe fn widen_half(bits: u16) -> f32 {
+        unsafe { _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(i32::from(bits)))) }
+    }
+    #[inline(always)]
     unsafe fn mul_add(self, b: Self, c: Self) -> Self {
         Self(unsafe { _mm256_fmadd_ps(self.0, b.0, c.0) })
     }
@@ -60,6 +64,15 @@ impl Vector for Avx2 {
     #[inline(always)]
     unsafe fn mul(self, b: Self) -> Self {
         Self(unsafe { _mm256_mul_ps(self.0, b.0) })
+    }
+    #[inline(always)]
+    unsafe fn add_where(self, bits: u16, b: Self) -> Self {
+        unsafe {
+            let places = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+            let kept = _mm256_and_si256(_mm256_set1_epi32(i32::from(bits)), places);
+            let mask = _mm256_castsi256_ps(_mm256_cmpeq_epi32(kept, places));
+            Self(_mm256_add_ps(self.0, _mm256_and_ps(mask, b.0)))
+        }
     }
     #[inline(always)]
     unsafe fn sum(self) -> f32 {

@@ -50,6 +50,10 @@ impl Vector for Avx512 {
         }
     }
     #[inline(always)]
+    unsafe fn widen_half(bits: u16) -> f32 {
+        unsafe { _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(i32::from(bits)))) }
+    }
+    #[inline(always)]
     unsafe fn mul_add(self, b: Self, c: Self) -> Self {
         Self(unsafe { _mm512_fmadd_ps(self.0, b.0, c.0) })
     }
@@ -60,6 +64,10 @@ impl Vector for Avx512 {
     #[inline(always)]
     unsafe fn mul(self, b: Self) -> Self {
         Self(unsafe { _mm512_mul_ps(self.0, b.0) })
+    }
+    #[inline(always)]
+    unsafe fn add_where(self, bits: u16, b: Self) -> Self {
+        Self(unsafe { _mm512_mask_add_ps(self.0, bits, self.0, b.0) })
     }
     #[inline(always)]
     unsafe fn sum(self) -> f32 {

@@ -47,6 +47,10 @@ impl Vector for Portable {
         Self::from_fn(|i| f32::from_bits(u32::from_le_bytes([0, 0, from[2 * i], from[2 * i + 1]])))
     }
     #[inline(always)]
+    unsafe fn widen_half(bits: u16) -> f32 {
+        widen_half(bits)
+    }
+    #[inline(always)]
     unsafe fn mul_add(self, b: Self, c: Self) -> Self {
         Self::from_fn(|i| self.0[i] * b.0[i] + c.0[i])
     }
@@ -57,6 +61,10 @@ impl Vector for Portable {
     #[inline(always)]
     unsafe fn mul(self, b: Self) -> Self {
         Self::from_fn(|i| self.0[i] * b.0[i])
+    }
+    #[inline(always)]
+    unsafe fn add_where(self, bits: u16, b: Self) -> Self {
+        Self::from_fn(|i| if bits & (1 << i) == 0 { self.0[i] } else { self.0[i] + b.0[i] })
     }
     #[inline(always)]
     unsafe fn sum(self) -> f32 {
