@@ -2,15 +2,17 @@
 
 use crate::bench::options::Compute;
 use crate::interrupt::Interrupt;
-use crate::run::{Comparison, ModelOptions, NamedPlan, PromptText, Request, answer, print_summary};
-use anyhow::{Result, ensure};
+use crate::run::{
+    Comparison, ModelOptions, PromptText, Request, answer, default_plan, dense_plan, print_summary,
+};
+use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use minference_model::fetch::ModelReference;
 use minference_model::generate::GenerationOptions;
 use minference_model::haystack::{Haystack, HaystackOptions, HaystackStyle};
 use minference_model::sampling::SamplingOptions;
 use minference_model::tokenizer::SpecialTokens;
-use std::io::{self, Write};
+use std::io::Write;
 
 /// Tokens of the answer: a sentence.
 const ANSWER_TOKENS: usize = 32;
@@ -20,14 +22,14 @@ const AROUND: usize = 100;
 /// What to show.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// The model that answers: a short name, a file, a folder, or hf:owner/name[@revision][:file]
-    #[arg(long, short, value_name = "MODEL", default_value = "demo")]
+    /// The model that answers: a short name, a file, a folder, or hf:owner/name[:file]
+    #[arg(long, default_value = "demo")]
     model: ModelReference,
-    /// Length of the prompt; it is no longer than this
-    #[arg(long, value_name = "TOKENS", default_value_t = 7500)]
+    /// Length of the prompt, in tokens
+    #[arg(long, default_value_t = 7500)]
     tokens: usize,
     /// What the text looks like
-    #[arg(long, value_enum, value_name = "STYLE", default_value = "prose")]
+    #[arg(long, value_enum, default_value = "log")]
     style: StyleChoice,
     /// Which text is generated, and where the fact lies in it
     #[arg(long, default_value_t = 1)]
@@ -46,26 +48,26 @@ enum StyleChoice {
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let least = 2 * AROUND;
-    ensure!(options.tokens >= least, "--tokens: expected at least {least}, found {}", options.tokens);
+    if options.tokens < 2 * AROUND {
+        bail!("--tokens: expected at least {}, found {}", 2 * AROUND, options.tokens);
+    }
     let interrupt = Interrupt::listen()?;
     let compute = options.compute.compute()?;
     let model = ModelOptions::named(options.model.clone()).load(&interrupt)?;
-    let most = model.context.saturating_sub(ANSWER_TOKENS);
-    ensure!(
-        options.tokens <= most,
-        "--tokens: expected at most {most}, the model's context less an answer, found {}",
-        options.tokens
-    );
     let tokenizer = model.model.tokenizer();
     let haystack = Haystack::generate(&haystack_options(options), |text| {
         tokenizer.encode(text, SpecialTokens::AsText).map(|tokens| tokens.len())
     })?;
-    let prompt = PromptText::new(haystack.prompt()).tokens(&model.model)?;
-    let capacity = model.capacity(prompt.len(), ANSWER_TOKENS, None)?;
+    let prompt =
+        PromptText::chat(format!("{}\n{}", haystack.text, haystack.question)).tokens(&model.model)?;
     let generation =
         GenerationOptions { max_tokens: ANSWER_TOKENS, stops: vec![], sampling: SamplingOptions::default() };
-    let request = Request {
+    let capacity = model.capacity(prompt.tokens.len(), ANSWER_TOKENS, None)?;
+    let mut out = std::io::stdout();
+    writeln!(out, "A generated text of {} tokens, in it the line", haystack.tokens)?;
+    writeln!(out, "  {}", haystack.fact)?;
+    writeln!(out, "{}", haystack.question)?;
+    let request = |is_streamed| Request {
         model: &model,
         compute: &compute,
         prompt: &prompt,
@@ -73,18 +75,17 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         generation: &generation,
         chunk: None,
         interrupt: &interrupt,
+        is_streamed,
     };
-    let mut out = io::stdout().lock();
-    writeln!(out, "A generated text of {} tokens. Somewhere in it:", haystack.tokens)?;
-    writeln!(out, "  {}", haystack.fact)?;
-    writeln!(out, "{}", haystack.question)?;
-    let sparse = answer(&request, NamedPlan::default_for(prompt.len()), |_| Ok(()))?;
+    let sparse = answer(&request(false), &default_plan())?;
     writeln!(out, "  sparse: {}", sparse.answer.text.trim())?;
-    let dense = answer(&request, NamedPlan::dense(), |_| Ok(()))?;
+    let dense = answer(&request(false), &dense_plan())?;
     writeln!(out, "  dense:  {}", dense.answer.text.trim())?;
-    print_summary(&mut out, &Comparison { model: &model.name, answer: &sparse, dense: Some(&dense) })?;
-    let (text, expected) = (&sparse.answer.text, &haystack.answer);
-    ensure!(haystack.is_answered_by(text), "the sparse answer is wrong: expected {expected}, found {text:?}");
+    out.flush()?;
+    print_summary(&Comparison { model: &model.name, answer: &sparse, dense: Some(&dense) })?;
+    if !haystack.is_answered_by(&sparse.answer.text) {
+        bail!("the sparse answer is wrong: expected {}, found {:?}", haystack.answer, sparse.answer.text);
+    }
     Ok(())
 }
 
