@@ -1,5 +1,8 @@
 //! The `minference` command.
 
+// What stands beside options is help for the command line, where brackets are optional parts, not links.
+#![allow(rustdoc::broken_intra_doc_links)]
+
 mod bench;
 mod demo;
 mod interrupt;
