@@ -42,8 +42,8 @@ pub struct Crossover {
     pub line_estimate: f64,
     /// Cost of a block-sparse estimate, in query-key pairs per key.
     pub block_estimate: f64,
-    /// An estimate whose outcome is open (vertical-slash: how far apart will the diagonals lie?) is not made where it costs more
-    /// than this share of the causal area: the head runs dense.
+    /// Estimates whose outcome is open (vertical-slash: how far apart will the diagonals lie?) may cost this share of a layer's
+    /// causal area before any has turned out useful; without allowance, a head runs dense.
     pub estimate_share: f64,
 }
 

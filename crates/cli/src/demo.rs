@@ -1,18 +1,16 @@
 //! `minference demo`: hides a fact in a long generated text, asks a small model for it, and shows sparse attention against dense.
 
-use crate::bench::options::Compute;
+use crate::bench::options::{Compute, Matmul};
 use crate::interrupt::Interrupt;
-use crate::run::{
-    Comparison, ModelOptions, PromptText, Request, answer, default_plan, dense_plan, print_summary,
-};
-use anyhow::{Result, bail};
+use crate::run::{Comparison, ModelOptions, NamedPlan, PromptText, Request, answer, print_summary};
+use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 use minference_model::fetch::ModelReference;
 use minference_model::generate::GenerationOptions;
 use minference_model::haystack::{Haystack, HaystackOptions, HaystackStyle};
 use minference_model::sampling::SamplingOptions;
 use minference_model::tokenizer::SpecialTokens;
-use std::io::Write;
+use std::io::{self, Write};
 
 /// Tokens of the answer: a sentence.
 const ANSWER_TOKENS: usize = 32;
@@ -22,18 +20,20 @@ const AROUND: usize = 100;
 /// What to show.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// The model that answers: a short name, a file, a folder, or hf:owner/name[:file]
-    #[arg(long, default_value = "demo")]
+    /// The model that answers: a short name, a file, a folder, or hf:owner/name[@revision][:file]
+    #[arg(long, short, value_name = "MODEL", default_value = "demo")]
     model: ModelReference,
-    /// Length of the prompt, in tokens
-    #[arg(long, default_value_t = 7500)]
+    /// Length of the prompt; it is no longer than this
+    #[arg(long, value_name = "TOKENS", default_value_t = 7500)]
     tokens: usize,
     /// What the text looks like
-    #[arg(long, value_enum, default_value = "log")]
+    #[arg(long, value_enum, value_name = "STYLE", default_value = "prose")]
     style: StyleChoice,
     /// Which text is generated, and where the fact lies in it
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    #[command(flatten)]
+    matmul: Matmul,
     #[command(flatten)]
     compute: Compute,
 }
@@ -48,26 +48,26 @@ enum StyleChoice {
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    if options.tokens < 2 * AROUND {
-        bail!("--tokens: expected at least {}, found {}", 2 * AROUND, options.tokens);
-    }
+    let least = 2 * AROUND;
+    ensure!(options.tokens >= least, "--tokens: expected at least {least}, found {}", options.tokens);
     let interrupt = Interrupt::listen()?;
-    let compute = options.compute.compute()?;
+    let compute = options.compute.compute(options.matmul)?;
     let model = ModelOptions::named(options.model.clone()).load(&interrupt)?;
+    let most = model.context.saturating_sub(ANSWER_TOKENS);
+    ensure!(
+        options.tokens <= most,
+        "--tokens: expected at most {most}, the model's context less an answer, found {}",
+        options.tokens
+    );
     let tokenizer = model.model.tokenizer();
     let haystack = Haystack::generate(&haystack_options(options), |text| {
         tokenizer.encode(text, SpecialTokens::AsText).map(|tokens| tokens.len())
     })?;
-    let prompt =
-        PromptText::chat(format!("{}\n{}", haystack.text, haystack.question)).tokens(&model.model)?;
+    let prompt = PromptText::new(haystack.prompt()).tokens(&model.model)?;
+    let capacity = model.capacity(prompt.len(), ANSWER_TOKENS, None)?;
     let generation =
         GenerationOptions { max_tokens: ANSWER_TOKENS, stops: vec![], sampling: SamplingOptions::default() };
-    let capacity = model.capacity(prompt.tokens.len(), ANSWER_TOKENS, None)?;
-    let mut out = std::io::stdout();
-    writeln!(out, "A generated text of {} tokens, in it the line", haystack.tokens)?;
-    writeln!(out, "  {}", haystack.fact)?;
-    writeln!(out, "{}", haystack.question)?;
-    let request = |is_streamed| Request {
+    let request = Request {
         model: &model,
         compute: &compute,
         prompt: &prompt,
@@ -75,17 +75,18 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         generation: &generation,
         chunk: None,
         interrupt: &interrupt,
-        is_streamed,
     };
-    let sparse = answer(&request(false), &default_plan())?;
+    let mut out = io::stdout().lock();
+    writeln!(out, "A generated text of {} tokens. Somewhere in it:", haystack.tokens)?;
+    writeln!(out, "  {}", haystack.fact)?;
+    writeln!(out, "{}", haystack.question)?;
+    let sparse = answer(&request, NamedPlan::default_for(prompt.len()), |_| Ok(()))?;
     writeln!(out, "  sparse: {}", sparse.answer.text.trim())?;
-    let dense = answer(&request(false), &dense_plan())?;
+    let dense = answer(&request, NamedPlan::dense(), |_| Ok(()))?;
     writeln!(out, "  dense:  {}", dense.answer.text.trim())?;
-    out.flush()?;
-    print_summary(&Comparison { model: &model.name, answer: &sparse, dense: Some(&dense) })?;
-    if !haystack.is_answered_by(&sparse.answer.text) {
-        bail!("the sparse answer is wrong: expected {}, found {:?}", haystack.answer, sparse.answer.text);
-    }
+    print_summary(&mut out, &Comparison { model: &model.name, answer: &sparse, dense: Some(&dense) })?;
+    let (text, expected) = (&sparse.answer.text, &haystack.answer);
+    ensure!(haystack.is_answered_by(text), "the sparse answer is wrong: expected {expected}, found {text:?}");
     Ok(())
 }
 

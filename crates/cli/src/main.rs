@@ -10,6 +10,7 @@ mod pull;
 mod run;
 
 use clap::{Parser, Subcommand};
+use std::io::Write;
 use std::process::ExitCode;
 
 /// Sparse attention for long prompts: the first token sooner, with the same answer (MInference 1.0, arXiv 2407.02490).
@@ -29,8 +30,8 @@ enum Command {
     Demo(demo::Options),
     /// Answer a prompt with a model, the first token sooner
     ///
-    /// The answer goes to standard output as it comes, everything else to standard error.
-    #[command(after_long_help = run::EXAMPLES)]
+    /// The answer goes to standard output as it comes; progress and a summary of speed and computed share go to standard error.
+    #[command(after_long_help = run::HELP)]
     Run(Box<run::Options>),
     /// Measure how fast things are on this machine
     #[command(subcommand)]
@@ -51,17 +52,22 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if interrupt::is_cancellation(&error) => {
-            eprintln!("stopped");
+            complain("stopped");
             // what shells report for a program that Ctrl-C ended
             ExitCode::from(130)
         }
         // who closed the pipe has read enough
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            complain(&format!("error: {error:#}"));
             ExitCode::FAILURE
         }
     }
+}
+
+/// To standard error; where that is closed, nobody is there to be told.
+fn complain(message: &str) {
+    let _ = writeln!(std::io::stderr(), "{message}");
 }
 
 fn is_closed_pipe(error: &anyhow::Error) -> bool {

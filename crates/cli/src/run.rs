@@ -1,29 +1,50 @@
 //! `minference run`: a model, a long prompt, an answer, and where the time went.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `model`, `rope` | which model, and how far it may read |
+//! | `prompt` | where the prompt comes from, and how it becomes tokens |
+//! | `attention` | which pattern each head gets |
+//! | `generation` | the answer's length, and how tokens are chosen |
+//! | `answer`, `progress` | reading and answering |
+//! | `comparison`, `summary` | what it took, for programs and for people |
 
 mod answer;
 mod attention;
+mod comparison;
+mod generation;
 mod model;
 mod progress;
 mod prompt;
+mod rope;
 mod summary;
 
 pub(crate) use answer::{Request, answer};
-pub(crate) use attention::{default_plan, dense_plan};
+pub(crate) use attention::NamedPlan;
+pub(crate) use comparison::Comparison;
 pub(crate) use model::ModelOptions;
 pub(crate) use prompt::PromptText;
-pub(crate) use summary::{Comparison, print_summary};
+pub(crate) use summary::print_summary;
 
-use crate::bench::options::Compute;
+use crate::bench::options::{Compute, Matmul};
 use crate::interrupt::Interrupt;
-use anyhow::{Context, Result, bail};
+use answer::{TimedAnswer, print};
+use anyhow::Result;
 use attention::AttentionOptions;
 use clap::Args;
-use minference_model::generate::GenerationOptions;
-use minference_model::sampling::SamplingOptions;
+use generation::AnswerOptions;
 use prompt::PromptOptions;
-use std::io::Write;
+use std::io::{self, IsTerminal, Write};
 
-pub(crate) const EXAMPLES: &str = "Examples:
+/// Shown by `--help`.
+pub(crate) const HELP: &str = "\
+How it works:
+  The prompt is read layer by layer. In each layer every head attends only to the keys that its pattern
+  picks: some columns and diagonals, or blocks, found from a cheap sample of the prompt. A head for which
+  that would not pay runs dense. The answer's tokens attend to everything. The summary says which share of
+  attention was computed; --compare says what that cost in agreement, and what it brought.
+
+Examples:
   Ask about a document, with the demo model:
     minference run --model demo --prompt-file report.txt --prompt \"What was decided?\"
 
@@ -32,7 +53,19 @@ pub(crate) const EXAMPLES: &str = "Examples:
 
   From a pipe, with more context than the model was made for, as one JSON object:
     journalctl | minference run --model demo --prompt-file - --prompt \"What failed?\" \\
-      --context 16384 --rope-scaling dynamic --rope-factor 2 --json";
+      --context 16384 --rope-scaling yarn --json
+
+  Another pattern, or patterns of single heads from a file:
+    minference run --model demo -f report.txt --attention a-shape --sink 128 --local 2048
+    minference run --model demo -f report.txt --patterns patterns.json
+
+JSON:
+  model, attention, prompt_tokens, answer, time_to_first_token_s, prefill_tokens_per_s,
+  decode_tokens_per_s (null for one token), computed_share (0 to 1), peak_memory_bytes; with --compare also
+  dense (an object with the same fields), speedup, answers_agree. These stay; other fields may change.
+
+Exit status:
+  0 for an answer, 1 for an error, 2 for wrong options, 130 after Ctrl-C";
 
 /// What to run.
 #[derive(Debug, Args)]
@@ -44,100 +77,83 @@ pub(crate) struct Options {
     #[command(flatten)]
     attention: AttentionOptions,
     #[command(flatten)]
-    generation: Generation,
+    answer: AnswerOptions,
+    /// Answer again with dense attention, and print the speed-up and whether the answers agree
+    #[arg(long, help_heading = "Output")]
+    compare: bool,
+    /// Print one JSON object instead of the answer and the summary
+    #[arg(long, help_heading = "Output")]
+    json: bool,
+    #[command(flatten)]
+    matmul: Matmul,
     #[command(flatten)]
     compute: Compute,
-    /// Run dense attention too, and print the speed-up and whether the answers agree
-    #[arg(long)]
-    compare: bool,
-    /// Print one JSON object instead of text
-    #[arg(long)]
-    json: bool,
-}
-
-/// How the answer is made.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Answer")]
-struct Generation {
-    /// Longest answer, in tokens
-    #[arg(long, default_value_t = 256)]
-    max_tokens: usize,
-    /// 0 always takes the likeliest token
-    #[arg(long, default_value_t = 0.0)]
-    temperature: f32,
-    /// Only so many of the likeliest tokens [default: all]
-    #[arg(long)]
-    sample_top_k: Option<usize>,
-    /// Only the likeliest tokens whose probabilities sum to this share
-    #[arg(long, default_value_t = 1.0)]
-    top_p: f32,
-    /// Only tokens at least this share as likely as the likeliest
-    #[arg(long, default_value_t = 0.0)]
-    min_p: f32,
-    /// Makes tokens that were there before less likely; 1 is no penalty
-    #[arg(long, default_value_t = 1.0)]
-    repetition_penalty: f32,
-    /// Where the random numbers of sampling start
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
-    /// End the answer at this text (may be given several times)
-    #[arg(long)]
-    stop: Vec<String>,
-}
-
-impl Generation {
-    fn options(&self) -> Result<GenerationOptions> {
-        let sampling = SamplingOptions {
-            temperature: self.temperature,
-            top_k: self.sample_top_k,
-            top_p: self.top_p,
-            min_p: self.min_p,
-            repetition_penalty: self.repetition_penalty,
-            repetition_window: None,
-            seed: self.seed,
-        };
-        sampling.validate()?;
-        if self.max_tokens == 0 {
-            bail!("--max-tokens: expected at least 1, found 0");
-        }
-        Ok(GenerationOptions { max_tokens: self.max_tokens, stops: self.stop.clone(), sampling })
-    }
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let generation = options.generation.options()?;
-    let interrupt = Interrupt::listen()?;
-    // A missing prompt is told before a model is fetched.
+    // What is wrong with options or prompt is told before a model is fetched.
+    let generation = options.answer.generation()?;
+    options.attention.check()?;
+    options.model.check()?;
+    let compute = options.compute.compute(options.matmul)?;
     let text = options.prompt.read()?;
-    let compute = options.compute.compute()?;
+    // From here on: while standard input is read, Ctrl-C must end the program by itself.
+    let interrupt = Interrupt::listen()?;
     let model = options.model.load(&interrupt)?;
-    let prompt = text.tokens(&model.model).context("can't make a prompt")?;
-    let plan = options.attention.plan(&model.model, prompt.tokens.len())?;
-    let capacity = model.capacity(prompt.tokens.len(), generation.max_tokens, options.attention.chunk())?;
+    let prompt = text.tokens(&model.model)?;
+    interrupt.check()?;
+    let chunk = options.attention.chunk();
+    let plan = options.attention.plan(&model.model, prompt.len())?;
+    let capacity = model.capacity(prompt.len(), generation.max_tokens, chunk)?;
     let request = Request {
         model: &model,
         compute: &compute,
         prompt: &prompt,
         capacity,
         generation: &generation,
-        chunk: options.attention.chunk(),
+        chunk,
         interrupt: &interrupt,
-        is_streamed: !options.json,
     };
-    let sparse = answer(&request, &plan)?;
-    let dense = if options.compare {
-        if !options.json {
-            eprintln!("\nthe same with dense attention:");
-        }
-        Some(answer(&request, &dense_plan())?)
-    } else {
-        None
-    };
-    let comparison = Comparison { model: &model.name, answer: &sparse, dense: dense.as_ref() };
     if options.json {
-        writeln!(std::io::stdout(), "{}", serde_json::to_string_pretty(&comparison.to_json())?)?;
-    } else {
-        print_summary(&comparison)?;
+        let quietly = |plan| answer(&request, plan, |_| Ok(()));
+        let sparse = quietly(plan)?;
+        let dense = if options.compare { Some(quietly(NamedPlan::dense())?) } else { None };
+        let comparison = Comparison { model: &model.name, answer: &sparse, dense: dense.as_ref() };
+        writeln!(io::stdout(), "{:#}", comparison.to_json())?;
+        return Ok(());
     }
+    let sparse = stream(&request, plan)?;
+    let dense = if options.compare { Some(answer_densely(&request)?) } else { None };
+    let comparison = Comparison { model: &model.name, answer: &sparse, dense: dense.as_ref() };
+    let mut out = io::stderr().lock();
+    if io::stdout().is_terminal() {
+        writeln!(out)?;
+    }
+    if let (Some(dense), Some(false)) = (&dense, comparison.answers_agree()) {
+        writeln!(out, "with dense attention: {}\n", dense.answer.text)?;
+    }
+    print_summary(&mut out, &comparison)?;
     Ok(())
+}
+
+/// Prints the answer as it grows.
+fn stream(request: &Request<'_>, plan: NamedPlan) -> Result<TimedAnswer> {
+    let mut has_begun = false;
+    let result = answer(request, plan, |text| {
+        has_begun = true;
+        print(text)
+    });
+    // also after a part of an answer, so that an error stands in a line of its own
+    if result.is_ok() || (has_begun && request.interrupt.is_set()) {
+        print("\n")?;
+    }
+    result
+}
+
+/// Standard output holds one answer; this one is told apart from it, where it differs.
+fn answer_densely(request: &Request<'_>) -> Result<TimedAnswer> {
+    if io::stderr().is_terminal() {
+        writeln!(io::stderr(), "\nthe same with dense attention")?;
+    }
+    answer(request, NamedPlan::dense(), |_| Ok(()))
 }

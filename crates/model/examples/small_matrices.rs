@@ -3,12 +3,17 @@
 
 use minference_attention::{Arithmetic, InstructionSet, synthetic};
 use minference_model::matrix::{WeightBytes, WeightFormat};
-use minference_model::{Compute, ComputeOptions, Matrix, Result};
+use minference_model::{Compute, ComputeOptions, MatmulArithmetic, Matrix, Result};
 
 fn main() -> Result<()> {
-    for set in InstructionSet::available() {
-        let options =
-            ComputeOptions { threads: Some(2), instruction_set: Some(set), arithmetic: Arithmetic::Auto };
+    let each = |set| [(set, MatmulArithmetic::F32), (set, MatmulArithmetic::Int8)];
+    for (set, matmul) in InstructionSet::available().into_iter().flat_map(each) {
+        let options = ComputeOptions {
+            threads: Some(2),
+            instruction_set: Some(set),
+            arithmetic: Arithmetic::Auto,
+            matmul,
+        };
         let compute = Compute::new(options)?;
         let mut sum = 0.0f64;
         for format in WeightFormat::ALL {
@@ -28,7 +33,7 @@ fn main() -> Result<()> {
                 }
             }
         }
-        println!("{set}: {sum:e}");
+        println!("{set}, {matmul:?}: {sum:e}");
     }
     Ok(())
 }

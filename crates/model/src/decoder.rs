@@ -17,7 +17,7 @@ mod report;
 pub use report::{ForwardReport, LayerSummary, PhaseTimes};
 
 use crate::attention_plan::AttentionPlan;
-use crate::compute::Compute;
+use crate::compute::{Compute, MatmulArithmetic};
 use crate::config::ModelConfig;
 use crate::error::{Error, Result};
 use crate::kv_cache::KvCache;
@@ -186,8 +186,13 @@ impl Pass<'_> {
         self.norm_rows(residual, &weights.final_norm, &mut normed);
         let mut logits = vec![0.0; residual.len() / config.hidden * config.vocabulary];
         let product = Product { matrix: &weights.output, out: &mut logits, store: Store::Overwrite };
-        multiply(self.compute.kernels(), &normed, &mut [product], &mut self.scratch);
+        multiply(self.compute.kernels(), MatmulArithmetic::F32, &normed, &mut [product], &mut self.scratch);
         logits
+    }
+
+    /// Products of a layer's rows with its weights.
+    fn multiply(&mut self, inputs: &[f32], products: &mut [Product<'_>]) {
+        multiply(self.compute.kernels(), self.compute.matmul(), inputs, products, &mut self.scratch);
     }
 
     /// Norm of each row, `[rows, weight.len()]`.

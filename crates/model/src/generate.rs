@@ -59,7 +59,8 @@ impl Answer {
 ///
 /// - `prompt`: the tokens so far, for the repetition penalty
 /// - `logits`: of the prompt's last token
-/// - `on_text`: gets each new piece of text, and says whether to go on
+/// - `on_text`: gets the new text after each token, which is empty while a character or a stop string may still become whole, and
+///   says whether to go on
 ///
 /// # Errors
 /// Wrong options, logits that are not finite, whatever a forward pass refuses.
@@ -80,7 +81,7 @@ pub fn generate(
     let mut finish = Finish::MaxTokens;
     let mut take = |piece: &StreamPiece| {
         text.push_str(&piece.text);
-        if piece.text.is_empty() { ControlFlow::Continue(()) } else { on_text(&piece.text) }
+        on_text(&piece.text)
     };
     while history.len() - prompt.len() < options.max_tokens {
         let token = sampler.sample(&logits, &history)?;

@@ -20,6 +20,9 @@ mod prose;
 
 use minference_attention::synthetic::Random;
 
+/// Lines that are counted to learn how long lines are.
+const SAMPLE: usize = 32;
+
 /// What the text looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum HaystackStyle {
@@ -60,7 +63,7 @@ pub struct Haystack {
 }
 
 impl Haystack {
-    /// Makes a text whose length `count_tokens` measures. It is asked about every line once, and about the whole text a few times.
+    /// Makes a text whose length `count_tokens` measures, which it does a few times.
     ///
     /// # Errors
     /// Those of `count_tokens`.
@@ -73,29 +76,34 @@ impl Haystack {
         let facts = facts(options, &mut random);
         let (place, answer) = (facts[0].place, facts[0].code.clone());
 
-        let mut filled = 0;
-        for fact in &facts {
-            filled += count_tokens(&style.line(0, &style.fact(fact.place, &fact.code)))?;
-        }
         let mut filler = Vec::new();
-        while filled < options.tokens {
-            let line = style.filler(&mut random);
-            // a line that counts as nothing must not fill for ever
-            filled += count_tokens(&style.line(filler.len(), &line))?.max(1);
-            filler.push(line);
-        }
+        let mut is_trimmed = false;
         loop {
             let (text, fact) = write(style, &filler, &facts);
             let tokens = count_tokens(&text)?;
-            let surplus = tokens.saturating_sub(options.tokens);
-            if surplus == 0 || filler.is_empty() {
+            let line = (tokens / (filler.len() + facts.len())).max(1);
+            if tokens > options.tokens && !filler.is_empty() {
+                // what is too much goes
+                let surplus = (tokens - options.tokens) / line;
+                filler.truncate(filler.len() - surplus.clamp(1, filler.len()));
+                is_trimmed = true;
+                continue;
+            }
+            let missing = options.tokens.saturating_sub(tokens) / line;
+            // lines that count as nothing must not fill for ever
+            if is_trimmed || missing == 0 || filler.len() >= options.tokens {
                 let question = format!("What is the access code of the {place} office?");
                 return Ok(Self { text, fact, question, answer, tokens });
             }
-            // lines counted one by one come close; what is too much goes
-            let line = (tokens / (filler.len() + facts.len())).max(1);
-            filler.truncate(filler.len() - (surplus / line).clamp(1, filler.len()));
+            // the first lines say how long lines are
+            let missing = if filler.is_empty() { missing.min(SAMPLE) } else { missing };
+            filler.extend((0..missing).map(|_| style.filler(&mut random)));
         }
+    }
+
+    /// What a model is asked: the text, and then the question.
+    pub fn prompt(&self) -> String {
+        format!("{}\n{}", self.text, self.question)
     }
 
     /// Whether a model's reply holds the answer, as a number of its own.

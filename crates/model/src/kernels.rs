@@ -6,6 +6,7 @@
 //! | `blocks`, `k_blocks` | blocks of stored elements, widened to vectors |
 //! | `product` | products of stored matrix rows with a few input rows: decoding |
 //! | `tile` | products of widened matrix rows with many input rows: prefill |
+//! | `tile_int8` | the same in 8 bits |
 //! | `rows` | norms, gated activations, rotations: safe code that the compiler vectorises |
 
 mod blocks;
@@ -13,10 +14,12 @@ mod k_blocks;
 mod product;
 mod rows;
 mod tile;
+mod tile_int8;
 mod vector;
 
 pub(crate) use product::MOST_INPUTS;
-pub(crate) use tile::{BLOCK_COLUMNS, BLOCK_ROWS};
+pub(crate) use tile::{BLOCK_COLUMNS, BLOCK_ROWS, OutBlock};
+pub(crate) use tile_int8::{GROUP, QuantisedBlock, QuantisedRows};
 
 use crate::config::Activation;
 use crate::matrix::WeightFormat;
@@ -84,6 +87,10 @@ type Widen = unsafe fn(WeightFormat, &[u8], usize, &mut [f32]);
 type Products = unsafe fn(WeightFormat, &[u8], &[f32], usize, &mut [f32]);
 type Pack = unsafe fn(&[f32], usize, &mut [f32]);
 type MultiplyBlock = unsafe fn(&[f32], usize, &[f32], &mut [f32]);
+type Unpack = unsafe fn(&[f32], &mut OutBlock<'_>);
+type QuantiseRows = unsafe fn(&[f32], usize, &mut QuantisedRows);
+type PackInt8 = unsafe fn(&[f32], usize, &mut [u8], &mut [f32]);
+type MultiplyBlockInt8 = unsafe fn(&QuantisedRows, QuantisedBlock<'_>, &mut [f32]);
 type SumOfSquares = unsafe fn(&[f32]) -> f32;
 type Scale = unsafe fn(&[f32], &[f32], f32, &mut [f32]);
 type ScaleInPlace = unsafe fn(&mut [f32], &[f32], f32);
@@ -98,6 +105,11 @@ pub(crate) struct Kernels {
     token_lanes: usize,
     pack: Pack,
     multiply_block: MultiplyBlock,
+    store: Unpack,
+    add: Unpack,
+    quantise_rows: QuantiseRows,
+    pack_int8: PackInt8,
+    multiply_block_int8: MultiplyBlockInt8,
     sum_of_squares: SumOfSquares,
     scale: Scale,
     scale_in_place: ScaleInPlace,
@@ -108,7 +120,7 @@ pub(crate) struct Kernels {
 
 /// Defines a constant table of kernels, compiled for some target features.
 macro_rules! kernels {
-    ($name:ident: $vector:ty, $mul_add:ty, tile rows: $tile_rows:literal $(, features: $features:literal)?) => {
+    ($name:ident: $vector:ty, $mul_add:ty, tile rows: $tile_rows:literal, bytes: $bytes:ty, byte tile rows: $byte_rows:literal $(, features: $features:literal)?) => {
         const $name: Kernels = {
             // SAFETY of all entries: the caller's contract is that the machine has these features.
             $(#[target_feature(enable = $features)])?
@@ -130,6 +142,29 @@ macro_rules! kernels {
             unsafe fn multiply_block(widened: &[f32], columns: usize, packed: &[f32], out: &mut [f32]) {
                 // SAFETY: as above.
                 unsafe { tile::multiply_block::<$vector, $tile_rows>(widened, columns, packed, out) }
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn store(products: &[f32], out: &mut OutBlock<'_>) {
+                // SAFETY: as above.
+                unsafe { tile::unpack::<$vector, false>(products, out) }
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn add(products: &[f32], out: &mut OutBlock<'_>) {
+                // SAFETY: as above.
+                unsafe { tile::unpack::<$vector, true>(products, out) }
+            }
+            $(#[target_feature(enable = $features)])?
+            fn quantise_rows(widened: &[f32], columns: usize, out: &mut QuantisedRows) {
+                tile_int8::quantise_rows(widened, columns, out)
+            }
+            $(#[target_feature(enable = $features)])?
+            fn pack_int8(rows: &[f32], columns: usize, quants: &mut [u8], scales: &mut [f32]) {
+                tile_int8::pack(rows, columns, 2 * <$vector as Vector>::LEN, quants, scales)
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn multiply_block_int8(rows: &QuantisedRows, inputs: QuantisedBlock<'_>, out: &mut [f32]) {
+                // SAFETY: as above.
+                unsafe { tile_int8::multiply_block::<$bytes, $byte_rows>(rows, inputs, out) }
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn sum_of_squares(row: &[f32]) -> f32 {
@@ -162,6 +197,11 @@ macro_rules! kernels {
                 token_lanes: 2 * <$vector as Vector>::LEN,
                 pack,
                 multiply_block,
+                store,
+                add,
+                quantise_rows,
+                pack_int8,
+                multiply_block_int8,
                 sum_of_squares,
                 scale,
                 scale_in_place,
@@ -173,13 +213,28 @@ macro_rules! kernels {
     };
 }
 
-kernels! { PORTABLE: vector::portable::Portable, Separate, tile rows: 2 }
-#[cfg(target_arch = "x86_64")]
-kernels! { AVX2: vector::avx2::Avx2, Fused, tile rows: 6, features: "avx2,fma,f16c" }
+kernels! { PORTABLE: vector::portable::Portable, Separate, tile rows: 2, bytes: vector::portable::Portable, byte tile rows: 2 }
 #[cfg(target_arch = "x86_64")]
 kernels! {
-    AVX512: vector::avx512::Avx512, Fused, tile rows: 12, features: "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c"
+    AVX2: vector::avx2::Avx2, Fused, tile rows: 6, bytes: vector::avx2::Avx2, byte tile rows: 4,
+    features: "avx2,fma,f16c"
 }
+#[cfg(target_arch = "x86_64")]
+kernels! {
+    AVX512: vector::avx512::Avx512, Fused, tile rows: 12, bytes: vector::avx512::Avx512, byte tile rows: 12,
+    features: "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c"
+}
+/// Those of AVX-512, on machines that multiply bytes in one instruction.
+#[cfg(target_arch = "x86_64")]
+const AVX512_VNNI: Kernels = {
+    // SAFETY: the caller's contract is that the machine has these features.
+    #[target_feature(enable = "avx512vnni,avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+    unsafe fn multiply_block_int8(rows: &QuantisedRows, inputs: QuantisedBlock<'_>, out: &mut [f32]) {
+        // SAFETY: as above.
+        unsafe { tile_int8::multiply_block::<vector::avx512::Vnni, 12>(rows, inputs, out) }
+    }
+    Kernels { multiply_block_int8, ..AVX512 }
+};
 
 // SAFETY of the calls below: a table is handed out by `available` alone, which checks that the machine has its instructions; the
 // rest is safe code, or checks lengths.
@@ -198,13 +253,16 @@ impl Kernels {
     /// All that this machine can run, slowest first.
     pub(crate) fn available() -> Vec<(InstructionSet, Self)> {
         let all = [
-            (InstructionSet::Portable, PORTABLE),
+            (InstructionSet::Portable, true, PORTABLE),
             #[cfg(target_arch = "x86_64")]
-            (InstructionSet::Avx2, AVX2),
+            (InstructionSet::Avx2, true, AVX2),
             #[cfg(target_arch = "x86_64")]
-            (InstructionSet::Avx512, AVX512),
+            (InstructionSet::Avx512, true, AVX512),
+            #[cfg(target_arch = "x86_64")]
+            (InstructionSet::Avx512, is_x86_feature_detected!("avx512vnni"), AVX512_VNNI),
         ];
-        all.into_iter().filter(|(set, _)| set.is_available()).collect()
+        let fitting = all.into_iter().filter(|(set, also, _)| set.is_available() && *also);
+        fitting.map(|(set, _, kernels)| (set, kernels)).collect()
     }
 
     /// Widens consecutive matrix rows of `columns` elements to `f32`; `out` is `[rows][columns]`.
@@ -241,6 +299,37 @@ impl Kernels {
     /// `[rows][token_lanes]`.
     pub(crate) fn multiply_block(&self, widened: &[f32], columns: usize, packed: &[f32], out: &mut [f32]) {
         unsafe { (self.multiply_block)(widened, columns, packed, out) }
+    }
+
+    /// Stores products of a block, `[at least the rows of out][token_lanes]`, at its place.
+    pub(crate) fn store(&self, products: &[f32], out: &mut OutBlock<'_>) {
+        unsafe { (self.store)(products, out) }
+    }
+
+    /// Adds them to what is there.
+    pub(crate) fn add(&self, products: &[f32], out: &mut OutBlock<'_>) {
+        unsafe { (self.add)(products, out) }
+    }
+
+    /// Rounds widened matrix rows, `[rows][columns]`, to 8 bits.
+    pub(crate) fn quantise_rows(&self, widened: &[f32], columns: usize, out: &mut QuantisedRows) {
+        unsafe { (self.quantise_rows)(widened, columns, out) }
+    }
+
+    /// As [`Kernels::pack`], in 8 bits: into quants `[columns / 4][token_lanes][4]` and scales `[groups][token_lanes]`, both of whole groups
+    /// of [`GROUP`] columns.
+    pub(crate) fn pack_int8(&self, rows: &[f32], columns: usize, quants: &mut [u8], scales: &mut [f32]) {
+        unsafe { (self.pack_int8)(rows, columns, quants, scales) }
+    }
+
+    /// As [`Kernels::multiply_block`], in 8 bits.
+    pub(crate) fn multiply_block_int8(
+        &self,
+        rows: &QuantisedRows,
+        inputs: QuantisedBlock<'_>,
+        out: &mut [f32],
+    ) {
+        unsafe { (self.multiply_block_int8)(rows, inputs, out) }
     }
 
     /// `out = row / sqrt(mean(row^2) + epsilon) * weight`

@@ -46,7 +46,7 @@ pub mod weights;
 
 pub use attention_plan::AttentionPlan;
 pub use chat_template::ChatTemplate;
-pub use compute::{Compute, ComputeOptions};
+pub use compute::{Compute, ComputeOptions, MatmulArithmetic};
 pub use config::ModelConfig;
 pub use decoder::Decoder;
 pub use error::{Error, Result};

@@ -7,7 +7,8 @@ mod multiply;
 mod shared_rows;
 
 pub use format::WeightFormat;
-pub(crate) use multiply::{Product, Scratch, Store, multiply};
+pub use multiply::Scratch;
+pub(crate) use multiply::{Product, Store, multiply};
 
 use crate::compute::Compute;
 use crate::error::{Error, Result};
@@ -126,16 +127,36 @@ impl Matrix {
     /// # Ok::<(), minference_model::Error>(())
     /// ```
     pub fn multiply(&self, compute: &Compute, inputs: &[f32]) -> Result<Vec<f32>> {
-        if !inputs.len().is_multiple_of(self.columns) {
+        let mut out = vec![0.0; inputs.len() / self.columns * self.rows];
+        self.multiply_into(compute, inputs, &mut out, &mut Scratch::default())?;
+        Ok(out)
+    }
+
+    /// The same, into `[rows, outputs]`, with buffers that serve again.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where inputs or outputs are not the same whole number of rows.
+    pub fn multiply_into(
+        &self,
+        compute: &Compute,
+        inputs: &[f32],
+        out: &mut [f32],
+        scratch: &mut Scratch,
+    ) -> Result<()> {
+        let count = inputs.len() / self.columns;
+        if inputs.len() != count * self.columns {
             let expected = format!("rows of {} elements", self.columns);
             return Err(Error::shape("inputs of a matrix", expected, inputs.len()));
         }
-        let mut out = vec![0.0; inputs.len() / self.columns * self.rows];
+        if out.len() != count * self.rows {
+            let expected = format!("{count} rows of {} elements", self.rows);
+            return Err(Error::shape("outputs of a matrix", expected, out.len()));
+        }
         compute.install(|| {
-            let product = Product { matrix: self, out: &mut out, store: Store::Overwrite };
-            multiply(compute.kernels(), inputs, &mut [product], &mut Scratch::default());
+            let product = Product { matrix: self, out, store: Store::Overwrite };
+            multiply(compute.kernels(), compute.matmul(), inputs, &mut [product], scratch);
         });
-        Ok(out)
+        Ok(())
     }
 
     /// Widens one row to `f32`, into `out` of `columns` elements.

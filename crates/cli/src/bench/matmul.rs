@@ -1,14 +1,14 @@
 //! `minference bench matmul`: products with weights in every format. Many rows (prefill) are measured against the machine's f32
 //! peak, few rows (decoding) by the bytes that are read in a second.
 
-use super::options::{Compute, check_repeats, median};
+use super::options::{Compute, Matmul, check_repeats, median};
 use super::table::{duration, new_table};
 use crate::interrupt::Interrupt;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use minference_attention::{ElementType, synthetic};
 use minference_model::Matrix;
-use minference_model::matrix::{WeightBytes, WeightFormat};
+use minference_model::matrix::{Scratch, WeightBytes, WeightFormat};
 use std::io::Write;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
@@ -41,6 +41,8 @@ pub(crate) struct Options {
     #[arg(long, value_delimiter = ',', default_values_t = [1, 1024])]
     rows: Vec<usize>,
     #[command(flatten)]
+    matmul: Matmul,
+    #[command(flatten)]
     compute: Compute,
     /// Measurements of each; the median counts
     #[arg(long, default_value_t = 9)]
@@ -51,7 +53,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
     check_repeats(options.repeats)?;
     ensure!(options.rows.iter().all(|&rows| rows > 0), "--rows: expected at least 1, found 0");
     let interrupt = Interrupt::listen()?;
-    let compute = options.compute.compute()?;
+    let compute = options.compute.compute(options.matmul)?;
     // The multiply-adds of attention in f32 are those of matrix products.
     let backend = options.compute.backend()?;
     let header = ["format", "shape", "rows", "time", "GFLOP/s", "peak", "of peak", "GB/s"];
@@ -65,6 +67,8 @@ pub(super) fn run(options: &Options) -> Result<()> {
                 let bytes = vec![0x2c; row_bytes * shape.outputs];
                 let matrix = Matrix::new(shape.outputs, shape.columns, format, WeightBytes::owned(bytes))?;
                 let inputs = synthetic::normal(rows * shape.columns, 1);
+                let mut out = vec![0.0; rows * shape.outputs];
+                let mut scratch = Scratch::default();
                 let (mut times, mut peaks) = (Vec::new(), Vec::new());
                 // so many that the clock's step and the call's overhead don't matter
                 let calls = (20_000_000 / (rows * shape.columns * shape.outputs)).max(1);
@@ -72,7 +76,8 @@ pub(super) fn run(options: &Options) -> Result<()> {
                     peaks.push(backend.measure_peak(ElementType::F32, Duration::from_millis(5)));
                     let start = Instant::now();
                     for _ in 0..calls {
-                        std::hint::black_box(matrix.multiply(&compute, &inputs)?);
+                        matrix.multiply_into(&compute, &inputs, &mut out, &mut scratch)?;
+                        std::hint::black_box(&out);
                     }
                     times.push(start.elapsed().as_secs_f64() / calls as f64);
                 }

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 use minference_attention::{Arithmetic, CpuBackend, ElementType, InstructionSet};
-use minference_model::ComputeOptions;
+use minference_model::{ComputeOptions, MatmulArithmetic};
 
 /// Type of Q, K and V in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -48,6 +48,33 @@ pub(crate) enum InstructionSetChoice {
     Avx512Fp16,
 }
 
+/// What a prompt's rows are multiplied with weights in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum MatmulChoice {
+    /// f32
+    #[default]
+    F32,
+    /// 8 bits: faster, less exact
+    Int8,
+}
+
+impl From<MatmulChoice> for MatmulArithmetic {
+    fn from(choice: MatmulChoice) -> Self {
+        match choice {
+            MatmulChoice::F32 => Self::F32,
+            MatmulChoice::Int8 => Self::Int8,
+        }
+    }
+}
+
+/// How to multiply with weights.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub(crate) struct Matmul {
+    /// Arithmetic of the prompt's products with weights; the answer's are always in f32
+    #[arg(long, value_enum, default_value = "f32")]
+    matmul: MatmulChoice,
+}
+
 /// How to compute.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct Compute {
@@ -77,12 +104,14 @@ impl Compute {
     }
 
     /// What a model runs on.
-    pub(crate) fn compute(&self) -> Result<minference_model::Compute> {
-        minference_model::Compute::new(self.options()).context("can't set up the CPU")
+    pub(crate) fn compute(&self, matmul: Matmul) -> Result<minference_model::Compute> {
+        let options = ComputeOptions { matmul: matmul.matmul.into(), ..self.options() };
+        minference_model::Compute::new(options).context("can't set up the CPU")
     }
 
     fn options(&self) -> ComputeOptions {
         ComputeOptions {
+            matmul: MatmulArithmetic::default(),
             threads: self.threads,
             arithmetic: match self.arithmetic {
                 ArithmeticChoice::F32 => Arithmetic::F32,

@@ -1,132 +1,171 @@
 //! Which pattern each head gets.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use minference_attention::HeadPattern;
 use minference_attention::pattern::config::PatternConfig;
 use minference_model::{AttentionPlan, Model};
-use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Kinds of attention, as the command line spells them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum AttentionChoice {
+pub(crate) enum AttentionKind {
     /// All keys
     Dense,
     /// The first keys and the nearest
     AShape,
     /// The same, and everything for the last queries
     TriShape,
-    /// The best columns and diagonals, estimated from the last queries
+    /// The best columns and diagonals, as the last 64 queries see them
     VerticalSlash,
-    /// The best blocks of 64 keys for each block of queries
+    /// The best blocks of 64 keys for each block of 64 queries
     BlockSparse,
-    /// Per head, what the model's pattern file says; without one, vertical-slash with budgets that grow with the prompt
+    /// For each head what the file of --patterns says; without one, vertical-slash with its default budgets for all
     Minference,
 }
 
-impl fmt::Display for AttentionChoice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let value = self.to_possible_value();
-        f.write_str(value.as_ref().map_or("", |value| value.get_name()))
+impl AttentionKind {
+    /// As the command line spells it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Dense => "dense",
+            Self::AShape => "a-shape",
+            Self::TriShape => "tri-shape",
+            Self::VerticalSlash => "vertical-slash",
+            Self::BlockSparse => "block-sparse",
+            Self::Minference => "minference",
+        }
     }
 }
 
-/// What to attend to.
+/// What to attend to while the prompt is read.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Attention")]
-pub(crate) struct AttentionOptions {
-    /// What prompt tokens attend to
-    #[arg(long, value_enum, default_value = "minference")]
-    attention: AttentionChoice,
-    /// A pattern file, ours or in the format of the published ones, for --attention minference
+pub(super) struct AttentionOptions {
+    /// What the tokens of the prompt attend to; those of the answer attend to everything
+    #[arg(long, value_enum, value_name = "KIND", default_value = "minference")]
+    attention: AttentionKind,
+    /// Patterns of single heads, for minference: a file of ours, or one as the paper's authors published them
     #[arg(long, value_name = "FILE")]
     patterns: Option<PathBuf>,
     /// Columns of vertical-slash [default: a 64th of the prompt, at most 1000]
-    #[arg(long)]
+    #[arg(long, value_name = "KEYS")]
     vertical: Option<usize>,
     /// Diagonals of vertical-slash [default: an 8th of the prompt, at most 6096]
-    #[arg(long)]
+    #[arg(long, value_name = "DIAGONALS")]
     slash: Option<usize>,
-    /// Blocks of block-sparse
-    #[arg(long, default_value_t = 100)]
-    top_k: usize,
-    /// First keys of a-shape and tri-shape [default: 1024; tri-shape 128]
-    #[arg(long)]
+    /// Blocks of block-sparse [default: 100]
+    #[arg(long, value_name = "BLOCKS")]
+    top_k: Option<usize>,
+    /// First keys of a-shape and tri-shape [default: 1024, of tri-shape 128]
+    #[arg(long, value_name = "KEYS")]
     sink: Option<usize>,
-    /// Nearest keys of a-shape and tri-shape [default: 4096; tri-shape 3968]
-    #[arg(long)]
+    /// Nearest keys of a-shape and tri-shape [default: 4096, of tri-shape 3968]
+    #[arg(long, value_name = "KEYS")]
     local: Option<usize>,
-    /// Last queries of tri-shape, which see everything
-    #[arg(long, default_value_t = 100)]
-    last: usize,
-    /// Read the prompt in chunks of so many tokens [default: in one piece]
-    #[arg(long)]
+    /// Last queries of tri-shape, which see everything [default: 100]
+    #[arg(long, value_name = "QUERIES")]
+    last: Option<usize>,
+    /// Read the prompt so many tokens at a time: less memory, but patterns are estimated anew for each chunk [default: all at once]
+    #[arg(long, value_name = "TOKENS")]
     chunk: Option<usize>,
 }
 
-/// A plan, and what it is called.
+/// A plan, and what people call it.
 pub(crate) struct NamedPlan {
-    pub(crate) name: String,
+    pub(crate) kind: AttentionKind,
+    /// What the kind stands for: a pattern with its budgets, or a pattern file.
+    pub(crate) pattern: String,
     pub(crate) plan: AttentionPlan,
 }
 
-/// All keys for everyone.
-pub(crate) fn dense_plan() -> NamedPlan {
-    NamedPlan { name: AttentionChoice::Dense.to_string(), plan: AttentionPlan::Dense }
-}
+impl NamedPlan {
+    /// All keys for everyone.
+    pub(crate) fn dense() -> Self {
+        let pattern = "every key".into();
+        Self { kind: AttentionKind::Dense, pattern, plan: AttentionPlan::Dense }
+    }
 
-/// What a model gets by default.
-pub(crate) fn default_plan() -> NamedPlan {
-    NamedPlan { name: AttentionChoice::Minference.to_string(), plan: AttentionPlan::Default }
+    /// What a model without a pattern file gets, for a prompt of some tokens.
+    pub(crate) fn default_for(tokens: usize) -> Self {
+        let pattern = HeadPattern::default_for(tokens).to_string();
+        Self { kind: AttentionKind::Minference, pattern, plan: AttentionPlan::Default }
+    }
 }
 
 impl AttentionOptions {
     /// Tokens that are read at once, if not all.
-    pub(crate) fn chunk(&self) -> Option<usize> {
+    pub(super) fn chunk(&self) -> Option<usize> {
         self.chunk
     }
 
+    /// Refuses what would have no effect, or no meaning, before a model is fetched.
+    pub(super) fn check(&self) -> Result<()> {
+        use AttentionKind::{AShape, BlockSparse, Minference, TriShape, VerticalSlash};
+        ensure!(self.chunk != Some(0), "--chunk: expected at least 1, found 0");
+        let uses: [(&str, bool, &[AttentionKind]); 7] = [
+            ("--patterns", self.patterns.is_some(), &[Minference]),
+            ("--vertical", self.vertical.is_some(), &[VerticalSlash]),
+            ("--slash", self.slash.is_some(), &[VerticalSlash]),
+            ("--top-k", self.top_k.is_some(), &[BlockSparse]),
+            ("--sink", self.sink.is_some(), &[AShape, TriShape]),
+            ("--local", self.local.is_some(), &[AShape, TriShape]),
+            ("--last", self.last.is_some(), &[TriShape]),
+        ];
+        for (option, is_given, kinds) in uses {
+            if is_given && !kinds.contains(&self.attention) {
+                let kinds: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
+                bail!(
+                    "{option}: expected --attention {}, found --attention {}",
+                    kinds.join(" or "),
+                    self.attention.name()
+                );
+            }
+        }
+        Ok(())
+    }
+
     /// The plan for a model and a prompt of some tokens.
-    pub(crate) fn plan(&self, model: &Model, tokens: usize) -> Result<NamedPlan> {
-        if self.chunk == Some(0) {
-            bail!("--chunk: expected at least 1, found 0");
-        }
-        if self.patterns.is_some() && self.attention != AttentionChoice::Minference {
-            bail!("--patterns is for --attention minference, found --attention {}", self.attention);
-        }
-        let name = self.attention.to_string();
-        let uniform = |pattern| AttentionPlan::Uniform(pattern);
-        let plan = match self.attention {
-            AttentionChoice::Dense => AttentionPlan::Dense,
-            AttentionChoice::AShape => uniform(HeadPattern::AShape {
-                sink: self.sink.unwrap_or(1024),
-                local: self.local.unwrap_or(4096),
-            }),
-            AttentionChoice::TriShape => uniform(HeadPattern::TriShape {
-                sink: self.sink.unwrap_or(128),
-                local: self.local.unwrap_or(3968),
-                last: self.last,
-            }),
-            AttentionChoice::VerticalSlash => match HeadPattern::default_for(tokens) {
-                HeadPattern::VerticalSlash { vertical, slash } => uniform(HeadPattern::VerticalSlash {
-                    vertical: self.vertical.unwrap_or(vertical),
-                    slash: self.slash.unwrap_or(slash),
-                }),
-                other => uniform(other),
-            },
-            AttentionChoice::BlockSparse => uniform(HeadPattern::BlockSparse { top_k: self.top_k }),
-            AttentionChoice::Minference => match &self.patterns {
-                None => AttentionPlan::Default,
+    pub(super) fn plan(&self, model: &Model, tokens: usize) -> Result<NamedPlan> {
+        let pattern = match self.attention {
+            AttentionKind::Dense => return Ok(NamedPlan::dense()),
+            AttentionKind::Minference => match &self.patterns {
+                None => return Ok(NamedPlan::default_for(tokens)),
                 Some(path) => {
                     let config = model.decoder().config();
                     let patterns = PatternConfig::read_for_model(path, config.layers.len(), config.heads)
                         .context("can't use this pattern file")?;
-                    AttentionPlan::PerHead(Arc::new(patterns))
+                    return Ok(NamedPlan {
+                        kind: self.attention,
+                        pattern: path.display().to_string(),
+                        plan: AttentionPlan::PerHead(Arc::new(patterns)),
+                    });
                 }
             },
+            AttentionKind::AShape => {
+                let (sink, local) = (self.sink.unwrap_or(1024), self.local.unwrap_or(4096));
+                HeadPattern::AShape { sink, local }
+            }
+            AttentionKind::TriShape => HeadPattern::TriShape {
+                sink: self.sink.unwrap_or(128),
+                local: self.local.unwrap_or(3968),
+                last: self.last.unwrap_or(100),
+            },
+            AttentionKind::VerticalSlash => self.vertical_slash(HeadPattern::default_for(tokens)),
+            AttentionKind::BlockSparse => HeadPattern::BlockSparse { top_k: self.top_k.unwrap_or(100) },
         };
-        Ok(NamedPlan { name, plan })
+        let plan = AttentionPlan::Uniform(pattern);
+        Ok(NamedPlan { kind: self.attention, pattern: pattern.to_string(), plan })
+    }
+
+    fn vertical_slash(&self, default: HeadPattern) -> HeadPattern {
+        match default {
+            HeadPattern::VerticalSlash { vertical, slash } => HeadPattern::VerticalSlash {
+                vertical: self.vertical.unwrap_or(vertical),
+                slash: self.slash.unwrap_or(slash),
+            },
+            other => other,
+        }
     }
 }

@@ -6,7 +6,7 @@ use minference_attention::Progress;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// A bar through prefill: layers, and tokens per second.
+/// A bar through prefill: layers, and tokens per second. Hidden where standard error is no terminal.
 pub(super) struct PrefillBar {
     bar: ProgressBar,
     interrupt: Interrupt,
@@ -25,6 +25,7 @@ impl PrefillBar {
         let style = ProgressStyle::with_template("reading {msg} [{bar:30}] {percent}% {eta} left")
             .unwrap_or_else(|_| ProgressStyle::default_bar());
         bar.set_style(style.progress_chars("=> "));
+        bar.set_message(format!("{tokens} tokens"));
         bar.enable_steady_tick(Duration::from_millis(200));
         Self {
             bar,

@@ -1,29 +1,29 @@
 //! The prompt: texts from the command line, files and standard input, as a conversation or as they stand.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
 use minference_model::Model;
 use minference_model::chat_template::Message;
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Where the prompt comes from.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Prompt")]
 pub(super) struct PromptOptions {
-    /// Text of the prompt; it follows the files
-    #[arg(long, short)]
+    /// Text of the prompt; it stands after the files, such as a question about them
+    #[arg(long, short, value_name = "TEXT")]
     prompt: Option<String>,
-    /// A file to read; may be given several times, - is standard input
+    /// A file of UTF-8 text, - for standard input; may be given several times
     #[arg(long, short = 'f', value_name = "FILE")]
     prompt_file: Vec<PathBuf>,
-    /// Instructions before the prompt
-    #[arg(long, conflicts_with = "raw")]
+    /// Instructions before the prompt, for models with a chat template
+    #[arg(long, value_name = "TEXT", conflicts_with = "raw")]
     system: Option<String>,
     /// Ask through the model's chat template [default where the model has one]
     #[arg(long, conflicts_with = "raw")]
     chat: bool,
-    /// Let the model go on from the text as it stands
+    /// Let the model go on from the text as it stands [default where the model has no chat template]
     #[arg(long)]
     raw: bool,
 }
@@ -44,51 +44,57 @@ pub(crate) struct PromptText {
     form: Form,
 }
 
-/// A prompt, as a model reads it.
-pub(crate) struct Prompt {
-    pub(crate) tokens: Vec<u32>,
-}
-
 impl PromptOptions {
     /// Reads all parts, files first.
     pub(super) fn read(&self) -> Result<PromptText> {
+        ensure!(
+            self.prompt.is_some() || !self.prompt_file.is_empty(),
+            "no prompt: give --prompt TEXT or --prompt-file FILE, or pipe a text into --prompt-file -"
+        );
         let mut parts = Vec::new();
         for path in &self.prompt_file {
-            let bytes = if path.as_os_str() == "-" {
+            parts.push(if path.as_os_str() == "-" {
                 let mut bytes = Vec::new();
                 std::io::stdin().read_to_end(&mut bytes).context("can't read standard input")?;
-                bytes
+                text_of(bytes, "standard input")?
             } else {
-                std::fs::read(path).with_context(|| format!("can't read the prompt {}", path.display()))?
-            };
-            let text = String::from_utf8(bytes).map_err(|error| {
-                let place = error.utf8_error().valid_up_to();
-                anyhow::anyhow!("{}: expected UTF-8 text, found other bytes at {place}", path.display())
-            })?;
-            parts.push(text);
+                let bytes = std::fs::read(path).with_context(|| unreadable(path))?;
+                text_of(bytes, &path.display().to_string())?
+            });
         }
-        parts.extend(self.prompt.clone());
-        let text = parts.join("\n\n");
-        if text.is_empty() {
-            bail!("no prompt: give --prompt TEXT, --prompt-file FILE, or pipe a text into --prompt-file -");
+        if let Some(prompt) = &self.prompt {
+            ensure!(!prompt.is_empty(), "--prompt: expected a text, found an empty one");
+            parts.push(prompt.clone());
         }
         let form = match (self.chat, self.raw) {
             (true, _) => Form::Chat,
             (_, true) => Form::Raw,
             _ => Form::Either,
         };
-        Ok(PromptText { text, system: self.system.clone(), form })
+        Ok(PromptText { text: parts.join("\n\n"), system: self.system.clone(), form })
     }
 }
 
+fn unreadable(path: &Path) -> String {
+    format!("can't read the prompt {}", path.display())
+}
+
+fn text_of(bytes: Vec<u8>, source: &str) -> Result<String> {
+    ensure!(!bytes.is_empty(), "{source}: expected a text for the prompt, found nothing");
+    String::from_utf8(bytes).map_err(|error| {
+        let place = error.utf8_error().valid_up_to();
+        anyhow!("{source}: expected text in UTF-8, found other bytes at {place}; convert it, for example with iconv")
+    })
+}
+
 impl PromptText {
-    /// A question to a chat model.
-    pub(crate) fn chat(text: String) -> Self {
-        Self { text, system: None, form: Form::Chat }
+    /// Asked through the chat template where the model has one.
+    pub(crate) fn new(text: String) -> Self {
+        Self { text, system: None, form: Form::Either }
     }
 
     /// The tokens that a model reads.
-    pub(crate) fn tokens(&self, model: &Model) -> Result<Prompt> {
+    pub(crate) fn tokens(&self, model: &Model) -> Result<Vec<u32>> {
         let has_template = model.tokenizer().chat_template().is_some();
         let is_chat = match self.form {
             Form::Chat => true,
@@ -98,10 +104,10 @@ impl PromptText {
         let tokens = if is_chat {
             let system = self.system.iter().map(Message::system);
             let messages: Vec<Message> = system.chain([Message::user(&self.text)]).collect();
-            model.chat_prompt(&messages)?
+            model.chat_prompt(&messages)
         } else {
-            model.raw_prompt(&self.text)?
+            model.raw_prompt(&self.text)
         };
-        Ok(Prompt { tokens })
+        tokens.context("can't make a prompt")
     }
 }

@@ -3,7 +3,7 @@
 use super::{CHUNK, Pass, buffer, for_rows};
 use crate::error::Result;
 use crate::kv_cache::LayerCache;
-use crate::matrix::{Product, Store, multiply};
+use crate::matrix::{Product, Store};
 use crate::rope::RotationTable;
 use crate::token_rows::TokenRows;
 use crate::weights::{LayerWeights, Projection};
@@ -109,16 +109,15 @@ impl Pass<'_> {
         skipped: usize,
         [query, key, value]: [&mut [f32]; 3],
     ) {
-        let kernels = self.compute.kernels();
         let [query, key, value] = [(&weights.query, query), (&weights.key, key), (&weights.value, value)]
             .map(|(projection, out)| product(projection, out));
         if skipped == 0 {
-            return multiply(kernels, normed, &mut [query, key, value], &mut self.scratch);
+            return self.multiply(normed, &mut [query, key, value]);
         }
-        multiply(kernels, normed, &mut [key, value], &mut self.scratch);
+        self.multiply(normed, &mut [key, value]);
         let normed = &normed[skipped * self.decoder.config.hidden..];
         if !normed.is_empty() {
-            multiply(kernels, normed, &mut [query], &mut self.scratch);
+            self.multiply(normed, &mut [query]);
         }
     }
 

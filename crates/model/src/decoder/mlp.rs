@@ -3,7 +3,7 @@
 use super::attention::product;
 use super::{CHUNK, Pass, buffer, for_rows};
 use crate::error::Result;
-use crate::matrix::{Product, Store, multiply};
+use crate::matrix::{Product, Store};
 use crate::token_rows::TokenRows;
 use crate::weights::Projection;
 use std::time::Instant;
@@ -46,7 +46,7 @@ impl Pass<'_> {
             let (gate, up) = (&mut gate[..rows * intermediate], &mut up[..rows * intermediate]);
             let kernels = self.compute.kernels();
             let mut products = [product(&weights.gate, gate), product(&weights.up, up)];
-            multiply(kernels, normed, &mut products, &mut self.scratch);
+            self.multiply(normed, &mut products);
             for_rows(gate, intermediate, |i, gate| {
                 kernels.gate(config.activation, gate, &up[i * intermediate..(i + 1) * intermediate]);
             });
@@ -73,9 +73,9 @@ impl Pass<'_> {
                 for_rows(residual, bias.len(), |_, row| row.iter_mut().zip(bias).for_each(|(x, b)| *x += b));
             }
             let product = Product { matrix: &projection.matrix, out: residual, store: Store::Add };
-            return multiply(kernels, rows, &mut [product], &mut self.scratch);
+            return self.multiply(rows, &mut [product]);
         };
-        multiply(kernels, rows, &mut [product(projection, room)], &mut self.scratch);
+        self.multiply(rows, &mut [product(projection, room)]);
         let epsilon = self.decoder.config.norm_epsilon;
         for_rows(room, norm.len(), |_, row| kernels.rms_norm_in_place(row, norm, epsilon));
         let room = &*room;

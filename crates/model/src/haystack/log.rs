@@ -1,4 +1,4 @@
-//! Lines of a server's log.
+//! Lines of a server's log. Small models take one number for another: beside the times there are few, and small ones.
 
 use super::choose;
 use minference_attention::synthetic::Random;
@@ -55,12 +55,12 @@ pub(super) fn entry(random: &mut Random) -> String {
     let service = choose(&SERVICES, random);
     match random.below(8) {
         0 | 1 => {
-            let (object, event) = (choose(&OBJECTS, random), choose(&EVENTS, random));
-            format!("INFO {service}: {object} {} {event}", 100 + random.below(900))
+            let (object, person) = (choose(&OBJECTS, random), choose(&PEOPLE, random));
+            format!("INFO {service}: {object} of {person} {}", choose(&EVENTS, random))
         }
         2 | 3 => {
             let page = choose(&PAGES, random);
-            format!("INFO {service}: GET {page} answered in {} ms", 2 + random.below(400))
+            format!("INFO {service}: GET {page} answered in {} ms", 2 + random.below(90))
         }
         4 => format!("INFO {service}: user {} signed in", choose(&PEOPLE, random)),
         5 => {

@@ -104,24 +104,15 @@ pub(super) unsafe fn scaled<V: Vector, const N: usize>(
     }
 }
 
-/// The same for quants with a fifth bit of their own, which stands for 16: bit `i` of `fifths` is that of element `i`.
+/// 32 quants of 5 bits: nibbles as in the formats of 4 bits, and a fifth bit of each.
 #[inline(always)]
-unsafe fn scaled_with_fifths<V: Vector>(
-    quants: &[u8; 16],
-    fifths: u16,
-    scale: f32,
-    offset: f32,
-    at: usize,
-    sink: &mut impl Sink<V>,
-) {
-    unsafe {
-        let fifth = V::splat(16.0 * scale);
-        let (scale, offset) = (V::splat(scale), V::splat(offset));
-        for i in (0..16).step_by(V::LEN) {
-            let elements = V::from_u8(&quants[i..]).mul_add(scale, offset);
-            sink.take(at + i, elements.add_where(fifths >> i, fifth));
-        }
+unsafe fn five_bits<V: Vector>(nibbles: &[u8; 16], fifths: [u8; 4]) -> [u8; 32] {
+    let mut quants = unsafe { V::spread_bits(u32::from_le_bytes(fifths)) };
+    for (i, byte) in nibbles.iter().enumerate() {
+        quants[i] |= byte & 15;
+        quants[i + 16] |= byte >> 4;
     }
+    quants
 }
 
 #[inline(always)]
@@ -196,11 +187,9 @@ impl Block for Q5_0 {
     #[inline(always)]
     unsafe fn widen<V: Vector>(bytes: &[u8], sink: &mut impl Sink<V>) {
         let scale = unsafe { half_at::<V>(bytes, 0) };
-        let ([a, b, c, d], quants) = (*array::<4>(bytes, 2), array::<16>(bytes, 6));
-        let (low, high) = (u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d]));
         unsafe {
-            scaled_with_fifths(&low_nibbles(quants), low, scale, -16.0 * scale, 0, sink);
-            scaled_with_fifths(&high_nibbles(quants), high, scale, -16.0 * scale, 16, sink);
+            let quants = five_bits::<V>(array::<16>(bytes, 6), *array::<4>(bytes, 2));
+            scaled(&quants, scale, -16.0 * scale, 0, sink);
         }
     }
 }
@@ -211,11 +200,9 @@ impl Block for Q5_1 {
     #[inline(always)]
     unsafe fn widen<V: Vector>(bytes: &[u8], sink: &mut impl Sink<V>) {
         let (scale, minimum) = unsafe { (half_at::<V>(bytes, 0), half_at::<V>(bytes, 2)) };
-        let ([a, b, c, d], quants) = (*array::<4>(bytes, 4), array::<16>(bytes, 8));
-        let (low, high) = (u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d]));
         unsafe {
-            scaled_with_fifths(&low_nibbles(quants), low, scale, minimum, 0, sink);
-            scaled_with_fifths(&high_nibbles(quants), high, scale, minimum, 16, sink);
+            let quants = five_bits::<V>(array::<16>(bytes, 8), *array::<4>(bytes, 4));
+            scaled(&quants, scale, minimum, 0, sink);
         }
     }
 }

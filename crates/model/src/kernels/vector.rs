@@ -35,8 +35,35 @@ pub(super) trait Vector: Copy {
     unsafe fn mul_add(self, b: Self, c: Self) -> Self;
     unsafe fn add(self, b: Self) -> Self;
     unsafe fn mul(self, b: Self) -> Self;
-    /// `self`, and `b` added to the elements whose bits are set: bit 0 is the first one's.
-    unsafe fn add_where(self, bits: u16, b: Self) -> Self;
     /// Of all elements, always in the same order.
     unsafe fn sum(self) -> f32;
+    /// Bytes that are 16 where a bit is set, and 0 elsewhere: bit 0 is the first one's.
+    unsafe fn spread_bits(bits: u32) -> [u8; 32];
+    /// Writes the columns of 8 rows of 8 elements as rows, or adds them to what is there. Rows begin a stride apart, on both sides.
+    unsafe fn transpose<const ADD: bool>(
+        from: *const f32,
+        from_stride: usize,
+        to: *mut f32,
+        to_stride: usize,
+    );
+}
+
+/// Sums of products of bytes, as many as a vector has elements.
+///
+/// # Safety
+/// As for [`Vector`].
+pub(super) trait ByteProducts {
+    /// The vector whose elements the sums become.
+    type Vector: Vector;
+    /// Unsigned bytes, four for each sum.
+    type Bytes: Copy;
+    /// 32-bit sums.
+    type Sums: Copy;
+    unsafe fn start(x: i32) -> Self::Sums;
+    /// `[4 * LEN]` to bytes
+    unsafe fn load(from: &[u8]) -> Self::Bytes;
+    /// Adds to each sum the products of its four bytes with the four signed ones that `four` is made of, lowest first. No two neighbouring
+    /// products may be beyond 16 bits together.
+    unsafe fn add_products(sums: Self::Sums, bytes: Self::Bytes, four: i32) -> Self::Sums;
+    unsafe fn widen(sums: Self::Sums) -> Self::Vector;
 }

@@ -1,6 +1,8 @@
 //! [`SharedRows`]: an output that several threads write, each its own part.
 
+use crate::kernels::OutBlock;
 use std::marker::PhantomData;
+use std::ops::Range;
 
 /// Rows of equal length that threads write through a shared reference.
 pub(super) struct SharedRows<'a> {
@@ -21,17 +23,20 @@ impl<'a> SharedRows<'a> {
         Self { rows: data.len() / width, width, data: data.as_mut_ptr(), borrow: PhantomData }
     }
 
-    /// A part of a row.
+    /// Some elements of some rows.
     ///
     /// # Safety
-    /// Nobody else may have a part that overlaps, as long as this one lives.
+    /// Nobody else may have a block that overlaps, as long as this one lives.
     ///
     /// # Panics
-    /// If there is no such part.
-    #[allow(clippy::mut_from_ref)]
-    pub(super) unsafe fn part(&self, row: usize, start: usize, len: usize) -> &mut [f32] {
-        assert!(row < self.rows && start <= self.width && len <= self.width - start, "a part of a row");
-        // SAFETY: within the borrowed slice, by the assertion; not shared, by the caller's promise.
-        unsafe { std::slice::from_raw_parts_mut(self.data.add(row * self.width + start), len) }
+    /// If there is no such block.
+    pub(super) unsafe fn block(&self, rows: Range<usize>, elements: Range<usize>) -> OutBlock<'_> {
+        assert!(rows.start < rows.end && rows.end <= self.rows, "rows of a block");
+        assert!(elements.start < elements.end && elements.end <= self.width, "elements of a block");
+        // SAFETY: within the borrowed slice, by the assertions; not shared, by the caller's promise.
+        unsafe {
+            let data = self.data.add(rows.start * self.width + elements.start);
+            OutBlock::new(data, self.width, rows.len(), elements.len())
+        }
     }
 }

@@ -3,7 +3,7 @@
 // SAFETY: the trait's contract: the machine has the instruction set, and slices are as long as it says.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
-use super::Vector;
+use super::{ByteProducts, Vector};
 use std::arch::x86_64::*;
 
 /// Eight `f32`.
@@ -66,20 +66,88 @@ impl Vector for Avx2 {
         Self(unsafe { _mm256_mul_ps(self.0, b.0) })
     }
     #[inline(always)]
-    unsafe fn add_where(self, bits: u16, b: Self) -> Self {
-        unsafe {
-            let places = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
-            let kept = _mm256_and_si256(_mm256_set1_epi32(i32::from(bits)), places);
-            let mask = _mm256_castsi256_ps(_mm256_cmpeq_epi32(kept, places));
-            Self(_mm256_add_ps(self.0, _mm256_and_ps(mask, b.0)))
-        }
-    }
-    #[inline(always)]
     unsafe fn sum(self) -> f32 {
         unsafe {
             let halves = _mm_add_ps(_mm256_castps256_ps128(self.0), _mm256_extractf128_ps::<1>(self.0));
             let pairs = _mm_add_ps(halves, _mm_movehl_ps(halves, halves));
             _mm_cvtss_f32(_mm_add_ss(pairs, _mm_shuffle_ps::<1>(pairs, pairs)))
         }
+    }
+    #[inline(always)]
+    unsafe fn spread_bits(bits: u32) -> [u8; 32] {
+        unsafe {
+            // each byte looks at the byte of `bits` that holds its bit
+            let places =
+                _mm256_setr_epi64x(0, 0x0101_0101_0101_0101, 0x0202_0202_0202_0202, 0x0303_0303_0303_0303);
+            let bytes = _mm256_shuffle_epi8(_mm256_set1_epi32(bits.cast_signed()), places);
+            let mask = _mm256_set1_epi64x(0x8040_2010_0804_0201u64.cast_signed());
+            let set = _mm256_cmpeq_epi8(_mm256_and_si256(bytes, mask), mask);
+            let mut out = [0; 32];
+            _mm256_storeu_si256(out.as_mut_ptr().cast(), _mm256_and_si256(set, _mm256_set1_epi8(16)));
+            out
+        }
+    }
+    #[inline(always)]
+    unsafe fn transpose<const ADD: bool>(
+        from: *const f32,
+        from_stride: usize,
+        to: *mut f32,
+        to_stride: usize,
+    ) {
+        unsafe {
+            let row = |i: usize| _mm256_loadu_ps(from.add(i * from_stride));
+            let rows: [__m256; 8] = [row(0), row(1), row(2), row(3), row(4), row(5), row(6), row(7)];
+            // pairs of rows, then fours, within each half; then the halves
+            let pair = |i: usize| {
+                [_mm256_unpacklo_ps(rows[i], rows[i + 1]), _mm256_unpackhi_ps(rows[i], rows[i + 1])]
+            };
+            let four = |i: usize| {
+                let ([a, b], [c, d]) = (pair(i), pair(i + 2));
+                [
+                    _mm256_shuffle_ps::<0x44>(a, c),
+                    _mm256_shuffle_ps::<0xee>(a, c),
+                    _mm256_shuffle_ps::<0x44>(b, d),
+                    _mm256_shuffle_ps::<0xee>(b, d),
+                ]
+            };
+            let (upper, lower) = (four(0), four(4));
+            for i in 0..4 {
+                let columns = [
+                    _mm256_permute2f128_ps::<0x20>(upper[i], lower[i]),
+                    _mm256_permute2f128_ps::<0x31>(upper[i], lower[i]),
+                ];
+                for (column, x) in [i, i + 4].into_iter().zip(columns) {
+                    let place = to.add(column * to_stride);
+                    let x = if ADD { _mm256_add_ps(x, _mm256_loadu_ps(place)) } else { x };
+                    _mm256_storeu_ps(place, x);
+                }
+            }
+        }
+    }
+}
+
+impl ByteProducts for Avx2 {
+    type Vector = Self;
+    type Bytes = __m256i;
+    type Sums = __m256i;
+    #[inline(always)]
+    unsafe fn start(x: i32) -> __m256i {
+        unsafe { _mm256_set1_epi32(x) }
+    }
+    #[inline(always)]
+    unsafe fn load(from: &[u8]) -> __m256i {
+        debug_assert!(from.len() >= 32);
+        unsafe { _mm256_loadu_si256(from.as_ptr().cast()) }
+    }
+    #[inline(always)]
+    unsafe fn add_products(sums: __m256i, bytes: __m256i, four: i32) -> __m256i {
+        unsafe {
+            let pairs = _mm256_maddubs_epi16(bytes, _mm256_set1_epi32(four));
+            _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
+        }
+    }
+    #[inline(always)]
+    unsafe fn widen(sums: __m256i) -> Self {
+        Self(unsafe { _mm256_cvtepi32_ps(sums) })
     }
 }

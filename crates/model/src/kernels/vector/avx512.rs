@@ -3,7 +3,8 @@
 // SAFETY: the trait's contract: the machine has the instruction set, and slices are as long as it says.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
-use super::Vector;
+use super::avx2::Avx2;
+use super::{ByteProducts, Vector};
 use std::arch::x86_64::*;
 
 /// Sixteen `f32`.
@@ -66,11 +67,71 @@ impl Vector for Avx512 {
         Self(unsafe { _mm512_mul_ps(self.0, b.0) })
     }
     #[inline(always)]
-    unsafe fn add_where(self, bits: u16, b: Self) -> Self {
-        Self(unsafe { _mm512_mask_add_ps(self.0, bits, self.0, b.0) })
-    }
-    #[inline(always)]
     unsafe fn sum(self) -> f32 {
         unsafe { _mm512_reduce_add_ps(self.0) }
+    }
+    #[inline(always)]
+    unsafe fn spread_bits(bits: u32) -> [u8; 32] {
+        unsafe { Avx2::spread_bits(bits) }
+    }
+    #[inline(always)]
+    unsafe fn transpose<const ADD: bool>(
+        from: *const f32,
+        from_stride: usize,
+        to: *mut f32,
+        to_stride: usize,
+    ) {
+        unsafe { Avx2::transpose::<ADD>(from, from_stride, to, to_stride) }
+    }
+}
+
+impl ByteProducts for Avx512 {
+    type Vector = Self;
+    type Bytes = __m512i;
+    type Sums = __m512i;
+    #[inline(always)]
+    unsafe fn start(x: i32) -> __m512i {
+        unsafe { _mm512_set1_epi32(x) }
+    }
+    #[inline(always)]
+    unsafe fn load(from: &[u8]) -> __m512i {
+        debug_assert!(from.len() >= 64);
+        unsafe { _mm512_loadu_si512(from.as_ptr().cast()) }
+    }
+    #[inline(always)]
+    unsafe fn add_products(sums: __m512i, bytes: __m512i, four: i32) -> __m512i {
+        unsafe {
+            let pairs = _mm512_maddubs_epi16(bytes, _mm512_set1_epi32(four));
+            _mm512_add_epi32(sums, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)))
+        }
+    }
+    #[inline(always)]
+    unsafe fn widen(sums: __m512i) -> Self {
+        Self(unsafe { _mm512_cvtepi32_ps(sums) })
+    }
+}
+
+/// AVX-512 with products of bytes in one instruction (VNNI).
+pub(in crate::kernels) struct Vnni;
+
+impl ByteProducts for Vnni {
+    type Vector = Avx512;
+    type Bytes = __m512i;
+    type Sums = __m512i;
+    #[inline(always)]
+    unsafe fn start(x: i32) -> __m512i {
+        unsafe { Avx512::start(x) }
+    }
+    #[inline(always)]
+    unsafe fn load(from: &[u8]) -> __m512i {
+        unsafe { <Avx512 as ByteProducts>::load(from) }
+    }
+    #[inline(always)]
+    unsafe fn add_products(sums: __m512i, bytes: __m512i, four: i32) -> __m512i {
+        unsafe { _mm512_dpbusd_epi32(sums, bytes, _mm512_set1_epi32(four)) }
+    }
+    #[inline(always)]
+    unsafe fn widen(sums: __m512i) -> Avx512 {
+        unsafe { Avx512::widen(sums) }
     }
 }

@@ -1,6 +1,6 @@
 //! Arrays, which compilers keep in whatever registers there are.
 
-use super::Vector;
+use super::{ByteProducts, Vector};
 use crate::kernels::widen_half;
 
 const LEN: usize = 8;
@@ -63,12 +63,56 @@ impl Vector for Portable {
         Self::from_fn(|i| self.0[i] * b.0[i])
     }
     #[inline(always)]
-    unsafe fn add_where(self, bits: u16, b: Self) -> Self {
-        Self::from_fn(|i| if bits & (1 << i) == 0 { self.0[i] } else { self.0[i] + b.0[i] })
-    }
-    #[inline(always)]
     unsafe fn sum(self) -> f32 {
         let [a, b, c, d, e, f, g, h] = self.0;
         ((a + e) + (c + g)) + ((b + f) + (d + h))
+    }
+    #[inline(always)]
+    unsafe fn spread_bits(bits: u32) -> [u8; 32] {
+        std::array::from_fn(|i| ((bits >> i) as u8 & 1) << 4)
+    }
+    #[inline(always)]
+    unsafe fn transpose<const ADD: bool>(
+        from: *const f32,
+        from_stride: usize,
+        to: *mut f32,
+        to_stride: usize,
+    ) {
+        for row in 0..8 {
+            for column in 0..8 {
+                // SAFETY: the caller's contract: 8 rows of 8 elements on both sides.
+                unsafe {
+                    let (x, place) =
+                        (*from.add(row * from_stride + column), to.add(column * to_stride + row));
+                    *place = if ADD { *place + x } else { x };
+                }
+            }
+        }
+    }
+}
+
+impl ByteProducts for Portable {
+    type Vector = Self;
+    type Bytes = [[u8; 4]; LEN];
+    type Sums = [i32; LEN];
+    #[inline(always)]
+    unsafe fn start(x: i32) -> Self::Sums {
+        [x; LEN]
+    }
+    #[inline(always)]
+    unsafe fn load(from: &[u8]) -> Self::Bytes {
+        std::array::from_fn(|i| [from[4 * i], from[4 * i + 1], from[4 * i + 2], from[4 * i + 3]])
+    }
+    #[inline(always)]
+    unsafe fn add_products(sums: Self::Sums, bytes: Self::Bytes, four: i32) -> Self::Sums {
+        let four = four.to_le_bytes().map(|byte| i32::from(byte.cast_signed()));
+        std::array::from_fn(|i| {
+            let [a, b, c, d] = bytes[i].map(i32::from);
+            sums[i] + a * four[0] + b * four[1] + c * four[2] + d * four[3]
+        })
+    }
+    #[inline(always)]
+    unsafe fn widen(sums: Self::Sums) -> Self {
+        Self(sums.map(|x| x as f32))
     }
 }

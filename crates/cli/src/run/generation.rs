@@ -1,0 +1,75 @@
+//! How the answer is made: its length, and how tokens are chosen.
+
+use anyhow::{Result, bail};
+use clap::Args;
+use minference_model::Error;
+use minference_model::generate::GenerationOptions;
+use minference_model::sampling::SamplingOptions;
+
+/// Length and sampling.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Answer")]
+pub(super) struct AnswerOptions {
+    /// Longest answer, in tokens
+    #[arg(long, short = 'n', value_name = "TOKENS", default_value_t = 256)]
+    max_tokens: usize,
+    /// End the answer before this text; may be given several times
+    #[arg(long, value_name = "TEXT")]
+    stop: Vec<String>,
+    /// How freely tokens are drawn: 0 takes the likeliest, 1 draws them as likely as the model finds them
+    #[arg(long, short, value_name = "NUMBER", default_value_t = 0.0)]
+    temperature: f32,
+    /// Draw only from so many of the likeliest tokens [default: all]
+    #[arg(long, value_name = "TOKENS")]
+    sample_top_k: Option<usize>,
+    /// Draw only from the likeliest tokens that have this share of the probability together
+    #[arg(long, value_name = "SHARE", default_value_t = 1.0)]
+    top_p: f32,
+    /// Draw only from tokens that are at least this share as likely as the likeliest
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    min_p: f32,
+    /// Make tokens less likely that were there before, in the prompt or the answer; 1 is no penalty
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
+    repetition_penalty: f32,
+    /// Where the random numbers start: the same seed draws the same answer
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+}
+
+impl AnswerOptions {
+    /// Checked, so that what is wrong is told before a model is fetched.
+    pub(super) fn generation(&self) -> Result<GenerationOptions> {
+        if self.max_tokens == 0 {
+            bail!("--max-tokens: expected at least 1, found 0");
+        }
+        if self.stop.iter().any(String::is_empty) {
+            bail!("--stop: expected a text, found an empty one");
+        }
+        let sampling = SamplingOptions {
+            temperature: self.temperature,
+            top_k: self.sample_top_k,
+            top_p: self.top_p,
+            min_p: self.min_p,
+            repetition_penalty: self.repetition_penalty,
+            repetition_window: None,
+            seed: self.seed,
+        };
+        match sampling.validate() {
+            Ok(()) => {}
+            Err(Error::Config { field, expected, found }) => {
+                bail!("--{}: expected {expected}, found {found}", option_of(&field));
+            }
+            Err(other) => return Err(other.into()),
+        }
+        Ok(GenerationOptions { max_tokens: self.max_tokens, stops: self.stop.clone(), sampling })
+    }
+}
+
+/// What the command line calls a field of [`SamplingOptions`].
+fn option_of(field: &str) -> String {
+    match field {
+        // --top-k are the blocks of block-sparse attention
+        "top_k" => "sample-top-k".into(),
+        field => field.replace('_', "-"),
+    }
+}

@@ -1,0 +1,143 @@
+//! Kinds of attention, pattern files, and contexts beyond the model's.
+
+use super::tiny_model::{HEADS, LAYERS};
+use super::{Workplace, long_text};
+use minference_attention::HeadPattern;
+use minference_attention::pattern::config::{FileFormat, PatternConfig};
+use serde_json::Value;
+
+/// A prompt long enough for sparse attention to pay.
+fn workplace() -> Workplace {
+    let workplace = Workplace::new();
+    workplace.write("long.txt", long_text(3000));
+    workplace
+}
+
+fn read(workplace: &Workplace, arguments: &[&str]) -> Value {
+    workplace.json(&[&["--prompt-file", "long.txt", "--max-tokens", "2"], arguments].concat())
+}
+
+#[test]
+fn kinds_compute_what_their_budgets_say() {
+    let workplace = workplace();
+    for (arguments, pattern, most) in [
+        (&["--attention", "dense"][..], "every key", 1.0),
+        (&["--attention", "a-shape"], "a-shape (sink 1024, local 4096)", 1.0),
+        (&["--attention", "a-shape", "--sink", "16", "--local", "64"], "a-shape (sink 16, local 64)", 0.15),
+        (
+            &["--attention", "tri-shape", "--sink", "16", "--local", "64", "--last", "100"],
+            "tri-shape (sink 16, local 64, last 100)",
+            0.2,
+        ),
+        (
+            &["--attention", "vertical-slash", "--vertical", "30", "--slash", "100"],
+            "vertical-slash (vertical 30, slash 100)",
+            0.5,
+        ),
+        (&["--attention", "block-sparse", "--top-k", "5"], "block-sparse (top 5 blocks)", 0.3),
+        (&["--attention", "block-sparse"], "block-sparse (top 100 blocks)", 1.0),
+        (&["--attention", "minference"], "vertical-slash (vertical 47, slash 377)", 1.0),
+        (&[], "vertical-slash (vertical 47, slash 377)", 1.0),
+    ] {
+        let object = read(&workplace, arguments);
+        let kind = arguments.get(1).unwrap_or(&"minference");
+        assert_eq!(object["attention"], *kind);
+        assert_eq!(object["pattern"], pattern);
+        let share = object["computed_share"].as_f64().unwrap();
+        assert!(share > 0.0 && share <= most, "{pattern}: {share}");
+        let layers = object["computed_share_per_layer"].as_array().unwrap();
+        assert_eq!(layers.len(), LAYERS);
+    }
+}
+
+#[test]
+fn budgets_of_other_kinds_are_refused() {
+    let workplace = workplace();
+    let refused = |arguments: &[&str], parts: &[&str]| {
+        workplace.refused(&[&["-f", "long.txt"], arguments].concat(), parts);
+    };
+    refused(
+        &["--vertical", "5"],
+        &["--vertical", "--attention vertical-slash", "found --attention minference"],
+    );
+    refused(&["--attention", "dense", "--top-k", "5"], &["--top-k", "block-sparse", "dense"]);
+    refused(&["--attention", "block-sparse", "--sink", "5"], &["--sink", "a-shape or tri-shape"]);
+    refused(&["--attention", "a-shape", "--last", "5"], &["--last", "tri-shape"]);
+    refused(&["--attention", "a-shape", "--patterns", "p.json"], &["--patterns", "minference", "a-shape"]);
+    refused(&["--attention", "zigzag"], &["zigzag", "vertical-slash"]);
+    refused(&["--chunk", "0"], &["--chunk", "at least 1"]);
+}
+
+#[test]
+fn pattern_files_say_what_each_head_does() {
+    let workplace = workplace();
+    let write = |name: &str, layers: usize, format| {
+        let pattern = HeadPattern::AShape { sink: 16, local: 64 };
+        let patterns = PatternConfig::uniform(pattern, layers, HEADS).unwrap();
+        patterns.write(&workplace.path().join(name), format).unwrap();
+    };
+    write("ours.json", LAYERS, FileFormat::Native);
+    write("theirs.json", LAYERS, FileFormat::Original);
+    write("other.json", LAYERS + 1, FileFormat::Native);
+    workplace.write("broken.json", "[{]");
+    let same = read(&workplace, &["--attention", "a-shape", "--sink", "16", "--local", "64"]);
+    for file in ["ours.json", "theirs.json"] {
+        let object = read(&workplace, &["--patterns", file]);
+        assert_eq!(object["attention"], "minference");
+        assert_eq!(object["pattern"], file);
+        assert_eq!(object["computed_share"], same["computed_share"]);
+        assert_eq!(object["answer"], same["answer"]);
+    }
+    let refused = |file: &str, parts: &[&str]| workplace.refused(&["-p", "Hi", "--patterns", file], parts);
+    refused("other.json", &["other.json", "2 layers", "3"]);
+    refused("broken.json", &["broken.json", "JSON"]);
+    refused("missing.json", &["missing.json"]);
+}
+
+#[test]
+fn chunks_estimate_anew() {
+    let workplace = workplace();
+    let sparse = ["--attention", "a-shape", "--sink", "16", "--local", "64"];
+    let whole = read(&workplace, &sparse);
+    let chunks = read(&workplace, &[&sparse[..], &["--chunk", "512"]].concat());
+    assert_eq!(chunks["prompt_tokens"], whole["prompt_tokens"]);
+    // a static pattern is the same whichever way it is read
+    assert_eq!(chunks["answer"], whole["answer"]);
+}
+
+#[test]
+fn contexts_are_stretched() {
+    let workplace = Workplace::new();
+    workplace.write("long.txt", long_text(5000));
+    for arguments in [
+        &["--context", "6000", "--rope-scaling", "yarn"][..],
+        &["--context", "6000", "--rope-scaling", "dynamic"],
+        &["--rope-scaling", "linear", "--rope-factor", "2"],
+        &["--context", "6000", "--rope-base", "1000000"],
+    ] {
+        let object = read(&workplace, arguments);
+        assert_eq!(object["prompt_tokens"], "[user][assistant]".len() + 5000, "{arguments:?}");
+    }
+    let refused = |arguments: &[&str], parts: &[&str]| {
+        workplace.refused(&[&["-f", "long.txt"], arguments].concat(), parts);
+    };
+    refused(&[], &["5017 tokens", "less than 4096", "--context", "--rope-scaling"]);
+    refused(&["--context", "100"], &["5017 tokens", "less than 100"]);
+    refused(&["--context", "6000"], &["at most 4096", "found 6000", "--rope-scaling", "--rope-base"]);
+    refused(&["--context", "6000", "--rope-scaling", "none"], &["at most 4096", "found 6000"]);
+    refused(&["--context", "1"], &["--context", "at least 2", "found 1"]);
+    refused(&["--rope-factor", "2"], &["--rope-factor", "--rope-scaling"]);
+    refused(&["--rope-factor", "2", "--rope-scaling", "none"], &["--rope-factor", "--rope-scaling"]);
+    refused(&["--rope-scaling", "yarn"], &["--rope-scaling", "--rope-factor", "--context"]);
+    for factor in ["0.5", "NaN", "inf"] {
+        refused(
+            &["--rope-scaling", "yarn", "--rope-factor", factor],
+            &["--rope-factor", "from 1 on", factor],
+        );
+    }
+    for base in ["1", "NaN", "-3"] {
+        refused(&[&format!("--rope-base={base}")], &["--rope-base", "above 1", base]);
+    }
+    // frequencies of zero are odd, but no crash
+    read(&workplace, &["--rope-scaling", "yarn", "--rope-factor", "1e300"]);
+}

@@ -1,0 +1,124 @@
+//! Ctrl-C, and pipes whose reader has gone.
+
+#![cfg(target_os = "linux")]
+
+use super::tiny_model::TinyModel;
+use super::{Workplace, long_text};
+use std::io::Read;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A program that is long at work: the context is as long as a test may want.
+fn start(workplace: &Workplace, arguments: &[&str]) -> Child {
+    Command::new(assert_cmd::cargo::cargo_bin!("minference"))
+        .current_dir(workplace.path())
+        .args(["run", "--model", "model.gguf", "--threads", "2", "--attention", "dense"])
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+fn workplace() -> Workplace {
+    Workplace::with(&TinyModel { context: 1 << 22, ..TinyModel::default() })
+}
+
+fn interrupt(child: &Child) {
+    let status = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(status.success());
+}
+
+/// Until it does something about Ctrl-C.
+fn wait_until_listening(child: &Child) {
+    const SIGINT: u64 = 1 << 1;
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(60) {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+        if u64::from_str_radix(caught.trim(), 16).unwrap() & SIGINT != 0 {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    panic!("nobody listens");
+}
+
+/// What was printed, after checking that it stopped soon and as it should.
+fn stopped(mut child: Child) -> String {
+    let start = Instant::now();
+    drop(child.stdin.take());
+    let output = child.wait_with_output().unwrap();
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(130), "{message}");
+    assert_eq!(message, "stopped\n");
+    assert!(start.elapsed() < Duration::from_secs(30), "took {:?}", start.elapsed());
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn ctrl_c_stops_reading_the_prompt() {
+    let workplace = workplace();
+    workplace.write("long.txt", long_text(400_000));
+    let child = start(&workplace, &["--prompt-file", "long.txt"]);
+    wait_until_listening(&child);
+    std::thread::sleep(Duration::from_secs(2));
+    interrupt(&child);
+    assert_eq!(stopped(child), "");
+}
+
+#[test]
+fn ctrl_c_stops_the_answer() {
+    let workplace = workplace();
+    let mut child = start(&workplace, &["--prompt", "Hi", "--max-tokens", "4000000"]);
+    let mut first = [0];
+    child.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
+    interrupt(&child);
+    let rest = stopped(child);
+    assert!(first[0].is_ascii_graphic() && rest.ends_with('\n'), "{rest:?}");
+}
+
+#[test]
+fn ctrl_c_stops_an_answer_of_which_nothing_is_shown() {
+    let workplace = workplace();
+    let child = start(&workplace, &["--prompt", "Hi", "--max-tokens", "4000000", "--json"]);
+    wait_until_listening(&child);
+    std::thread::sleep(Duration::from_secs(1));
+    interrupt(&child);
+    assert_eq!(stopped(child), "");
+}
+
+#[test]
+fn ctrl_c_ends_the_wait_for_standard_input() {
+    let workplace = workplace();
+    let mut child = start(&workplace, &["--prompt-file", "-"]);
+    std::thread::sleep(Duration::from_secs(1));
+    interrupt(&child);
+    assert_eq!(child.wait().unwrap().signal(), Some(2));
+}
+
+/// `minference run ... | head -c 1` ends quietly.
+#[test]
+fn a_closed_pipe_is_no_error() {
+    let workplace = workplace();
+    for more in [&[][..], &["--json"]] {
+        let mut child = start(&workplace, &[&["--prompt", "Hi", "--max-tokens", "100"], more].concat());
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success());
+        assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+    }
+}
+
+/// Nobody reads the summary: the answer counts.
+#[test]
+fn a_closed_standard_error_is_no_panic() {
+    let workplace = workplace();
+    for (arguments, code) in [(&["--prompt", "Hi", "--max-tokens", "3"][..], 0), (&[], 1)] {
+        let mut child = start(&workplace, arguments);
+        drop((child.stderr.take(), child.stdin.take()));
+        assert_eq!(child.wait().unwrap().code(), Some(code));
+    }
+}
