@@ -3,6 +3,7 @@
 //! What a model has or lacks (biases, norms of queries and keys, sandwich norms, an output matrix of its own) is not repeated
 //! here: [`LayerWeights`](crate::weights::LayerWeights) holds it or not.
 
+use crate::error::Result;
 use crate::rope::{RopeConfig, RopeOverride};
 
 /// The function between the two halves of a gated MLP.
@@ -59,7 +60,11 @@ pub struct ModelConfig {
 impl ModelConfig {
     /// Replaces what an override names. Positions of sliding-window layers stay where they have their own: such layers see no
     /// further in a longer context.
-    pub fn override_rope(&mut self, rope: &RopeOverride) {
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::Error::Config) for a scaling where the model has another one of its own, without which it was not trained
+    /// ([`RopeScaling::stretched`](crate::rope::RopeScaling::stretched)).
+    pub fn override_rope(&mut self, rope: &RopeOverride) -> Result<()> {
         self.context = rope.context.unwrap_or(self.context);
         let global: Vec<usize> =
             self.layers.iter().filter(|layer| layer.window.is_none()).map(|layer| layer.rope).collect();
@@ -67,10 +72,11 @@ impl ModelConfig {
             if global.is_empty() || global.contains(&i) {
                 own.base = rope.base.unwrap_or(own.base);
                 if let Some(scaling) = &rope.scaling {
-                    own.scaling = scaling.clone();
+                    own.scaling = own.scaling.stretched(scaling)?;
                 }
             }
         }
+        Ok(())
     }
 }
 
@@ -96,5 +102,33 @@ pub(crate) fn test_config() -> ModelConfig {
         embedding_scale: 1.0,
         ropes: vec![rope],
         layers: vec![LayerConfig { window: None, rope: 0 }; 2],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rope::RopeScaling;
+
+    #[test]
+    fn an_override_changes_what_it_names_where_layers_see_everything() {
+        let mut config = test_config();
+        let local = RopeConfig { base: 100.0, ..config.ropes[0].clone() };
+        config.ropes.push(local.clone());
+        config.layers[1] = LayerConfig { window: Some(8), rope: 1 };
+        let scaling = RopeScaling::yarn(4.0, 512);
+        let rope = RopeOverride { base: Some(5e5), scaling: Some(scaling.clone()), context: Some(2048) };
+        config.override_rope(&rope).unwrap();
+        assert_eq!(config.context, 2048);
+        assert_eq!((config.ropes[0].base, &config.ropes[0].scaling), (5e5, &scaling));
+        assert_eq!(config.ropes[1], local);
+        // frequencies are those of a model whose files say the same, and not those of before
+        let (found, before) =
+            (config.ropes[0].rotation(2048).unwrap(), test_config().ropes[0].rotation(2048).unwrap());
+        let said = RopeConfig { base: 5e5, scaling, ..test_config().ropes[0].clone() };
+        assert_eq!(found, said.rotation(2048).unwrap());
+        assert_ne!(found, before);
+        config.override_rope(&RopeOverride::default()).unwrap();
+        assert_eq!((config.context, config.ropes[0].base), (2048, 5e5));
     }
 }

@@ -6,8 +6,10 @@ use crate::kv_cache::KvCache;
 use minference_attention::ElementType;
 use std::fmt;
 
-/// What attention and chunks of rows need at most beside what is counted: packed keys and values, widened weights, buffers.
-const WORKING: u64 = 1 << 30;
+/// What there is whatever the prompt: code, vocabulary, threads, tiles.
+const FIXED: u64 = 1 << 27;
+/// Rows of a chunk in the decoder.
+const CHUNK: u64 = 1024;
 
 /// The memory that a session takes at its peak, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +20,7 @@ pub struct MemoryForecast {
     pub cache: u64,
     /// The residual stream in `f32`, queries and attention's output of one layer in the cache's type.
     pub activations: u64,
-    /// Buffers that don't grow with the model.
+    /// Sines and cosines of all positions, one head's packed keys and values and its estimate, a chunk's rows in the MLP.
     pub working: u64,
 }
 
@@ -39,7 +41,7 @@ impl MemoryForecast {
             weights: weight_bytes,
             cache: cache.saturating_mul(capacity as u64),
             activations: at_once.saturating_mul(residual + 2 * heads),
-            working: WORKING.min((1 << 28) + at_once.saturating_mul(1 << 12)),
+            working: working(config, at_once, prompt as u64),
         }
     }
 
@@ -64,6 +66,23 @@ impl MemoryForecast {
     }
 }
 
+/// What a pass over `at_once` tokens takes beside weights, cache and whole activations, with `keys` tokens in the cache at its end.
+fn working(config: &ModelConfig, at_once: u64, keys: u64) -> u64 {
+    const F32: u64 = size_of::<f32>() as u64;
+    let [hidden, intermediate, head_dim] =
+        [config.hidden, config.intermediate, config.head_dim].map(|x| x as u64);
+    let pairs: u64 = config.ropes.iter().map(|rope| rope.rotary_dim as u64 / 2).sum();
+    let rotations = 2 * F32 * pairs;
+    // keys, values and a norm of each; columns, diagonals and kept exponentials of the last 64 queries
+    let head = F32 * (2 * head_dim + 1) + F32 * (2 + 64);
+    let heads = (config.heads + 2 * config.kv_heads) as u64 * head_dim;
+    // gate, up, and inputs of the products as they are and packed
+    let row = F32 * (3 * intermediate.max(hidden) + 2 * hidden + heads);
+    [at_once.saturating_mul(rotations), keys.saturating_mul(head), at_once.min(CHUNK).saturating_mul(row)]
+        .iter()
+        .fold(FIXED, |sum, x| sum.saturating_add(*x))
+}
+
 impl fmt::Display for MemoryForecast {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
@@ -82,9 +101,15 @@ impl fmt::Display for MemoryForecast {
 pub fn available() -> Option<u64> {
     let mut system = sysinfo::System::new().ok()?;
     system.refresh_memory();
-    let limit = system.cgroup_limits().map(|limits| limits.free_memory);
     let available = Some(system.available_memory()).filter(|&bytes| bytes > 0)?;
-    Some(limit.map_or(available, |limit| available.min(limit)))
+    let limits = system.cgroup_limits().map(|limits| (limits.total_memory, limits.rss));
+    Some(within_limit(available, limits))
+}
+
+/// What can be taken where a container has a limit, of which it holds some. Only what processes hold counts: files that were read stay in
+/// memory as long as nobody else wants it, and they count as used, too.
+fn within_limit(available: u64, limit_and_held: Option<(u64, u64)>) -> u64 {
+    limit_and_held.map_or(available, |(limit, held)| available.min(limit.saturating_sub(held)))
 }
 
 /// The most memory that this process had at once, in bytes; none where the system doesn't say.
@@ -110,8 +135,27 @@ mod tests {
         }
         let small = MemoryForecast::new(&test_config(), 1 << 20, (100, Some(10)), 200, ElementType::F32);
         assert_eq!(small.activations, 10 * (64 * 4 + 2 * 64 * 4));
-        assert!(small.total() < 1 << 29);
+        assert!(small.total() < 1 << 28);
         small.check().unwrap();
+    }
+
+    #[test]
+    fn what_grows_with_the_prompt_counts() {
+        let at =
+            |tokens| MemoryForecast::new(&test_config(), 0, (tokens, None), tokens, ElementType::F16).working;
+        // 8 pairs of sines and cosines, keys and values of 16 and a norm, 64 exponentials and two sums
+        assert_eq!(at(1_000_000) - at(100_000), 900_000 * 4 * (16 + 33 + 66));
+        let chunked =
+            MemoryForecast::new(&test_config(), 0, (1_000_000, Some(1000)), 1_000_000, ElementType::F16);
+        assert!(chunked.working < at(1_000_000) && chunked.working > 1_000_000 * 4 * (33 + 66));
+    }
+
+    #[test]
+    fn files_in_memory_do_not_count_against_a_limit() {
+        assert_eq!(within_limit(1000, None), 1000);
+        assert_eq!(within_limit(1000, Some((4000, 10))), 1000);
+        assert_eq!(within_limit(1000, Some((400, 10))), 390);
+        assert_eq!(within_limit(1000, Some((400, 500))), 0);
     }
 
     #[test]

@@ -55,7 +55,7 @@ impl Model {
             Container::HuggingFace { .. } => Tokenizer::from_hugging_face(files.path()),
         }?;
         let (mut config, weights) = files.load()?;
-        config.override_rope(rope);
+        config.override_rope(rope)?;
         if tokenizer.vocabulary_size() > config.vocabulary {
             let expected = format!("at most {}, the rows of its embedding", config.vocabulary);
             return Err(Error::shape("tokens in the vocabulary", expected, tokenizer.vocabulary_size()));

@@ -25,9 +25,11 @@ use std::sync::Arc;
 /// Choices for a [`Session`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SessionOptions {
-    /// Tokens that it has room for, prompt and answer together. Position encodings that depend on the length (dynamic NTK,
-    /// LongRoPE) are made for this many.
+    /// Tokens that it has room for, prompt and answer together.
     pub capacity: usize,
+    /// Tokens for which position encodings that depend on the length (dynamic NTK, LongRoPE) are made: the prompt's, so that the first
+    /// token does not depend on how long an answer may get. As many as the capacity without it.
+    pub rope_tokens: Option<usize>,
     /// Type of queries, keys, values and attention's output in memory.
     pub element_type: ElementType,
 }
@@ -35,7 +37,7 @@ pub struct SessionOptions {
 impl SessionOptions {
     /// Room for some tokens, in half precision.
     pub fn for_tokens(capacity: usize) -> Self {
-        Self { capacity, element_type: ElementType::F16 }
+        Self { capacity, rope_tokens: None, element_type: ElementType::F16 }
     }
 }
 
@@ -70,8 +72,8 @@ impl Session {
         }
         let config = decoder.config();
         let cache = KvCache::new(config, options.capacity, options.element_type)?;
-        let rotations =
-            config.ropes.iter().map(|rope| rope.rotation(options.capacity)).collect::<Result<_>>()?;
+        let tokens = options.rope_tokens.unwrap_or(options.capacity);
+        let rotations = config.ropes.iter().map(|rope| rope.rotation(tokens)).collect::<Result<_>>()?;
         Ok(Self { decoder, compute, cache, rotations })
     }
 

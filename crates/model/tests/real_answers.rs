@@ -60,7 +60,8 @@ fn answer(
     element_type: ElementType,
 ) -> Result<(), String> {
     let expected = &prompt.answer.tokens;
-    let options = SessionOptions { capacity: prompt.tokens.len() + expected.len(), element_type };
+    let options =
+        SessionOptions { element_type, ..SessionOptions::for_tokens(prompt.tokens.len() + expected.len()) };
     let mut session = Session::new(decoder.clone(), compute.clone(), options).unwrap();
     let dense = PrefillOptions { plan: AttentionPlan::Dense, ..PrefillOptions::default() };
     let mut logits = session.prefill(&prompt.tokens, &dense).unwrap().logits;

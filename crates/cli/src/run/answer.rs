@@ -58,7 +58,11 @@ pub(crate) fn answer(
     let bar =
         Arc::new(PrefillBar::new(decoder.config().layers.len(), prompt.len(), request.interrupt.clone()));
     let start = Instant::now();
-    let options = SessionOptions { capacity: request.capacity, element_type: request.model.dtype.into() };
+    let options = SessionOptions {
+        capacity: request.capacity,
+        rope_tokens: Some(prompt.len()),
+        element_type: request.model.dtype.into(),
+    };
     let mut session = Session::new(decoder.clone(), request.compute.clone(), options)?;
     let options =
         PrefillOptions { plan: plan.plan.clone(), chunk: request.chunk, progress: Some(bar.clone()) };

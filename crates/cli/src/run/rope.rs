@@ -83,6 +83,12 @@ impl RopeOptions {
             );
         }
         let factor = self.rope_factor.unwrap_or(asked_for as f64 / made_for as f64).max(1.0);
+        let reaches = (made_for as f64 * factor).round() as usize;
+        if matches!(self.rope_scaling, Some(Scaling::Linear | Scaling::Yarn)) && asked_for > reaches {
+            bail!(
+                "--context: expected at most {reaches}, which --rope-factor {factor} reaches, found {asked_for}"
+            );
+        }
         let scaling = self.rope_scaling.map(|kind| match kind {
             Scaling::None => RopeScaling::Default,
             Scaling::Linear => RopeScaling::Linear { factor },
@@ -110,6 +116,8 @@ mod tests {
         let by_context = RopeOptions { context: Some(400), ..yarn.clone() }.rope(100).unwrap();
         assert_eq!(by_context.context, Some(400));
         assert_eq!(by_context.scaling, Some(RopeScaling::yarn(4.0, 100)));
+        let too_far = RopeOptions { context: Some(400), rope_factor: Some(2.0), ..yarn.clone() };
+        assert!(too_far.rope(100).unwrap_err().to_string().contains("at most 200"));
         let less = RopeOptions { context: Some(50), ..yarn }.rope(100).unwrap();
         assert_eq!(less.scaling, Some(RopeScaling::yarn(1.0, 100)));
         let by_base = RopeOptions { context: Some(300), rope_base: Some(1e6), ..none.clone() };

@@ -70,15 +70,59 @@ fn collect(frequencies: impl Iterator<Item = f64>) -> Vec<f32> {
 impl RopeScaling {
     /// YaRN with the constants of its paper, for a model that was trained with `original_context` tokens.
     pub fn yarn(factor: f64, original_context: usize) -> Self {
-        let attention_factor = if factor <= 1.0 { 1.0 } else { 0.1 * factor.ln() + 1.0 };
         Self::Yarn {
             factor,
             original_context,
             beta_fast: 32.0,
             beta_slow: 1.0,
-            attention_factor,
+            attention_factor: Self::yarn_attention_factor(factor),
             truncate: true,
         }
+    }
+
+    /// Its name, as in `config.json`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::Linear { .. } => "linear",
+            Self::DynamicNtk { .. } => "dynamic",
+            Self::Yarn { .. } => "yarn",
+            Self::Llama3 { .. } => "llama3",
+            Self::LongRope { .. } => "longrope",
+        }
+    }
+
+    /// This model's scaling, stretched by another one. A model that has a scaling of its own was trained with it: linear factors and
+    /// YaRN's multiply, dynamic NTK's is replaced, and [`RopeScaling::Default`] takes the model's own away.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for two kinds that can't be one.
+    pub fn stretched(&self, by: &Self) -> Result<Self> {
+        Ok(match (self, by) {
+            (Self::Default, by)
+            | (_, by @ Self::Default)
+            | (Self::DynamicNtk { .. }, by @ Self::DynamicNtk { .. }) => by.clone(),
+            (Self::Linear { factor: own }, Self::Linear { factor }) => Self::Linear { factor: own * factor },
+            (
+                Self::Yarn { factor: own, original_context, beta_fast, beta_slow, truncate, .. },
+                Self::Yarn { factor, .. },
+            ) => {
+                let factor = own * factor;
+                let attention_factor = Self::yarn_attention_factor(factor);
+                let (original_context, truncate) = (*original_context, *truncate);
+                let (beta_fast, beta_slow) = (*beta_fast, *beta_slow);
+                Self::Yarn { factor, original_context, beta_fast, beta_slow, attention_factor, truncate }
+            }
+            (own, by) => {
+                let expected = format!("no other than the model's own, {}, or none", own.name());
+                return Err(Error::config("RoPE scaling that was asked for", expected, by.name()));
+            }
+        })
+    }
+
+    /// YaRN's factor on cosines and sines (section 3.4 of its paper).
+    fn yarn_attention_factor(factor: f64) -> f64 {
+        if factor <= 1.0 { 1.0 } else { 0.1 * factor.ln() + 1.0 }
     }
 
     /// Frequencies and the factor on cosines and sines, for a prompt of `tokens` tokens.
@@ -131,5 +175,30 @@ impl RopeScaling {
                 (collect(scaled), *attention_factor as f32)
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scaling_of_the_model_is_stretched_or_the_other_refused() {
+        let linear = |factor| RopeScaling::Linear { factor };
+        let yarn = RopeScaling::yarn;
+        assert_eq!(RopeScaling::Default.stretched(&yarn(4.0, 100)).unwrap(), yarn(4.0, 100));
+        assert_eq!(linear(8.0).stretched(&linear(2.0)).unwrap(), linear(16.0));
+        // a model for 100 tokens that YaRN made one for 400, made one for 800
+        assert_eq!(yarn(4.0, 100).stretched(&yarn(2.0, 400)).unwrap(), yarn(8.0, 100));
+        assert_eq!(yarn(4.0, 100).stretched(&RopeScaling::Default).unwrap(), RopeScaling::Default);
+        let llama3 = RopeScaling::Llama3 {
+            factor: 8.0,
+            low_freq_factor: 1.0,
+            high_freq_factor: 4.0,
+            original_context: 8192,
+        };
+        let error = llama3.stretched(&yarn(2.0, 131_072)).unwrap_err().to_string();
+        assert!(error.contains("llama3") && error.contains("yarn"), "{error}");
+        assert!(linear(8.0).stretched(&yarn(2.0, 100)).is_err());
     }
 }
