@@ -80,29 +80,7 @@ pub fn attend_layer(
     patterns: &[HeadPattern],
     output: &mut TensorViewMut<'_>,
 ) -> Result<LayerReport> {
-    if patterns.len() != inputs.heads() {
-        return Err(Error::Shape {
-            what: "patterns",
-            expected: format!("one for each of the {} query heads", inputs.heads()),
-            found: format!("{}", patterns.len()),
-        });
-    }
-    let mut indices = Vec::with_capacity(patterns.len());
-    let mut heads = Vec::with_capacity(patterns.len());
-    let mut allowance = Allowance::new(backend, inputs, patterns.len());
-    for (head, &pattern) in patterns.iter().enumerate() {
-        let start = Instant::now();
-        let (index, pairs) = plan(backend, inputs, head, pattern, &mut allowance)?;
-        heads.push(HeadReport {
-            pattern,
-            ran_dense: index.is_dense(),
-            pairs,
-            causal_pairs: inputs.geometry().causal_pairs(),
-            index_time: start.elapsed(),
-            kernel_time: Duration::ZERO,
-        });
-        indices.push(index);
-    }
+    let (indices, mut heads): (Vec<_>, Vec<_>) = plan_layer(backend, inputs, patterns)?.into_iter().unzip();
     let costs = backend.attend(inputs, &indices, output)?;
     for (head, cost) in heads.iter_mut().zip(costs) {
         head.kernel_time = cost.kernel_time;
@@ -110,42 +88,56 @@ pub fn attend_layer(
     Ok(LayerReport { heads })
 }
 
-/// The index that one head runs with, after the crossover rule, and its canonical pairs. The head stands alone: its estimate is
-/// made only where it is cheap by itself.
+/// What each head of [`attend_layer`] runs with, after the crossover rule, and a report without the kernels' times.
 ///
 /// # Errors
-/// As for the estimates of the backend.
-pub fn plan_head(
+/// Another number of patterns than heads, and as for the estimates of the backend.
+pub fn plan_layer(
     backend: &impl AttentionBackend,
     inputs: &AttentionInputs<'_>,
-    head: usize,
-    pattern: HeadPattern,
-) -> Result<(SparseIndex, u64)> {
-    plan(backend, inputs, head, pattern, &mut Allowance::new(backend, inputs, 1))
-}
-
-/// Pairs that estimates of an open outcome may still cost. Counted, never timed, so that results don't depend on the clock.
-struct Allowance(f64);
-
-impl Allowance {
-    fn new(backend: &impl AttentionBackend, inputs: &AttentionInputs<'_>, heads: usize) -> Self {
-        let share = backend.crossover(inputs.k().element_type()).estimate_share;
-        Self(share * inputs.geometry().causal_pairs() as f64 * heads as f64)
+    patterns: &[HeadPattern],
+) -> Result<Vec<(SparseIndex, HeadReport)>> {
+    if patterns.len() != inputs.heads() {
+        return Err(Error::Shape {
+            what: "patterns",
+            expected: format!("one for each of the {} query heads", inputs.heads()),
+            found: format!("{}", patterns.len()),
+        });
     }
+    let causal_pairs = inputs.geometry().causal_pairs();
+    let crossover = backend.crossover(inputs.k().element_type());
+    // Pairs that estimates of an open outcome may still cost. Counted, never timed, so that results don't depend on the clock.
+    let mut allowance = crossover.estimate_share * causal_pairs as f64 * patterns.len() as f64;
+    let mut plans = Vec::with_capacity(patterns.len());
+    for (head, &pattern) in patterns.iter().enumerate() {
+        let start = Instant::now();
+        let (index, pairs) = plan_head(backend, inputs, head, pattern, &crossover, &mut allowance)?;
+        let report = HeadReport {
+            pattern,
+            ran_dense: index.is_dense(),
+            pairs,
+            causal_pairs,
+            index_time: start.elapsed(),
+            kernel_time: Duration::ZERO,
+        };
+        plans.push((index, report));
+    }
+    Ok(plans)
 }
 
-fn plan(
+/// The index of one head and its canonical pairs. An estimate of an open outcome is paid from the allowance, and what the head saves is
+/// added to it.
+fn plan_head(
     backend: &impl AttentionBackend,
     inputs: &AttentionInputs<'_>,
     head: usize,
     pattern: HeadPattern,
-    allowance: &mut Allowance,
+    crossover: &Crossover,
+    allowance: &mut f64,
 ) -> Result<(SparseIndex, u64)> {
-    inputs.check_head(head)?;
     let geometry = inputs.geometry();
     let causal_pairs = geometry.causal_pairs();
-    let crossover = backend.crossover(inputs.k().element_type());
-    let estimate = estimate_pairs(&crossover, pattern, geometry.keys());
+    let estimate = estimate_pairs(crossover, pattern, geometry.keys());
     let most = crossover.share * causal_pairs as f64;
     // Blocks are whole, so that how many pairs they will be is known, unless a window cuts them.
     let is_open = match pattern {
@@ -156,7 +148,7 @@ fn plan(
     // One query streams the cache once, which no selection of its keys would make cheaper.
     if geometry.queries() == 1
         || pattern.least_pairs(geometry) as f64 + estimate > most
-        || is_open && estimate > allowance.0
+        || is_open && estimate > *allowance
     {
         return Ok((SparseIndex::Dense, causal_pairs));
     }
@@ -166,7 +158,7 @@ fn plan(
     if is_open {
         // A sparse pair costs somewhat more than a dense one: `share` stands for that, too.
         let saved = if is_sparse { most - pairs as f64 } else { 0.0 };
-        allowance.0 += saved - estimate;
+        *allowance += saved - estimate;
     }
     Ok(if is_sparse { (index, pairs) } else { (SparseIndex::Dense, causal_pairs) })
 }

@@ -124,6 +124,43 @@ fn what_cannot_pay_runs_dense() {
     assert_eq!(report.causal_pairs(), Geometry::prefill(tokens).causal_pairs());
 }
 
+/// At this length an estimate costs 8 % of a head, so that 8 heads may try 3 times before one has to be useful.
+#[test]
+fn useful_estimates_pay_for_others() {
+    let (tokens, head_dim) = (2000, 16);
+    let planted = planted_head(tokens, head_dim, &Planted::typical(tokens, 1), 1);
+    let noise = [1, 2, 3].map(|seed| normal(tokens * head_dim, seed));
+    let backend = CpuBackend::builder().threads(2).build().unwrap();
+    let run = |is_planted: &[bool]| -> Vec<bool> {
+        let heads = is_planted.len();
+        let shape = [tokens, heads, head_dim];
+        let interleave = |planted: &[f32], noise: &[f32]| -> Vec<f32> {
+            let rows = planted.chunks(head_dim).zip(noise.chunks(head_dim));
+            rows.flat_map(|(x, y)| is_planted.iter().flat_map(move |&p| if p { x } else { y }).copied())
+                .collect()
+        };
+        let [q, k, v] = [(&planted.q, &noise[0]), (&planted.k, &noise[1]), (&planted.v, &noise[2])]
+            .map(|(x, y)| interleave(x, y));
+        let view = |data| TensorView::new(data, shape).unwrap();
+        let inputs = AttentionInputs::new(view(&q), view(&k), view(&v)).unwrap();
+        let mut output = vec![0.0f32; q.len()];
+        let mut target = TensorViewMut::new(&mut output, shape).unwrap();
+        // so many diagonals of noise cover nearly everything
+        let pattern =
+            |&planted| HeadPattern::VerticalSlash { vertical: 30, slash: if planted { 60 } else { 600 } };
+        let patterns: Vec<HeadPattern> = is_planted.iter().map(pattern).collect();
+        let report = attend_layer(&backend, &inputs, &patterns, &mut target).unwrap();
+        report.heads.iter().map(|head| !head.ran_dense).collect()
+    };
+    assert_eq!(run(&[true]), [false], "one head can't afford it");
+    assert_eq!(run(&[true; 8]), [true; 8]);
+    assert_eq!(run(&[false; 8]), [false; 8]);
+    let useless_first = [false, false, false, true, true, true, true, true];
+    assert_eq!(run(&useless_first), [false; 8], "the allowance is spent");
+    let useful_first = [false, false, true, true, true, true, true, false];
+    assert_eq!(run(&useful_first), useful_first);
+}
+
 #[test]
 fn the_report_counts_canonical_pairs() {
     let tokens = 6000;

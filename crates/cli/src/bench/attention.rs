@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use minference_attention::conformance::relative_square;
 use minference_attention::index::BLOCK;
-use minference_attention::layer::plan_head;
+use minference_attention::layer::plan_layer;
 use minference_attention::synthetic::Random;
 use minference_attention::{
     AttentionInputs, CpuBackend, HeadPattern, LayerReport, Lowering, Progress, SparseIndex, TensorViewMut,
@@ -339,8 +339,8 @@ fn measure(
         let expected = if report.heads.iter().all(|head| head.ran_dense) {
             dense_rows.clone()
         } else {
-            let plan = |head| plan_head(backend, inputs, head, pattern).map(|(index, _)| index);
-            let indices = (0..inputs.heads()).map(plan).collect::<minference_attention::Result<Vec<_>>>()?;
+            let plans = plan_layer(backend, inputs, &vec![pattern; inputs.heads()])?;
+            let indices: Vec<SparseIndex> = plans.into_iter().map(|(index, _)| index).collect();
             oracle(inputs, &indices, &sampled, interrupt)?
         };
         let seconds = median(&samples.seconds);
