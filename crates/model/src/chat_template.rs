@@ -4,6 +4,9 @@
 //! (`trim_blocks`, `lstrip_blocks`), the methods of Python's strings, and the functions that templates use. A template is somebody else's
 //! program: the steps and the memory that it may take are bounded by the length of the messages.
 //!
+//! Messages are somebody else's text: [`ChatTemplate::encode`] makes special tokens of what the template writes, never of what a
+//! message holds.
+//!
 //! ```
 //! use minference_model::chat_template::{ChatTemplate, Message, RenderOptions};
 //!
@@ -17,6 +20,7 @@
 //! ```
 
 mod clock;
+mod encode;
 mod functions;
 
 use crate::error::{Error, Result};
@@ -125,9 +129,8 @@ impl ChatTemplate {
         Ok(Self { bos: text(tokenizer.bos())?, eos: text(tokenizer.eos())?, ..Self::new(source)? })
     }
 
-    /// The text of a conversation, special tokens by their names: encode it with
-    /// [`SpecialTokens::Parsed`](crate::tokenizer::SpecialTokens::Parsed), and without
-    /// [`Tokenizer::prompt_prefix`], which templates write themselves.
+    /// The text of a conversation, special tokens by their names, and with what [`Tokenizer::prompt_prefix`] would add. To get its
+    /// tokens, use [`ChatTemplate::encode`]: in the text, names that a message holds look like those that the template wrote.
     ///
     /// # Errors
     /// [`Error::ChatTemplate`] where the template refuses the messages, uses what does not exist, or takes too long.

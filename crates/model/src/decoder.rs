@@ -8,9 +8,11 @@
 //! |---|---|
 //! | `attention` | projections, norms and rotations of queries and keys, the cache, sparse attention |
 //! | `mlp` | attention's output projection and the gated MLP, added to the residual stream |
+//! | `check` | what a pass relies on: configurations, and numbers that are finite |
 //! | `report` | what a pass computed and how long its parts took |
 
 mod attention;
+mod check;
 mod mlp;
 mod report;
 
@@ -33,7 +35,7 @@ const CHUNK: usize = 1024;
 /// Rows from which threads share work on rows; a decoding step is not worth their wake-up.
 const PARALLEL_ROWS: usize = 16;
 
-/// A model's configuration and weights, checked against each other.
+/// A model's configuration and weights, each checked, and against each other.
 #[derive(Debug)]
 pub struct Decoder {
     config: ModelConfig,
@@ -80,8 +82,9 @@ struct Pass<'a> {
 
 impl Decoder {
     /// # Errors
-    /// [`Error::Shape`] for weights that are not what the configuration says.
+    /// [`Error::Config`] for a configuration that contradicts itself; [`Error::Shape`] for weights that are not what it says.
     pub fn new(config: ModelConfig, weights: ModelWeights) -> Result<Self> {
+        check::check_config(&config)?;
         weights.check(&config)?;
         Ok(Self { config, weights })
     }
@@ -161,6 +164,7 @@ impl Decoder {
             pass.add_attention_and_mlp(layer, &attended, first, &mut residual)?;
         }
         let logits = pass.logits(&residual[(tokens - request.wanted) * self.config.hidden..]);
+        check::check_logits(&logits, self.config.vocabulary, tokens - request.wanted)?;
         Ok(Forward { logits, report: pass.report })
     }
 

@@ -86,6 +86,16 @@ pub enum Error {
         /// What is wrong, or what the template objects to.
         message: String,
     },
+    /// A message with a special token's name, and a chat template that does not write messages as they are, so that the name could
+    /// pass for the template's own.
+    #[error(
+        "a message holds `{token}`, a special token of the model, and the chat template changes such messages: \
+         expected messages without it; take it out, or give the prompt as it is (`--raw`)"
+    )]
+    SpecialTokenInMessage {
+        /// The name.
+        token: String,
+    },
     /// Logits that no token can be chosen from.
     #[error(
         "logits: expected finite numbers, or minus infinity for tokens that are ruled out; found {found}"
@@ -105,7 +115,7 @@ impl Error {
         expected: impl Into<String>,
         found: impl std::fmt::Display,
     ) -> Self {
-        Self::Config { field: field.into(), expected: expected.into(), found: found.to_string() }
+        Self::Config { field: shown(&field.into()), expected: expected.into(), found: found.to_string() }
     }
 
     pub(crate) fn file(
@@ -114,7 +124,7 @@ impl Error {
         expected: impl Into<String>,
         found: impl std::fmt::Display,
     ) -> Self {
-        let (place, expected, found) = (place.into(), expected.into(), found.to_string());
+        let (place, expected, found) = (shown(&place.into()), expected.into(), found.to_string());
         Self::File { path: path.into(), place, expected, found }
     }
 
@@ -139,5 +149,36 @@ impl Error {
         found: impl std::fmt::Display,
     ) -> Self {
         Self::Shape { what: what.into(), expected: expected.to_string(), found: found.to_string() }
+    }
+}
+
+/// A text of a file in an error: files can hold megabytes where a name belongs, and characters that move a terminal's cursor.
+pub(crate) fn shown(text: &str) -> String {
+    const LONGEST: usize = 100;
+    let mut characters = text.chars();
+    let mut short = String::new();
+    for character in characters.by_ref().take(LONGEST) {
+        match character {
+            '"' | '\'' | '\\' => short.push(character),
+            other => short.extend(other.escape_debug()),
+        }
+    }
+    if characters.next().is_some() {
+        short.push_str("...");
+    }
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_of_files_are_short_and_printable() {
+        assert_eq!(shown("blk.0.attn_q.weight \"é\""), "blk.0.attn_q.weight \"é\"");
+        assert_eq!(shown("a\u{1b}[31m\n\u{202e}b"), "a\\u{1b}[31m\\n\\u{202e}b");
+        assert_eq!(shown(&"x".repeat(5000)).len(), 103);
+        let error = Error::file(Path::new("f"), format!("tensor {}", "y".repeat(5000)), "a", "b");
+        assert!(error.to_string().len() < 150);
     }
 }

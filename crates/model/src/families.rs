@@ -1,8 +1,12 @@
 //! Model families, as data: what the fields of a `config.json` or of GGUF metadata mean, and how tensors are called.
 //!
 //! One file per family, and a line in [`FAMILIES`]. A family turns fields into a [`Plan`]: the configuration, and a description of
-//! its tensors ([`tensor_plan`]), from which weights are put together in one place for all. Whatever a family does not mention is
-//! refused, since it would change results.
+//! its tensors ([`tensor_plan`]), from which weights are put together in one place for all.
+//!
+//! What a family does not read is refused where it would change results: every tensor; every GGUF field of the architecture but a
+//! few that change nothing; in a `config.json`, every field that describes RoPE ([`hugging_face_rope`]), every kind of layer, and the
+//! fields that are known to change results ([`hugging_face`]). A `config.json` holds many others (how a model was trained, how it
+//! samples): those are not read.
 
 mod fields;
 mod gemma3;
@@ -10,6 +14,7 @@ mod gguf_fields;
 mod gguf_rope;
 mod glm4;
 mod hugging_face;
+mod hugging_face_rope;
 mod layers;
 mod llama;
 mod load;
@@ -75,7 +80,9 @@ pub(crate) fn plan_gguf(metadata: &HashMap<String, GgufValue>, tensors: &Tensors
     let family = find(name, "general.architecture", |family| family.gguf)?;
     let fields = GgufFields::new(metadata, name);
     fields.refuse_unsupported()?;
-    (family.from_gguf)(&fields, tensors)
+    let plan = (family.from_gguf)(&fields, tensors)?;
+    fields.refuse_unread()?;
+    Ok(plan)
 }
 
 fn find(name: &str, field: &str, names: fn(&Family) -> &'static [&'static str]) -> Result<&'static Family> {
@@ -84,7 +91,7 @@ fn find(name: &str, field: &str, names: fn(&Family) -> &'static [&'static str]) 
         Error::config(
             field,
             format!("a supported model, one of {}", known.join(", ")),
-            fields::shortened(name),
+            crate::error::shown(name),
         )
     })
 }

@@ -92,12 +92,11 @@ impl Model {
         Ok(tokens)
     }
 
-    /// The tokens of a conversation, as the model's chat template writes it.
+    /// The tokens of a conversation, as the model's chat template writes it; names of special tokens in messages are text.
     ///
     /// # Errors
-    /// No chat template, one that fails, and as [`Tokenizer::encode`].
+    /// No chat template, and as [`ChatTemplate::encode`].
     pub fn chat_prompt(&self, messages: &[Message]) -> Result<Vec<u32>> {
-        let text = ChatTemplate::of(&self.tokenizer)?.render(messages, &RenderOptions::default())?;
-        self.tokenizer.encode(&text, SpecialTokens::Parsed)
+        ChatTemplate::of(&self.tokenizer)?.encode(&self.tokenizer, messages, &RenderOptions::default())
     }
 }

@@ -19,6 +19,7 @@
 //! | `source/gguf.rs`, `source/gguf_cursor.rs` | the header of a GGUF file |
 //! | `source/safetensors.rs` | folders with one or many safetensors files |
 //! | `source/tensors.rs` | named tensors of either, with checked shapes |
+//! | `source/regular_file.rs` | opening files, with limits |
 //! | `source/fingerprint.rs` | telling models apart |
 //! | `families.rs`, `families/` | what fields and tensors mean, one file per family |
 
@@ -26,6 +27,7 @@ mod fingerprint;
 mod gguf;
 mod gguf_cursor;
 mod gguf_value;
+pub(crate) mod regular_file;
 mod safetensors;
 mod tensors;
 
@@ -37,11 +39,8 @@ use crate::config::ModelConfig;
 use crate::error::{Error, Result};
 use crate::families::{self, Plan};
 use crate::weights::ModelWeights;
-use memmap2::Mmap;
 use std::collections::HashMap;
-use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// What kind of thing a model was opened from, with what else it holds.
 #[derive(Debug)]
@@ -133,18 +132,4 @@ impl ModelFiles {
         let weights = self.plan.load(&self.tensors)?;
         Ok((self.plan.config.clone(), weights))
     }
-}
-
-/// Maps a regular file.
-fn map(path: &Path) -> Result<Arc<Mmap>> {
-    let file = File::open(path).map_err(Error::io(path))?;
-    let metadata = file.metadata().map_err(Error::io(path))?;
-    if !metadata.is_file() || metadata.len() == 0 {
-        let found = if metadata.is_file() { "an empty file" } else { "something that is no file" };
-        return Err(Error::file(path, "file", "a file with a model", found));
-    }
-    // SAFETY: the map is read-only and keeps the file open. Another process that writes to the file while it is mapped could change
-    // bytes under a shared reference; every program that maps weights lives with that, and `ModelFiles::open` says it.
-    let map = unsafe { Mmap::map(&file) }.map_err(Error::io(path))?;
-    Ok(Arc::new(map))
 }

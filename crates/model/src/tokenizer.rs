@@ -6,7 +6,8 @@
 //!
 //! Prompts hold two kinds of text. What a chat template writes holds the names of special tokens (`<|im_start|>`), which must become
 //! their ids: [`SpecialTokens::Parsed`]. What a user wrote may hold such names too, and there they are only text:
-//! [`SpecialTokens::AsText`]. llama.cpp and transformers parse them everywhere by default; here the caller says.
+//! [`SpecialTokens::AsText`]. llama.cpp and transformers parse them everywhere by default; here the caller says, and
+//! [`ChatTemplate::encode`](crate::chat_template::ChatTemplate::encode) keeps the two apart in a conversation.
 //!
 //! ```no_run
 //! use minference_model::tokenizer::{SpecialTokens, Tokenizer};
@@ -29,6 +30,7 @@ mod pre_tokenizer;
 use crate::error::{Error, Result};
 use pieces::{Pieces, TokenKind};
 use std::fmt;
+use std::ops::Range;
 use tokenizers::models::bpe::BPE;
 use tokenizers::{
     AddedVocabulary, Model as _, NormalizerWrapper, OffsetReferential, OffsetType, PreTokenizer as _,
@@ -106,6 +108,17 @@ impl Tokenizer {
             }
         }
         Ok(ids)
+    }
+
+    /// Where a text holds names of special tokens, in bytes, with the ids that [`SpecialTokens::Parsed`] would make of them.
+    pub(crate) fn special_tokens_in(&self, text: &str) -> Vec<(Range<usize>, u32)> {
+        let cut = self.parsing.extract_and_normalize(self.normalizer.as_ref(), text);
+        let splits = cut.get_splits(OffsetReferential::Original, OffsetType::Byte);
+        let special = splits.into_iter().filter_map(|(_, (start, end), found)| {
+            let id = found.as_ref()?.first()?.id;
+            matches!(self.piece(id), Ok((_, TokenKind::Special))).then_some((start..end, id))
+        });
+        special.collect()
     }
 
     /// The text of tokens, without special ones. Bytes that are no UTF-8 become U+FFFD.

@@ -199,5 +199,18 @@ fn a_failed_pass_leaves_the_session_as_it_was() {
         assert_eq!(session.tokens(), 3);
     }
     assert!(session.prefill(&[1], &dense(Some(0))).is_err());
+    assert_eq!(session.tokens(), 3);
     assert!(session.forward(&[1, 2], 3, &AttentionPlan::Dense, None).is_err());
+}
+
+/// Nothing but the logits shows what the last layer's MLP and the last norm make of a prompt.
+#[test]
+fn logits_that_are_not_finite_are_an_error() {
+    let (config, mut weights) = ModelFiles::open(&folders()[0].path).and_then(|files| files.load()).unwrap();
+    weights.final_norm[0] = f32::INFINITY;
+    let decoder = Arc::new(Decoder::new(config, weights).unwrap());
+    let mut session = session(&decoder, &compute(1), 10, ElementType::F16);
+    let error = session.prefill(&[1, 2, 3], &dense(None)).unwrap_err().to_string();
+    assert!(error.contains("logits holds NaN or infinity at token 2"), "{error}");
+    assert_eq!(session.tokens(), 0);
 }

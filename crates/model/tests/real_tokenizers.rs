@@ -1,5 +1,6 @@
 //! The vocabularies and chat templates inside real GGUF files against what Hugging Face's libraries give
-//! (`golden/record_text.py`). Needs a folder with the files, named by `MINFERENCE_TEST_MODELS`; skipped without it.
+//! (`golden/record_text.py`, which cuts words as the published tokenizers do). Needs a folder with the files, named by
+//! `MINFERENCE_TEST_MODELS`; skipped without it.
 
 use minference_model::ModelFiles;
 use minference_model::chat_template::{ChatTemplate, Message, RenderOptions};
@@ -39,7 +40,7 @@ fn ids(value: &Value) -> Vec<u32> {
 }
 
 #[test]
-fn ids_are_those_of_the_published_tokenizers() {
+fn ids_are_those_of_hugging_faces_tokenizers() {
     let golden = golden();
     for (tokenizer, expected) in models() {
         for (index, sample) in golden["samples"].as_array().unwrap().iter().enumerate() {

@@ -1,7 +1,7 @@
 //! [`Fields`]: what both kinds of configuration have in common, typed access with errors that name the field.
 
 use crate::config::Activation;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 use std::ops::RangeInclusive;
 
 /// Fields by name. A missing field, and null, is `None`.
@@ -41,19 +41,8 @@ pub(super) trait Fields {
             Some("gelu_pytorch_tanh") => Ok(Activation::GeluTanh),
             Some(other) => {
                 let known = "one of silu, gelu_pytorch_tanh";
-                Err(Error::config(self.path(name), known, format!("\"{}\"", shortened(other))))
+                Err(Error::config(self.path(name), known, format!("\"{}\"", shown(other))))
             }
         }
     }
-}
-
-/// A text for an error: files can hold megabytes where a word belongs.
-pub(super) fn shortened(text: &str) -> String {
-    const LONGEST: usize = 60;
-    let mut characters = text.chars();
-    let mut short: String = characters.by_ref().take(LONGEST).collect();
-    if characters.next().is_some() {
-        short.push_str("...");
-    }
-    short
 }

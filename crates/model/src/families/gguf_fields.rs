@@ -1,12 +1,13 @@
 //! The fields of GGUF metadata under the architecture's name, such as `llama.block_count`.
 
-use super::fields::{Fields, shortened};
+use super::fields::Fields;
 use super::shape::{ShapeDefaults, ShapeNames, check_vocabulary, read_shape};
 use crate::config::ModelConfig;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 use crate::source::GgufValue as Value;
 use crate::source::Tensors;
-use std::collections::HashMap;
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
 
 const NAMES: ShapeNames = ShapeNames {
     hidden: "embedding_length",
@@ -19,56 +20,38 @@ const NAMES: ShapeNames = ShapeNames {
     norm_epsilon: "attention.layer_norm_rms_epsilon",
 };
 
-/// Other fields that are read, or change nothing.
-const KNOWN: [&str; 18] = [
-    "vocab_size",
-    "attention.value_length",
-    "attention.sliding_window",
-    "attention.sliding_window_pattern",
-    "attention.scale",
-    "rope.dimension_count",
-    "rope.freq_base",
-    "rope.freq_base_swa",
-    "rope.scale_linear",
-    "rope.scaling.type",
-    "rope.scaling.factor",
-    "rope.scaling.original_context_length",
-    "rope.scaling.attn_factor",
-    "rope.scaling.finetuned",
-    "rope.scaling.yarn_beta_fast",
-    "rope.scaling.yarn_beta_slow",
-    "use_parallel_residual",
-    "tensor_data_layout",
-];
+/// Fields that no family reads, since they change nothing.
+const INERT: [&str; 2] = ["vocab_size", "rope.scaling.finetuned"];
+
+/// Flags, with the value that is supported.
+const FLAGS: [(&str, bool); 2] = [("attention.causal", true), ("use_parallel_residual", false)];
 
 /// Fields that must be 0: mixtures of experts, capped logits.
 const ZERO: [&str; 4] =
     ["expert_count", "expert_used_count", "attn_logit_softcapping", "final_logit_softcapping"];
 
+/// Fields, and which of them were asked for.
 pub(super) struct GgufFields<'a> {
     metadata: &'a HashMap<String, Value>,
     architecture: &'a str,
+    read: RefCell<HashSet<String>>,
 }
 
 impl<'a> GgufFields<'a> {
     pub(super) fn new(metadata: &'a HashMap<String, Value>, architecture: &'a str) -> Self {
-        Self { metadata, architecture }
+        Self { metadata, architecture, read: RefCell::default() }
     }
 
     fn get(&self, name: &str) -> Option<&'a Value> {
+        self.read.borrow_mut().insert(name.to_owned());
         self.metadata.get(&self.path(name))
     }
 
     fn wrong(&self, name: &str, expected: &str, found: &Value) -> Error {
-        let found = match found {
-            Value::Array(values) => format!("an array of {} values", values.len()),
-            Value::String(text) => format!("\"{}\"", shortened(text)),
-            other => format!("{other:?}"),
-        };
-        Error::config(self.path(name), expected, found)
+        Error::config(self.path(name), expected, found.described())
     }
 
-    /// Fields of the architecture that nobody reads might change results, so that each must be known.
+    /// What no family covers.
     pub(super) fn refuse_unsupported(&self) -> Result<()> {
         let whole = |key: &str| match self.metadata.get(key) {
             Some(Value::U16(count)) => u64::from(*count),
@@ -83,33 +66,35 @@ impl<'a> GgufFields<'a> {
         if let Some(Value::String(kind)) = self.metadata.get("general.type")
             && kind != "model"
         {
-            return Err(Error::config("general.type", "\"model\"", format!("\"{}\"", shortened(kind))));
+            return Err(Error::config("general.type", "\"model\"", format!("\"{}\"", shown(kind))));
         }
-        let mut keys: Vec<&String> = self.metadata.keys().collect();
-        keys.sort();
-        for key in keys {
-            let Some(name) = key.strip_prefix(self.architecture).and_then(|rest| rest.strip_prefix('.'))
-            else {
-                continue;
-            };
-            let ShapeNames { hidden, intermediate, layers, heads, kv_heads, head_dim, context, norm_epsilon } =
-                NAMES;
-            let shape = [hidden, intermediate, layers, heads, kv_heads, head_dim, context, norm_epsilon];
-            if ZERO.contains(&name) {
-                let number = self.number(name)?.unwrap_or(0.0);
-                if number != 0.0 {
-                    return Err(Error::config(key, "0: this variation is not supported", number));
-                }
-            } else if name == "attention.causal" {
-                if self.flag(name)? == Some(false) {
-                    return Err(Error::config(key, "true, a model that generates", false));
-                }
-            } else if !shape.contains(&name) && !KNOWN.contains(&name) {
-                let expected = "no such field: this variation is not supported";
-                return Err(Error::config(shortened(key), expected, "it"));
+        for name in ZERO {
+            let number = self.number(name)?.unwrap_or(0.0);
+            if number != 0.0 {
+                return Err(Error::config(self.path(name), "0: this variation is not supported", number));
+            }
+        }
+        for (name, supported) in FLAGS {
+            if self.flag(name)? == Some(!supported) {
+                let expected = format!("{supported}: this variation is not supported");
+                return Err(Error::config(self.path(name), expected, !supported));
             }
         }
         Ok(())
+    }
+
+    /// Once a family has read what it knows: each other field of the architecture might change results.
+    pub(super) fn refuse_unread(&self) -> Result<()> {
+        let read = self.read.borrow();
+        let name = |key: &'a String| key.strip_prefix(self.architecture)?.strip_prefix('.');
+        let unread = |name: &&str| !INERT.contains(name) && !read.contains(*name);
+        match self.metadata.keys().filter_map(name).filter(unread).min() {
+            Some(name) => {
+                let expected = "no such field: this variation is not supported";
+                Err(Error::config(self.path(name), expected, "it"))
+            }
+            None => Ok(()),
+        }
     }
 
     /// The sizes, and the number of layers.

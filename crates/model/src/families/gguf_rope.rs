@@ -1,9 +1,9 @@
 //! RoPE as GGUF describes it: fields, and divisors of single pairs as tensors.
 
-use super::fields::{Fields, shortened};
+use super::fields::Fields;
 use super::gguf_fields::GgufFields;
 use crate::config::ModelConfig;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 use crate::rope::{PairLayout, RopeConfig, RopeScaling};
 use crate::source::Tensors;
 
@@ -39,15 +39,15 @@ impl GgufFields<'_> {
         });
         let (all, long, short) = (all?, long?, short?);
         let kind = self.text("rope.scaling.type")?;
-        let original =
-            || self.size("rope.scaling.original_context_length", 2..=1 << 30, Some(config.context));
+        // Phi-3's files hold it with or without a scaling, where it changes nothing.
+        let original = self.size("rope.scaling.original_context_length", 2..=1 << 30, Some(config.context));
         let attention_factor = match self.number("rope.scaling.attn_factor")? {
             Some(_) => Some(self.positive("rope.scaling.attn_factor", 1.0)?),
             None => None,
         };
         let scaling = match (kind, all, long, short) {
             (None | Some("none" | "longrope"), None, Some(long), Some(short)) => {
-                let original_context = original()?;
+                let original_context = original?;
                 let ratio = config.context as f64 / original_context as f64;
                 // the rule of the paper's authors, where a file has no number
                 let rule = if ratio > 1.0 {
@@ -60,7 +60,7 @@ impl GgufFields<'_> {
             }
             (Some("yarn"), None, None, None) => RopeScaling::Yarn {
                 factor,
-                original_context: original()?,
+                original_context: original?,
                 beta_fast: self.positive("rope.scaling.yarn_beta_fast", 32.0)?,
                 beta_slow: self.positive("rope.scaling.yarn_beta_slow", 1.0)?,
                 attention_factor: attention_factor.unwrap_or(1.0)
@@ -92,7 +92,7 @@ impl GgufFields<'_> {
             }
             (kind, ..) => {
                 let expected = "one of none, linear, yarn, or longrope with both rope_factors tensors";
-                let found = format!("\"{}\" with other tensors", shortened(kind.unwrap_or("none")));
+                let found = format!("\"{}\" with other tensors", shown(kind.unwrap_or("none")));
                 return Err(Error::config(self.path("rope.scaling.type"), expected, found));
             }
         };

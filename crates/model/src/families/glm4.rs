@@ -2,7 +2,7 @@
 //! neighbours paired; gate and up projection are one matrix.
 
 use super::hugging_face::{HuggingFaceFields, RopeRules};
-use super::layers::{LayerKind, set_layers};
+use super::layers::{LayerKind, check_kinds, set_layers};
 use super::shape::ShapeDefaults;
 use super::tensor_plan::{Bias, Biases, LayerNames, Parts, TensorPlan};
 use super::{Family, Fields, GgufFields, Plan};
@@ -21,8 +21,10 @@ fn from_hugging_face(fields: &HuggingFaceFields<'_>, _: &Tensors) -> Result<Plan
         ShapeDefaults { head_dim: Some(128), norm_epsilon: Some(1.5625e-7), ..ShapeDefaults::default() };
     let (mut config, layers) = fields.shape(NAME, &defaults, None)?;
     config.activation = fields.activation("hidden_act", Activation::Silu)?;
+    let kinds = vec![LayerKind::Full; layers];
+    check_kinds(fields, &kinds)?;
     let shape = config.clone();
-    set_layers(&mut config, &vec![LayerKind::Full; layers], None, |kind| fields.rope(kind, &ROPE, &shape))?;
+    set_layers(&mut config, &kinds, None, |kind| fields.rope(kind, &ROPE, &shape))?;
     let biased = fields.flag("attention_bias")?.unwrap_or(true);
     let query_key_value = if biased { Bias::Required } else { Bias::None };
     let sandwich = fields.text("model_type")? == Some("glm4");

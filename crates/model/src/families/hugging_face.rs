@@ -1,11 +1,10 @@
 //! The fields of a `config.json`, older style or that of transformers 5.
 
-use super::fields::{Fields, shortened};
-use super::layers::LayerKind;
+use super::fields::Fields;
+pub(super) use super::hugging_face_rope::RopeRules;
 use super::shape::{ShapeDefaults, ShapeNames, check_vocabulary, read_shape};
 use crate::config::ModelConfig;
-use crate::error::{Error, Result};
-use crate::rope::{PairLayout, RopeConfig};
+use crate::error::{Error, Result, shown};
 use serde_json::{Map, Value};
 
 const NAMES: ShapeNames = ShapeNames {
@@ -19,8 +18,9 @@ const NAMES: ShapeNames = ShapeNames {
     norm_epsilon: "rms_norm_eps",
 };
 
-/// Fields that change results in a way that the decoder doesn't know, unless they are null, false or 0.
-const UNSUPPORTED: [&str; 16] = [
+/// Fields that change results in a way that the decoder doesn't know, unless they are null, false, 0 or empty. They stand in the
+/// configurations of models that call themselves by a known name and differ, or of near relatives.
+const UNSUPPORTED: [&str; 35] = [
     "quantization_config",
     "compression_config",
     "attn_logit_softcapping",
@@ -37,24 +37,26 @@ const UNSUPPORTED: [&str; 16] = [
     "residual_multiplier",
     "embedding_multiplier",
     "use_qk_norm",
+    "qk_layernorm",
+    "clip_qkv",
+    "attention_chunk_size",
+    "attn_temperature_tuning",
+    "no_rope_layer_interval",
+    "use_parallel_residual",
+    "parallel_residual",
+    "parallel_attn",
+    "alibi",
+    "is_encoder_decoder",
+    "add_cross_attention",
+    "cross_attention_layers",
+    "n_shared_experts",
+    "rotary_pct",
+    "rotary_dim",
+    "rope_ratio",
+    "scale_emb",
+    "scale_depth",
+    "use_mup",
 ];
-
-/// How a family's RoPE departs from the usual one.
-pub(super) struct RopeRules {
-    pub(super) layout: PairLayout,
-    /// `partial_rotary_factor` where the file has none.
-    pub(super) rotary_share: f64,
-    /// `rope_theta` where the file has none.
-    pub(super) base: f64,
-    /// The older field with the base of sliding-window layers, and its default, where they have a RoPE of their own, unscaled.
-    pub(super) local_base: Option<(&'static str, f64)>,
-}
-
-impl RopeRules {
-    /// All pairs rotated, halves paired, one base for all layers.
-    pub(super) const USUAL: Self =
-        Self { layout: PairLayout::Halves, rotary_share: 1.0, base: 10_000.0, local_base: None };
-}
 
 /// The fields of a `config.json`, or of an object within it.
 pub(super) struct HuggingFaceFields<'a> {
@@ -75,7 +77,7 @@ impl<'a> HuggingFaceFields<'a> {
         }
     }
 
-    fn get(&self, name: &str) -> Option<&'a Value> {
+    pub(super) fn get(&self, name: &str) -> Option<&'a Value> {
         self.values.get(name).filter(|value| !value.is_null())
     }
 
@@ -85,11 +87,11 @@ impl<'a> HuggingFaceFields<'a> {
     }
 
     fn wrong(&self, name: &str, expected: &str, found: Option<&Value>) -> Error {
-        let found = found.map_or("nothing".to_owned(), |value| shortened(&value.to_string()));
+        let found = found.map_or("nothing".to_owned(), |value| shown(&value.to_string()));
         Error::config(self.path(name), expected, found)
     }
 
-    fn typed<T>(
+    pub(super) fn typed<T>(
         &self,
         name: &str,
         expected: &str,
@@ -109,6 +111,7 @@ impl<'a> HuggingFaceFields<'a> {
             let harmless = match self.get(name) {
                 None | Some(Value::Bool(false)) => true,
                 Some(Value::Number(number)) => number.as_f64() == Some(0.0),
+                Some(Value::Array(list)) => list.is_empty(),
                 Some(_) => false,
             };
             if !harmless {
@@ -128,55 +131,6 @@ impl<'a> HuggingFaceFields<'a> {
         let found = self.size("vocab_size", 1..=usize::MAX, vocabulary)?;
         let vocabulary = check_vocabulary(self.path("vocab_size"), found)?;
         read_shape(family, self, &NAMES, defaults, vocabulary)
-    }
-
-    /// RoPE for layers of a kind. transformers 5 keeps all of it in `rope_parameters`, perhaps in an object for each kind of layer.
-    pub(super) fn rope(
-        &self,
-        kind: LayerKind,
-        rules: &RopeRules,
-        config: &ModelConfig,
-    ) -> Result<RopeConfig> {
-        let parameters = self.typed("rope_parameters", "an object", Value::as_object)?;
-        let is_nested = |object: &Map<String, Value>| {
-            [LayerKind::Full, LayerKind::Sliding].iter().any(|kind| object.contains_key(kind.name()))
-        };
-        let nested = parameters.filter(|object| is_nested(object));
-        let of_kind = nested.and_then(|object| object.get(kind.name())).filter(|object| !object.is_null());
-        let local = rules.local_base.filter(|_| kind == LayerKind::Sliding);
-        let (base_field, base) = local.unwrap_or(("rope_theta", rules.base));
-
-        let mut flat = Map::new();
-        flat.insert("max_position_embeddings".into(), config.context.into());
-        flat.insert("rope_theta".into(), self.get(base_field).cloned().unwrap_or_else(|| base.into()));
-        let share = self.get("partial_rotary_factor").cloned();
-        flat.insert("partial_rotary_factor".into(), share.unwrap_or_else(|| rules.rotary_share.into()));
-        if let Some(original) = self.get("original_max_position_embeddings") {
-            flat.insert("original_max_position_embeddings".into(), original.clone());
-        }
-        let mut place = None;
-        if let Some(object) = of_kind {
-            flat.insert("rope_parameters".into(), object.clone());
-            place = Some(format!("rope_parameters.{}.", kind.name()));
-        } else if local.is_none() {
-            if let Some(object) = parameters.filter(|_| nested.is_none()) {
-                flat.insert("rope_parameters".into(), Value::Object(object.clone()));
-            }
-            if let Some(scaling) = self.get("rope_scaling") {
-                flat.insert("rope_scaling".into(), scaling.clone());
-            }
-        }
-        let rope = RopeConfig::from_hugging_face(&Value::Object(flat), config.head_dim, rules.layout);
-        rope.map_err(|error| match error {
-            Error::Config { field, expected, found } => {
-                let field = match &place {
-                    Some(place) => field.replace("rope_parameters.", place),
-                    None => field,
-                };
-                Error::Config { field: self.path(&field), expected, found }
-            }
-            other => other,
-        })
     }
 }
 

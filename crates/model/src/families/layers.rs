@@ -1,10 +1,11 @@
 //! Which layers have a sliding window, and which RoPE each of them uses.
 
-use super::fields::{Fields, shortened};
+use super::fields::Fields;
 use super::hugging_face::HuggingFaceFields;
+use super::shape::MAX_CONTEXT;
 use crate::config::{LayerConfig, ModelConfig};
-use crate::error::{Error, Result};
-use crate::rope::RopeConfig;
+use crate::error::{Error, Result, shown};
+use crate::rope::{RopeConfig, RopeScaling};
 
 /// What a layer attends to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +43,7 @@ pub(super) fn set_layers(
                 let expected = format!("at most head_dim, {}", config.head_dim);
                 return Err(Error::config("rotary_dim", expected, rope.rotary_dim));
             }
+            config.context = config.context.max(stretched_context(&rope));
             ropes.push((kind, rope));
         }
     }
@@ -55,6 +57,19 @@ pub(super) fn set_layers(
         })
         .collect();
     Ok(())
+}
+
+/// The context that YaRN was asked for. Files that switch it on keep the context without it in their field, or hold the longer one
+/// there; transformers takes the factor either way, and minds no length.
+fn stretched_context(rope: &RopeConfig) -> usize {
+    match rope.scaling {
+        RopeScaling::Yarn { factor, original_context, .. } => {
+            let context = factor * original_context as f64;
+            // a float saturates
+            (context as usize).min(MAX_CONTEXT)
+        }
+        _ => 0,
+    }
 }
 
 /// The kinds of a Hugging Face model's layers: `layer_types`, or else what the family's rule says for layer `i`.
@@ -78,10 +93,22 @@ pub(super) fn read_kinds(
         .map(|name| {
             kind(name).ok_or_else(|| {
                 let known = "each one of full_attention, sliding_attention";
-                Error::config(path.clone(), known, shortened(&name.to_string()))
+                Error::config(path.clone(), known, shown(&name.to_string()))
             })
         })
         .collect()
+}
+
+/// Refuses `layer_types` that say something else than what a family computes, which does not read them.
+pub(super) fn check_kinds(fields: &HuggingFaceFields<'_>, kinds: &[LayerKind]) -> Result<()> {
+    let found = read_kinds(fields, kinds.len(), |i| kinds[i])?;
+    match kinds.iter().zip(&found).find(|(expected, found)| expected != found) {
+        Some((expected, found)) => {
+            let expected = format!("only {}, which this family has", expected.name());
+            Err(Error::config(fields.path("layer_types"), expected, found.name()))
+        }
+        None => Ok(()),
+    }
 }
 
 /// `sliding_window`, where layers of the kind `Sliding` need one.

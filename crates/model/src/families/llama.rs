@@ -1,12 +1,12 @@
 //! Llama 2 to 3.2, and what shares its form: Yi, SmolLM2, and Mistral, whose first version has a sliding window.
 
 use super::hugging_face::{HuggingFaceFields, RopeRules};
-use super::layers::{LayerKind, read_window, set_layers};
+use super::layers::{LayerKind, check_kinds, read_window, set_layers};
 use super::shape::ShapeDefaults;
 use super::tensor_plan::{Bias, Biases, LayerNames, TensorPlan};
 use super::{Family, Fields, GgufFields, Plan};
 use crate::config::Activation;
-use crate::error::Result;
+use crate::error::{Error, Result, shown};
 use crate::rope::PairLayout;
 use crate::source::Tensors;
 
@@ -15,6 +15,8 @@ pub(super) const FAMILY: Family =
 const NAME: &str = "llama";
 /// transformers' window for a Mistral whose file does not mention it; null stands for none.
 const MISTRAL_WINDOW: u64 = 4096;
+/// How older GGUF files name the order of rows that all of this architecture have.
+const LAYOUT: &str = "Meta AI original pth";
 
 fn from_hugging_face(fields: &HuggingFaceFields<'_>, _: &Tensors) -> Result<Plan> {
     let (mut config, layers) = fields.shape(NAME, &ShapeDefaults::default(), None)?;
@@ -23,6 +25,7 @@ fn from_hugging_face(fields: &HuggingFaceFields<'_>, _: &Tensors) -> Result<Plan
     let windowed =
         mistral && (!fields.mentions("sliding_window") || fields.whole("sliding_window")?.is_some());
     let kinds = vec![if windowed { LayerKind::Sliding } else { LayerKind::Full }; layers];
+    check_kinds(fields, &kinds)?;
     let window = read_window(fields, "sliding_window", &kinds, Some(MISTRAL_WINDOW as usize))?;
     let shape = config.clone();
     set_layers(&mut config, &kinds, window, |kind| fields.rope(kind, &RopeRules::USUAL, &shape))?;
@@ -39,6 +42,10 @@ fn from_hugging_face(fields: &HuggingFaceFields<'_>, _: &Tensors) -> Result<Plan
 /// Files of this architecture hold the rows of queries and keys in another order, so that pairs are neighbours.
 fn from_gguf(fields: &GgufFields<'_>, tensors: &Tensors) -> Result<Plan> {
     let (mut config, layers) = fields.shape(NAME, tensors)?;
+    if let Some(layout) = fields.text("tensor_data_layout")?.filter(|layout| *layout != LAYOUT) {
+        let found = format!("\"{}\"", shown(layout));
+        return Err(Error::config(fields.path("tensor_data_layout"), format!("\"{LAYOUT}\""), found));
+    }
     let windowed = fields.whole("attention.sliding_window")?.unwrap_or(0) > 0;
     let kinds = vec![if windowed { LayerKind::Sliding } else { LayerKind::Full }; layers];
     let window = read_window(fields, "attention.sliding_window", &kinds, None)?;

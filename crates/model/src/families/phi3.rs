@@ -1,7 +1,7 @@
 //! Phi-3 and Phi-3.5 (and Phi-4-mini, which has their form): fused projections, LongRoPE, a sliding window in all layers.
 
 use super::hugging_face::{HuggingFaceFields, RopeRules};
-use super::layers::{LayerKind, read_window, set_layers};
+use super::layers::{LayerKind, check_kinds, read_window, set_layers};
 use super::shape::ShapeDefaults;
 use super::tensor_plan::{Biases, LayerNames, Parts, TensorPlan};
 use super::{Family, Fields, GgufFields, Plan};
@@ -22,6 +22,7 @@ fn from_hugging_face(fields: &HuggingFaceFields<'_>, _: &Tensors) -> Result<Plan
     let (mut config, layers) = fields.shape(NAME, &ShapeDefaults::default(), None)?;
     config.activation = fields.activation("hidden_act", Activation::Silu)?;
     let kinds = kinds(fields.whole("sliding_window")?, layers);
+    check_kinds(fields, &kinds)?;
     let window = read_window(fields, "sliding_window", &kinds, None)?;
     let shape = config.clone();
     set_layers(&mut config, &kinds, window, |kind| fields.rope(kind, &RopeRules::USUAL, &shape))?;

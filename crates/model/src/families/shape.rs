@@ -10,7 +10,7 @@ const MAX_HEADS: usize = 1 << 12;
 const MAX_HEAD_DIM: usize = 1 << 10;
 const MAX_LAYERS: usize = 1 << 12;
 const MAX_VOCABULARY: usize = 1 << 24;
-const MAX_CONTEXT: usize = 1 << 30;
+pub(super) const MAX_CONTEXT: usize = 1 << 30;
 
 /// What a kind of file calls the sizes.
 pub(super) struct ShapeNames {

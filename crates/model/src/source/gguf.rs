@@ -6,8 +6,9 @@
 
 use super::gguf_cursor::Cursor;
 use super::gguf_value::GgufValue as Value;
+use super::regular_file::map;
 use super::tensors::{StoredFormat, StoredTensor, Tensors};
-use crate::error::Result;
+use crate::error::{Result, shown};
 use crate::matrix::{WeightBytes, WeightFormat};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -36,7 +37,7 @@ struct Entry {
 }
 
 pub(super) fn read(path: &Path) -> Result<GgufFile> {
-    let map = super::map(path)?;
+    let map = map(path)?;
     let mut cursor = Cursor::new(path, &map);
     let (tensor_count, key_count) = read_counts(&mut cursor)?;
     let mut metadata = HashMap::new();
@@ -94,13 +95,7 @@ fn alignment(cursor: &Cursor<'_>, metadata: &HashMap<String, Value>) -> Result<u
     match metadata.get("general.alignment") {
         None => Ok(DEFAULT_ALIGNMENT),
         Some(Value::U32(alignment)) if alignment.is_power_of_two() => Ok(u64::from(*alignment)),
-        Some(other) => {
-            let found = match other {
-                Value::U32(number) => number.to_string(),
-                other => format!("{other:?}"),
-            };
-            Err(cursor.error("general.alignment", "a power of two (as u32)", found))
-        }
+        Some(other) => Err(cursor.error("general.alignment", "a power of two (as u32)", other.described())),
     }
 }
 
@@ -159,8 +154,11 @@ fn place(cursor: &Cursor<'_>, entries: &[Entry], start: u64, alignment: u64) -> 
         let (before, after) = (pair[0], pair[1]);
         if ranges[before].end > ranges[after].start {
             let place = format!("tensor {}", entries[after].name);
-            let expected =
-                format!("data after those of {}, which end at {}", entries[before].name, ranges[before].end);
+            let expected = format!(
+                "data after those of {}, which end at {}",
+                shown(&entries[before].name),
+                ranges[before].end
+            );
             return Err(cursor.error(&place, expected, format!("data at {}", ranges[after].start)));
         }
     }

@@ -1,5 +1,7 @@
 //! [`GgufValue`]: a value of a GGUF header.
 
+use crate::error::shown;
+
 /// A value of a GGUF header, of one of the format's thirteen types.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs)]
@@ -18,4 +20,15 @@ pub enum GgufValue {
     /// What is no UTF-8 in the file was replaced by U+FFFD.
     String(String),
     Array(Vec<GgufValue>),
+}
+
+impl GgufValue {
+    /// For errors: short, whatever a file holds.
+    pub(crate) fn described(&self) -> String {
+        match self {
+            Self::Array(values) => format!("an array of {} values", values.len()),
+            Self::String(text) => format!("\"{}\"", shown(text)),
+            other => format!("{other:?}"),
+        }
+    }
 }

@@ -1,7 +1,8 @@
 //! Hugging Face folders: `model.safetensors`, or shards that `model.safetensors.index.json` names.
 
+use super::regular_file::{SIDE_FILE_BYTES, map, read};
 use super::tensors::{StoredFormat, StoredTensor, Tensors};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 use crate::matrix::{WeightBytes, WeightFormat};
 use ::safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
@@ -11,17 +12,10 @@ use std::sync::Arc;
 
 const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
-/// JSON takes many times its length in memory, and real files are far smaller.
-const MAX_JSON_BYTES: u64 = 16 << 20;
 
 /// A JSON file whose top is an object.
 pub(super) fn read_json(path: &Path) -> Result<Value> {
-    let length = std::fs::metadata(path).map_err(Error::io(path))?.len();
-    if length > MAX_JSON_BYTES {
-        let expected = format!("at most {MAX_JSON_BYTES} bytes of JSON");
-        return Err(Error::file(path, "file", expected, format!("{length} bytes")));
-    }
-    let text = std::fs::read(path).map_err(Error::io(path))?;
+    let text = read(path, SIDE_FILE_BYTES)?;
     let value: Value =
         serde_json::from_slice(&text).map_err(|error| Error::file(path, "file", "JSON", error))?;
     match value {
@@ -89,7 +83,7 @@ fn read_shards(folder: &Path, index: &Path, tensors: &mut Tensors) -> Result<()>
         let plain = matches!((components.next(), components.next()), (Some(Component::Normal(_)), None));
         if !plain || name.contains(['/', '\\']) || !name.ends_with(".safetensors") {
             let expected = "the name of a .safetensors file in the same folder";
-            return Err(Error::file(index, place(), expected, format!("\"{name}\"")));
+            return Err(Error::file(index, place(), expected, format!("\"{}\"", shown(name))));
         }
         shards.entry(name).or_default().push(tensor);
     }
@@ -97,7 +91,12 @@ fn read_shards(folder: &Path, index: &Path, tensors: &mut Tensors) -> Result<()>
         let path = folder.join(name);
         if !path.exists() {
             let place = format!("weight_map.{}", expected[0]);
-            return Err(Error::file(index, place, format!("{name} in the same folder"), "no such file"));
+            return Err(Error::file(
+                index,
+                place,
+                format!("{} in the same folder", shown(name)),
+                "no such file",
+            ));
         }
         read_file(&path, tensors)?;
         if let Some(missing) =
@@ -111,10 +110,10 @@ fn read_shards(folder: &Path, index: &Path, tensors: &mut Tensors) -> Result<()>
 }
 
 fn read_file(path: &Path, tensors: &mut Tensors) -> Result<()> {
-    let map = super::map(path)?;
+    let map = map(path)?;
     let header = map.first_chunk().map(|length| u64::from_le_bytes(*length));
-    if let Some(length) = header.filter(|length| *length > MAX_JSON_BYTES) {
-        let expected = format!("a safetensors file, whose header has at most {MAX_JSON_BYTES} bytes");
+    if let Some(length) = header.filter(|length| *length > SIDE_FILE_BYTES) {
+        let expected = format!("a safetensors file, whose header has at most {SIDE_FILE_BYTES} bytes");
         return Err(Error::file(path, "header", expected, format!("{length} bytes")));
     }
     let (header_len, metadata) = SafeTensors::read_metadata(&map).map_err(|error| {

@@ -2,6 +2,7 @@
 
 use super::pieces::{PieceStyle, Pieces, TokenKind};
 use super::{Tokenizer, end_tokens};
+pub(super) use crate::error::shown;
 use crate::error::{Error, Result};
 use std::collections::HashSet;
 use tokenizers::models::bpe::{BPE, Vocab};
@@ -158,13 +159,4 @@ pub(super) fn check_count(count: usize) -> Result<()> {
         return Err(Error::config("vocabulary", format!("at most {MOST_TOKENS} tokens"), count));
     }
     Ok(())
-}
-
-/// A token in an error message: short, and without control characters.
-pub(super) fn shown(text: &str) -> String {
-    let mut shown: String = text.chars().take(40).flat_map(char::escape_debug).collect();
-    if text.chars().nth(40).is_some() {
-        shown.push('…');
-    }
-    shown
 }

@@ -4,7 +4,7 @@
 //! A name stands for a normal form and one or more regular expressions; each cuts the pieces that the one before it has left. A wrong
 //! one still gives plausible tokens and a worse model, so that names that are not in [`KNOWN`] are refused.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 use tokenizers::normalizers::unicode::NFC;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::pre_tokenizers::sequence::Sequence;
@@ -17,9 +17,6 @@ const QWEN2: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N
 const TEKKEN: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 const GPT4O: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 const DIGIT: &str = r"\p{N}";
-const DIGITS: &str = r"\p{N}+";
-const THREE_DIGITS: &str = "[0-9][0-9][0-9]";
-const PUNCTUATION: &str = r"[\p{P}\$\+<=>\^~\|]+";
 
 /// What a name stands for.
 #[derive(Debug, Clone, Copy)]
@@ -47,7 +44,7 @@ const PLAIN: PreTokenizer = PreTokenizer {
 };
 
 /// Sources: the `tokenizer.json` of the families, and what llama.cpp does for the name.
-const KNOWN: [PreTokenizer; 10] = [
+const KNOWN: [PreTokenizer; 9] = [
     PreTokenizer { names: &["gpt-2"], expressions: &[GPT2], ..PLAIN },
     PreTokenizer {
         names: &["llama-bpe", "llama3", "llama-v3"],
@@ -75,14 +72,15 @@ const KNOWN: [PreTokenizer; 10] = [
         ..PLAIN
     },
     PreTokenizer { names: &["gpt-4o"], expressions: &[GPT4O], ..PLAIN },
-    PreTokenizer { names: &["default"], expressions: &[PUNCTUATION, GPT2, DIGITS, THREE_DIGITS], ..PLAIN },
 ];
 
 impl PreTokenizer {
     /// By the name that a GGUF file gives it.
     pub(super) fn named(name: &str) -> Result<Self> {
         KNOWN.into_iter().find(|known| known.names.contains(&name)).ok_or_else(|| {
-            Error::config("tokenizer.ggml.pre", expected_names(), format!("`{}`", name.escape_debug()))
+            // llama.cpp's conversion writes it for what it does not know.
+            let meaning = if name == "default" { ", which says that it is unknown" } else { "" };
+            Error::config("tokenizer.ggml.pre", expected_names(), format!("`{}`{meaning}", shown(name)))
         })
     }
 
@@ -150,5 +148,7 @@ mod tests {
             error.contains("`kimi-k2`") && error.contains("llama-bpe") && error.contains("qwen2"),
             "{error}"
         );
+        let error = PreTokenizer::named("default").unwrap_err().to_string();
+        assert!(error.contains("`default`, which says that it is unknown"), "{error}");
     }
 }

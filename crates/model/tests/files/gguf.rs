@@ -111,6 +111,13 @@ fn scalings_are_read() {
         truncate: true,
     };
     assert_eq!(yarn.unwrap().scaling, expected);
+    // 4 x 512 tokens, in a file whose context is the one without YaRN
+    let mut gguf = Gguf::tiny("llama", 8);
+    gguf.set("llama.rope.scaling.type", text("yarn"));
+    gguf.set("llama.rope.scaling.factor", Value::F32(4.0));
+    assert_eq!(gguf.open().unwrap().files.config().context, 2048);
+    gguf.set("llama.rope.scaling.original_context_length", Value::U32(64));
+    assert_eq!(gguf.open().unwrap().files.config().context, 512);
     assert_eq!(scaled(&[("dimension_count", Value::U32(4))]).unwrap().rotary_dim, 4);
     for (fields, parts) in [
         (vec![("scaling.type", text("spiral"))], ["qwen2.rope.scaling.type", "linear", "spiral"]),
@@ -212,6 +219,38 @@ fn gemma3_has_windows_two_ropes_and_a_scale() {
     assert_eq!(weights.layers[0].attention_norm, crate::builders::ramp(HIDDEN));
 }
 
+/// Each of them would change what a model of another family computes, and nothing reads it here.
+#[test]
+fn fields_that_a_family_does_not_read_are_refused() {
+    for (field, value) in [
+        ("attention.scale", Value::F32(0.5)),
+        ("attention.sliding_window_pattern", Value::U32(6)),
+        ("rope.freq_base_swa", Value::F32(1e4)),
+        ("rope.scaling.yarn_beta_fast", Value::F32(8.0)),
+        ("tensor_data_layout", Value::String("reference".into())),
+        ("use_parallel_residual", Value::Bool(true)),
+    ] {
+        let mut gguf = Gguf::tiny("llama", 8);
+        gguf.set(&format!("llama.{field}"), value);
+        assert_mentions(&refusal(gguf.open()), &["model.gguf", &format!("llama.{field}")]);
+    }
+    let mut gguf = Gguf::tiny("glm4", 8);
+    gguf.set("glm4.attention.sliding_window", Value::U32(64));
+    assert_mentions(&refusal(gguf.open()), &["glm4.attention.sliding_window", "not supported"]);
+    let mut gguf = Gguf::tiny("llama", 8);
+    for (field, value) in [
+        ("vocab_size", Value::U32(40)),
+        ("rope.scaling.finetuned", Value::Bool(true)),
+        ("rope.scaling.original_context_length", Value::U32(512)),
+        ("use_parallel_residual", Value::Bool(false)),
+        ("tensor_data_layout", Value::String("Meta AI original pth".into())),
+        ("expert_count", Value::U32(0)),
+    ] {
+        gguf.set(&format!("llama.{field}"), value);
+    }
+    gguf.open().unwrap();
+}
+
 #[test]
 fn fingerprints_tell_files_apart() {
     let gguf = Gguf::tiny("llama", 8);
@@ -219,13 +258,25 @@ fn fingerprints_tell_files_apart() {
     let first = of(&gguf);
     assert_eq!(first, of(&gguf));
     // stable between versions: saved files depend on it
-    assert_eq!(first.to_string().len(), 16);
+    assert_eq!(first.to_string(), "574ecf0436dc5d9b");
     let mut other = gguf.clone();
     other.add("output.weight", &[VOCABULARY, HIDDEN], Q4_0);
     assert_ne!(first, of(&other));
     let mut windowed = gguf.clone();
     windowed.set("llama.attention.sliding_window", Value::U32(64));
     assert_ne!(first, of(&windowed));
+    // what no tensor shows
+    for (name, value) in [
+        ("rope.freq_base", Value::F32(5e5)),
+        ("rope.scaling.factor", Value::F32(2.0)),
+        ("rope.dimension_count", Value::U32(4)),
+        ("context_length", Value::U32(1024)),
+        ("attention.layer_norm_rms_epsilon", Value::F32(1e-6)),
+    ] {
+        let mut changed = gguf.clone();
+        changed.set(&format!("llama.{name}"), value);
+        assert_ne!(first, of(&changed), "{name}");
+    }
     let mut bytes = gguf.bytes();
     *bytes.last_mut().unwrap() ^= 1;
     assert_ne!(first, crate::builders::open_bytes(&bytes).unwrap().files.fingerprint());

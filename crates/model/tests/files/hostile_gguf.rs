@@ -107,7 +107,36 @@ fn alignments_that_make_no_sense() {
     }
     let mut gguf = tiny();
     gguf.set("general.alignment", Value::String("32".into()));
-    assert_mentions(&refusal(gguf.open()), &["general.alignment", "a power of two", "String"]);
+    assert_mentions(&refusal(gguf.open()), &["general.alignment", "a power of two", "\"32\""]);
+    for value in [Value::String("\u{1b}[2J".repeat(9999)), Value::Array(vec![Value::U8(7); 9999])] {
+        gguf.set("general.alignment", value);
+        let message = refusal(gguf.open());
+        assert!(message.len() < 400 && !message.contains('\u{1b}'), "{message}");
+    }
+}
+
+/// Names are the file's: megabytes long, or made to move a terminal's cursor.
+#[test]
+fn names_are_shown_short_and_printable() {
+    let name = format!("\u{1b}[2Jblk{}", "x".repeat(9999));
+    let check = |gguf: &Gguf| {
+        let message = refusal(gguf.open());
+        assert!(message.contains("u{1b}[2Jblkxxx"), "{message}");
+        assert!(message.len() < 800 && !message.contains('\u{1b}'), "{message}");
+    };
+    let mut unknown = tiny();
+    unknown.add(&name, &[HIDDEN], F32);
+    check(&unknown);
+    unknown.add(&name, &[HIDDEN], F32);
+    check(&unknown);
+    let mut format = tiny();
+    format.add(&name, &[HIDDEN], Q8_1);
+    check(&format);
+    let mut key = tiny();
+    key.set(&format!("llama.{name}"), Value::U32(1));
+    check(&key);
+    key.metadata.push((format!("llama.{name}"), Value::U32(1)));
+    check(&key);
 }
 
 #[test]

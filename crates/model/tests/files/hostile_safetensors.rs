@@ -136,6 +136,40 @@ fn headers_that_are_wrong() {
     assert_mentions(&open(&"[".repeat(100_000)), &["header"]);
 }
 
+/// transformers takes the older field, others the newer one.
+#[test]
+fn two_descriptions_of_rope_must_agree() {
+    let mut folder = tiny();
+    folder.set("rope_scaling", json!({ "type": "linear", "factor": 2.0 }));
+    folder.set("rope_parameters", json!({ "rope_type": "linear", "factor": 2.0, "rope_theta": 1e4 }));
+    folder.open().unwrap();
+    folder.set("rope_parameters", json!({ "rope_type": "default", "rope_theta": 1e4 }));
+    assert_mentions(&refusal(folder.open()), &["rope_parameters.factor", "only one of the two", "2.0"]);
+}
+
+/// A pipe that nobody writes to would block whoever opens it.
+#[cfg(unix)]
+#[test]
+fn pipes_and_folders_are_not_read() {
+    for name in ["config.json", "model.safetensors", "model.gguf"] {
+        let folder = tiny().write();
+        let path = folder.path().join(name);
+        let _ = std::fs::remove_file(&path);
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        if !made.is_ok_and(|status| status.success()) {
+            println!("skipped: no mkfifo");
+            return;
+        }
+        let opened = if name == "model.gguf" { path } else { folder.path().to_owned() };
+        let message = ModelFiles::open(opened).unwrap_err().to_string();
+        assert_mentions(&message, &[name, "a regular file", "a pipe"]);
+    }
+    let folder = tiny().write();
+    std::fs::remove_file(folder.path().join("config.json")).unwrap();
+    std::fs::create_dir(folder.path().join("config.json")).unwrap();
+    assert_mentions(&ModelFiles::open(folder.path()).unwrap_err().to_string(), &["config.json", "a folder"]);
+}
+
 #[test]
 fn formats_that_are_not_supported_are_named() {
     let folder = tiny().write();
@@ -210,6 +244,33 @@ fn fields_that_are_wrong() {
         ("rope_parameters", json!([1]), vec!["rope_parameters", "an object"]),
         ("rope_scaling", json!({ "rope_type": "spiral" }), vec!["rope_scaling.rope_type", "yarn", "spiral"]),
         ("quantization_config", json!({ "bits": 4 }), vec!["quantization_config", "not supported", "bits"]),
+        ("clip_qkv", json!(8.0), vec!["clip_qkv", "not supported", "8"]),
+        ("attention_chunk_size", json!(8192), vec!["attention_chunk_size", "not supported", "8192"]),
+        (
+            "layer_types",
+            json!(["full_attention", "chunked_attention"]),
+            vec!["layer_types", "full_attention", "chunked_attention"],
+        ),
+        (
+            "layer_types",
+            json!(["full_attention", "sliding_attention"]),
+            vec!["layer_types", "only full_attention", "sliding_attention"],
+        ),
+        (
+            "rope_scaling",
+            json!({ "rope_type": "default", "mrope_section": [1, 1, 2] }),
+            vec!["rope_scaling", "rope_theta", "`mrope_section`"],
+        ),
+        (
+            "rope_parameters",
+            json!({ "rope_type": "default", "short_mscale": 1.2 }),
+            vec!["rope_parameters", "rope_theta", "`short_mscale`"],
+        ),
+        (
+            "rope_parameters",
+            json!({ "full_attention": { "rope_type": "default" }, "chunked_attention": {} }),
+            vec!["rope_parameters", "sliding_attention", "`chunked_attention`"],
+        ),
         ("num_local_experts", json!(8), vec!["num_local_experts", "not supported", "8"]),
     ];
     for (field, value, parts) in cases {

@@ -90,6 +90,22 @@ fn qwen2_has_windows_in_its_upper_layers() {
     assert_mentions(&refusal(folder.open()), &["layer_types", "each of 2 layers", "1"]);
 }
 
+/// Qwen2.5's files hold the context without YaRN, and users add the scaling as its authors say.
+#[test]
+fn the_context_is_what_yarn_makes_of_it() {
+    let mut folder = Folder::tiny("qwen2", 8);
+    add_biases(&mut folder, None);
+    let mut context = |field: u64, factor: f64| {
+        folder.set("max_position_embeddings", json!(field));
+        let scaling = json!({ "type": "yarn", "factor": factor, "original_max_position_embeddings": 32_768 });
+        folder.set("rope_scaling", scaling);
+        load(&folder).0.context
+    };
+    assert_eq!(context(32_768, 4.0), 131_072);
+    assert_eq!(context(131_072, 4.0), 131_072);
+    assert_eq!(context(32_768, 1e30), 1 << 30);
+}
+
 #[test]
 fn qwen3_has_norms_and_wide_heads() {
     let mut folder = Folder::tiny("qwen3", 16);

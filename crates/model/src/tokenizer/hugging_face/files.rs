@@ -1,15 +1,12 @@
 //! The files of a folder, read with types.
 
 use crate::error::{Error, Result};
+use crate::source::regular_file::{SIDE_FILE_BYTES, VOCABULARY_BYTES, read};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::HashMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use tokenizers::{NormalizerWrapper, PreTokenizerWrapper};
-
-/// More than any vocabulary's file; what is larger is not read into memory.
-const MOST_BYTES: u64 = 256 << 20;
 
 /// `tokenizer.json`.
 #[derive(Deserialize)]
@@ -89,7 +86,7 @@ impl Folder {
         let template = optional(&path.join("chat_template.jinja"))?;
         let template = template.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         Ok(Self {
-            tokenizer: bytes(&path.join("tokenizer.json"))?,
+            tokenizer: read(&path.join("tokenizer.json"), VOCABULARY_BYTES)?,
             config: json(&path.join("tokenizer_config.json"))?,
             special_tokens: json(&path.join("special_tokens_map.json"))?,
             generation: json(&path.join("generation_config.json"))?,
@@ -183,22 +180,8 @@ impl Folder {
     }
 }
 
-fn bytes(path: &Path) -> Result<Vec<u8>> {
-    let io = |source| Error::Io { path: path.to_owned(), source };
-    let length = fs::metadata(path).map_err(io)?.len();
-    if length > MOST_BYTES {
-        return Err(Error::File {
-            path: path.to_owned(),
-            place: "size".to_owned(),
-            expected: format!("at most {MOST_BYTES} bytes"),
-            found: length.to_string(),
-        });
-    }
-    fs::read(path).map_err(io)
-}
-
 fn optional(path: &Path) -> Result<Option<Vec<u8>>> {
-    match bytes(path) {
+    match read(path, SIDE_FILE_BYTES) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),

@@ -1,0 +1,42 @@
+//! Reading files that somebody else may have put there: only regular ones (a pipe would block for ever), and never more than a limit.
+
+use crate::error::{Error, Result};
+use memmap2::Mmap;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+use std::sync::Arc;
+
+/// More than any file has that describes a model, such as `config.json`. JSON takes many times its length in memory.
+pub(crate) const SIDE_FILE_BYTES: u64 = 16 << 20;
+/// More than any vocabulary's file.
+pub(crate) const VOCABULARY_BYTES: u64 = 256 << 20;
+
+/// All of a file that has at most `limit` bytes, whatever the system says about its length.
+pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open(path)?.take(limit + 1).read_to_end(&mut bytes).map_err(Error::io(path))?;
+    if bytes.len() as u64 > limit {
+        return Err(Error::file(path, "file", format!("at most {limit} bytes"), "more"));
+    }
+    Ok(bytes)
+}
+
+/// Maps a file that is not empty.
+pub(super) fn map(path: &Path) -> Result<Arc<Mmap>> {
+    let file = open(path)?;
+    if file.metadata().map_err(Error::io(path))?.len() == 0 {
+        return Err(Error::file(path, "file", "a file with a model", "an empty file"));
+    }
+    // SAFETY: the map is read-only and keeps the file open. Another process that writes to the file while it is mapped could change
+    // bytes under a shared reference; every program that maps weights lives with that, and `ModelFiles::open` says it.
+    let map = unsafe { Mmap::map(&file) }.map_err(Error::io(path))?;
+    Ok(Arc::new(map))
+}
+
+fn open(path: &Path) -> Result<File> {
+    if !std::fs::metadata(path).map_err(Error::io(path))?.is_file() {
+        return Err(Error::file(path, "file", "a regular file", "a folder, a pipe or a device"));
+    }
+    File::open(path).map_err(Error::io(path))
+}
