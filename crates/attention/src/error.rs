@@ -42,7 +42,7 @@ pub enum Error {
     /// NaN or infinity in an input.
     #[error("{tensor} holds NaN or infinity at token {token}, head {head}: expected finite numbers")]
     NotFinite {
-        /// `"q"`, `"k"` or `"v"`.
+        /// `"q"`, `"k"`, `"v"`, or what else a caller names.
         tensor: &'static str,
         /// Row of the tensor.
         token: usize,

@@ -26,7 +26,7 @@ pub enum MatmulArithmetic {
     /// Weights are widened to `f32`.
     #[default]
     F32,
-    /// Weights and inputs are rounded to 8 bits, in groups of 64: about twice as fast, more so with VNNI, and less exact.
+    /// Weights and inputs are rounded to 8 bits, in groups of 32: nearly twice as fast, more so with VNNI, and less exact.
     Int8,
 }
 

@@ -10,7 +10,7 @@
 use super::vector::{ByteProducts, Vector};
 
 /// Columns that share a scale.
-pub(crate) const GROUP: usize = 64;
+pub(crate) const GROUP: usize = 32;
 /// Columns in one lane.
 const STEP: usize = 4;
 /// The inputs' 0.
