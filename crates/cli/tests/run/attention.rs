@@ -1,7 +1,7 @@
 //! Kinds of attention, pattern files, and contexts beyond the model's.
 
 use super::tiny_model::{HEADS, LAYERS};
-use super::{Workplace, long_text};
+use super::{ERROR, WRONG_OPTIONS, Workplace, contains, long_text};
 use minference_attention::HeadPattern;
 use minference_attention::pattern::config::{FileFormat, PatternConfig};
 use serde_json::Value;
@@ -54,7 +54,7 @@ fn kinds_compute_what_their_budgets_say() {
 fn budgets_of_other_kinds_are_refused() {
     let workplace = workplace();
     let refused = |arguments: &[&str], parts: &[&str]| {
-        workplace.refused(&[&["-f", "long.txt"], arguments].concat(), parts);
+        workplace.misused(&[&["-f", "long.txt"], arguments].concat(), parts);
     };
     refused(
         &["--vertical", "5"],
@@ -95,6 +95,55 @@ fn pattern_files_say_what_each_head_does() {
 }
 
 #[test]
+fn a_models_own_patterns_are_its_default() {
+    let workplace = workplace();
+    let write = |name: &str, sink| {
+        let pattern = HeadPattern::AShape { sink, local: 64 };
+        let patterns = PatternConfig::uniform(pattern, LAYERS, HEADS).unwrap();
+        patterns.write(&workplace.path().join(name), FileFormat::Native).unwrap();
+    };
+    write("model.patterns.json", 16);
+    write("other.json", 256);
+    let share = |sink: &str| {
+        let pattern = ["--attention", "a-shape", "--sink", sink, "--local", "64"];
+        read(&workplace, &pattern)["computed_share"].clone()
+    };
+    for arguments in [&[][..], &["--attention", "minference"]] {
+        let object = read(&workplace, arguments);
+        assert_eq!(object["pattern"], "model.patterns.json");
+        assert_eq!(object["computed_share"], share("16"));
+    }
+    let outcome = workplace.run(&["-f", "long.txt"]).succeeds();
+    contains(&outcome.stderr, &["model.patterns.json"]);
+    let given = read(&workplace, &["--patterns", "other.json"]);
+    assert_eq!(given["pattern"], "other.json");
+    assert_eq!(given["computed_share"], share("256"));
+
+    workplace.write("model.patterns.json", "[{]");
+    workplace.refused(&["-p", "Hi"], &["model.patterns.json", "JSON"]);
+    // who asks for something else has nothing to do with it
+    read(&workplace, &["--attention", "dense"]);
+    read(&workplace, &["--patterns", "other.json"]);
+}
+
+/// A model may be gigabytes away.
+#[test]
+fn what_needs_no_model_is_refused_before_one_is_looked_for() {
+    let workplace = workplace();
+    workplace.write("broken.json", "[{]");
+    let refused = |arguments: &[&str], code, parts: &[&str]| {
+        let fixed = ["run", "--model", "missing.gguf", "-p", "Hi"];
+        let outcome = super::outcome(&mut workplace.minference(&[&fixed, arguments].concat()));
+        outcome.is_refused(code, parts);
+        assert!(!outcome.stderr.contains("missing.gguf"), "{}", outcome.stderr);
+    };
+    refused(&["--patterns", "broken.json"], ERROR, &["broken.json", "JSON"]);
+    refused(&["--patterns", "nowhere.json"], ERROR, &["nowhere.json"]);
+    refused(&["--rope-scaling", "yarn"], WRONG_OPTIONS, &["--rope-scaling", "--rope-factor", "--context"]);
+    refused(&["--rope-factor", "2"], WRONG_OPTIONS, &["--rope-factor", "--rope-scaling"]);
+}
+
+#[test]
 fn chunks_estimate_anew() {
     let workplace = workplace();
     let sparse = ["--attention", "a-shape", "--sink", "16", "--local", "64"];
@@ -125,6 +174,9 @@ fn contexts_are_stretched() {
     refused(&["--context", "100"], &["5017 tokens", "less than 100"]);
     refused(&["--context", "6000"], &["at most 4096", "found 6000", "--rope-scaling", "--rope-base"]);
     refused(&["--context", "6000", "--rope-scaling", "none"], &["at most 4096", "found 6000"]);
+    let refused = |arguments: &[&str], parts: &[&str]| {
+        workplace.misused(&[&["-f", "long.txt"], arguments].concat(), parts);
+    };
     refused(&["--context", "1"], &["--context", "at least 2", "found 1"]);
     refused(&["--rope-factor", "2"], &["--rope-factor", "--rope-scaling"]);
     refused(&["--rope-factor", "2", "--rope-scaling", "none"], &["--rope-factor", "--rope-scaling"]);
