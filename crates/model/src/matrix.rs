@@ -111,6 +111,17 @@ impl Matrix {
         self.bytes.as_slice().len()
     }
 
+    /// Reads a byte of every page, so that a matrix in a mapped file is in memory, as far as there is room, before anyone waits for
+    /// it.
+    pub fn preload(&self) {
+        /// No system has smaller ones.
+        const PAGE: usize = 4096;
+        let bytes = self.bytes.as_slice();
+        let sum =
+            bytes.iter().step_by(PAGE).chain(bytes.last()).fold(0u8, |sum, byte| sum.wrapping_add(*byte));
+        std::hint::black_box(sum);
+    }
+
     /// Products with rows of `f32`: `[rows, columns]` to `[rows, outputs]`.
     ///
     /// # Errors

@@ -61,6 +61,17 @@ pub struct Projection {
 }
 
 impl ModelWeights {
+    /// All matrices, in the order in which a forward pass reads them; the output's is the embedding's where the model ties them.
+    ///
+    /// To have mapped weights in memory before a clock starts, [`Matrix::preload`] them all.
+    pub fn matrices(&self) -> impl Iterator<Item = &Matrix> {
+        let layers = self.layers.iter().flat_map(|layer| {
+            [&layer.query, &layer.key, &layer.value, &layer.output, &layer.gate, &layer.up, &layer.down]
+        });
+        let layers = layers.map(|projection| &projection.matrix);
+        std::iter::once(&self.embedding).chain(layers).chain(std::iter::once(&self.output))
+    }
+
     /// Whether every tensor has the shape that the configuration asks for.
     pub(crate) fn check(&self, config: &ModelConfig) -> Result<()> {
         let (hidden, intermediate) = (config.hidden, config.intermediate);
@@ -115,5 +126,23 @@ fn check_vector(what: &str, vector: Option<&Vec<f32>>, len: usize) -> Result<()>
             Err(Error::shape(what, format!("[{len}]"), format!("[{}]", vector.len())))
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::source::ModelFiles;
+    use std::path::Path;
+
+    #[test]
+    fn matrices_are_all_of_them() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../golden/gguf/llama2.gguf");
+        let files = ModelFiles::open(path).unwrap();
+        let (_, weights) = files.load().unwrap();
+        assert_eq!(weights.matrices().count(), 2 + 7 * weights.layers.len());
+        let bytes: usize = weights.matrices().map(|matrix| matrix.byte_len()).sum();
+        // the rest are norms
+        assert!(bytes as u64 > files.weight_bytes() * 9 / 10, "{bytes}");
+        weights.matrices().for_each(|matrix| matrix.preload());
     }
 }

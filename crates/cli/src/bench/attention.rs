@@ -4,6 +4,7 @@ use super::inputs::{Inputs, Sizes};
 use super::options::{Compute, Dtype, check_repeats, median};
 use super::table;
 use crate::interrupt::Interrupt;
+use crate::usage::checked;
 use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -156,7 +157,7 @@ impl Options {
         }
     }
 
-    fn generated(&self, tokens: usize) -> Result<Inputs> {
+    fn sizes(&self, tokens: usize) -> Result<Sizes> {
         ensure!(tokens > 0, "--tokens: expected at least 1, found 0");
         ensure!(
             self.heads > 0 && self.kv_heads > 0 && self.heads.is_multiple_of(self.kv_heads),
@@ -178,6 +179,11 @@ impl Options {
             element_type: self.dtype.into(),
         };
         sizes.check()?;
+        Ok(sizes)
+    }
+
+    fn generated(&self, tokens: usize) -> Result<Inputs> {
+        let sizes = checked(self.sizes(tokens))?;
         Ok(match self.structure {
             Structure::Planted => Inputs::planted(sizes, self.seed),
             Structure::Noise => Inputs::noise(sizes, self.seed),

@@ -4,6 +4,7 @@ use super::inputs::{Inputs, Sizes};
 use super::options::{Compute, Dtype, check_repeats, median};
 use super::table::{duration, new_table};
 use crate::interrupt::Interrupt;
+use crate::usage::checked;
 use anyhow::Result;
 use clap::Args;
 use minference_attention::{AttentionBackend, ElementType, SparseIndex, TensorViewMut};
@@ -50,7 +51,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
             head_dim: options.head_dim,
             element_type,
         };
-        sizes.check()?;
+        checked(sizes.check())?;
         let generated = Inputs::noise(sizes, 1);
         let inputs = generated.view()?;
         let bytes = 2 * tokens * options.kv_heads * options.head_dim * element_type.bytes();

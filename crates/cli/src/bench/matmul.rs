@@ -4,6 +4,7 @@
 use super::options::{Compute, Matmul, check_repeats, median};
 use super::table::{duration, new_table};
 use crate::interrupt::Interrupt;
+use crate::usage::checked;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use minference_attention::{ElementType, synthetic};
@@ -49,9 +50,14 @@ pub(crate) struct Options {
     repeats: usize,
 }
 
+fn check_rows(rows: &[usize]) -> Result<()> {
+    ensure!(rows.iter().all(|&rows| rows > 0), "--rows: expected at least 1, found 0");
+    Ok(())
+}
+
 pub(super) fn run(options: &Options) -> Result<()> {
     check_repeats(options.repeats)?;
-    ensure!(options.rows.iter().all(|&rows| rows > 0), "--rows: expected at least 1, found 0");
+    checked(check_rows(&options.rows))?;
     let interrupt = Interrupt::listen()?;
     let compute = options.compute.compute(options.matmul)?;
     // The multiply-adds of attention in f32 are those of matrix products.

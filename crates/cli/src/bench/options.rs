@@ -1,6 +1,7 @@
 //! Choices that benchmarks share, as the command line spells them.
 
-use anyhow::{Context, Result, ensure};
+use crate::usage::{UsageError, checked};
+use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 use minference_attention::{Arithmetic, CpuBackend, ElementType, InstructionSet};
 use minference_model::{ComputeOptions, MatmulArithmetic};
@@ -100,13 +101,16 @@ impl Compute {
         if let Some(set) = options.instruction_set {
             builder = builder.instruction_set(set);
         }
-        builder.build().context("can't set up the CPU backend")
+        builder.build().map_err(refused)
     }
 
     /// What a model runs on.
     pub(crate) fn compute(&self, matmul: Matmul) -> Result<minference_model::Compute> {
         let options = ComputeOptions { matmul: matmul.matmul.into(), ..self.options() };
-        minference_model::Compute::new(options).context("can't set up the CPU")
+        minference_model::Compute::new(options).map_err(|error| match error {
+            minference_model::Error::Attention(error) => refused(error),
+            error => anyhow::Error::new(error).context(FAILED),
+        })
     }
 
     fn options(&self) -> ComputeOptions {
@@ -130,11 +134,24 @@ impl Compute {
     }
 }
 
+const FAILED: &str = "can't set up the CPU";
+
+/// Numbers and instruction sets were asked for by options; that threads can't start is nobody's fault.
+fn refused(error: minference_attention::Error) -> anyhow::Error {
+    use minference_attention::Error::{InstructionSet, Parameter};
+    let is_wrong_option = matches!(error, InstructionSet { .. } | Parameter { .. });
+    let error = anyhow::Error::new(error).context(FAILED);
+    if is_wrong_option { UsageError::from(error).into() } else { error }
+}
+
 /// Refuses a number of repeats that measures nothing, or never ends.
 pub(crate) fn check_repeats(repeats: usize) -> Result<()> {
     const MOST: usize = 1_000_000;
-    ensure!((1..=MOST).contains(&repeats), "--repeats: expected 1 to {MOST}, found {repeats}");
-    Ok(())
+    let check = || -> Result<()> {
+        ensure!((1..=MOST).contains(&repeats), "--repeats: expected 1 to {MOST}, found {repeats}");
+        Ok(())
+    };
+    checked(check())
 }
 
 /// Median of some numbers.

@@ -1,5 +1,6 @@
 //! [`Bar`]: the progress of fetching, as a bar, or as lines where nobody sees a bar.
 
+use crate::complain;
 use crate::interrupt::Interrupt;
 use indicatif::{DecimalBytes, ProgressBar, ProgressStyle};
 use minference_model::fetch::{Activity, FetchProgress, FetchStep};
@@ -36,7 +37,7 @@ impl Bar {
         self.bar.enable_steady_tick(Duration::from_millis(200));
         if self.bar.is_hidden() && step.activity != Activity::Checking {
             let size = step.total.map(|total| format!(" ({})", DecimalBytes(total))).unwrap_or_default();
-            eprintln!("{message}{size}");
+            complain(&format!("{message}{size}"));
         }
     }
 }

@@ -36,7 +36,8 @@ pub(crate) struct TimedAnswer {
     pub(crate) first_token: Duration,
     /// What reading the prompt computed.
     pub(crate) report: ForwardReport,
-    /// Peak memory of the process until the answer's end, in bytes.
+    /// Peak memory of the process until the answer's end, in bytes; from its beginning on if that was
+    /// [forgotten](super::fairness::forget_peak_memory) then.
     pub(crate) peak_memory: Option<u64>,
 }
 
@@ -52,11 +53,15 @@ impl TimedAnswer {
 pub(crate) fn answer(
     request: &Request<'_>,
     plan: NamedPlan,
-    mut on_text: impl FnMut(&str) -> io::Result<()>,
+    on_text: impl FnMut(&str) -> io::Result<()>,
 ) -> Result<TimedAnswer> {
     let (decoder, prompt) = (request.model.model.decoder(), request.prompt);
-    let bar =
-        Arc::new(PrefillBar::new(decoder.config().layers.len(), prompt.len(), request.interrupt.clone()));
+    let bar = Arc::new(PrefillBar::new(
+        decoder.config().layers.len(),
+        prompt.len(),
+        request.chunk,
+        request.interrupt.clone(),
+    ));
     let start = Instant::now();
     let options = SessionOptions {
         capacity: request.capacity,
@@ -70,17 +75,17 @@ pub(crate) fn answer(
     let prefill = start.elapsed();
     bar.finish();
     let forward = forward?;
-    let mut failure = None;
+    let mut receiver = Receiver { on_text, failure: None };
     let tokenizer = request.model.model.tokenizer();
     let answer = generate(&mut session, tokenizer, prompt, forward.logits, request.generation, |text| {
-        failure = on_text(text).err();
-        if failure.is_some() || request.interrupt.is_set() {
+        let has_failed = receiver.take(text);
+        if has_failed || request.interrupt.is_set() {
             ControlFlow::Break(())
         } else {
             ControlFlow::Continue(())
         }
     })?;
-    if let Some(error) = failure {
+    if let Some(error) = receiver.failure {
         return Err(error.into());
     }
     request.interrupt.check()?;
@@ -94,9 +99,45 @@ pub(crate) fn answer(
     })
 }
 
+/// Takes an answer's text until that fails once.
+struct Receiver<F> {
+    on_text: F,
+    failure: Option<io::Error>,
+}
+
+impl<F: FnMut(&str) -> io::Result<()>> Receiver<F> {
+    /// Whether this or an earlier text could not be taken. Later ones are not tried, since they would stand behind a gap.
+    fn take(&mut self, text: &str) -> bool {
+        if self.failure.is_none() {
+            self.failure = (self.on_text)(text).err();
+        }
+        self.failure.is_some()
+    }
+}
+
 /// Prints text to standard output at once. Nothing else goes there while an answer streams.
 pub(crate) fn print(text: &str) -> io::Result<()> {
     let mut output = io::stdout().lock();
     output.write_all(text.as_bytes())?;
     output.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_failure_is_kept_and_nothing_printed_behind_it() {
+        let mut taken = Vec::new();
+        let mut receiver = Receiver {
+            on_text: |text: &str| {
+                taken.push(text.to_string());
+                if text == "b" { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+            },
+            failure: None,
+        };
+        assert_eq!(["a", "b", "c"].map(|text| receiver.take(text)), [false, true, true]);
+        assert_eq!(receiver.failure.map(|error| error.kind()), Some(io::ErrorKind::StorageFull));
+        assert_eq!(taken, ["a", "b"]);
+    }
 }

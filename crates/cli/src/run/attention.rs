@@ -1,11 +1,12 @@
 //! Which pattern each head gets.
 
+use super::model::LoadedModel;
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use minference_attention::HeadPattern;
 use minference_attention::pattern::config::PatternConfig;
 use minference_model::{AttentionPlan, Model};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Kinds of attention, as the command line spells them.
@@ -21,7 +22,8 @@ pub(crate) enum AttentionKind {
     VerticalSlash,
     /// The best blocks of 64 keys for each block of 64 queries
     BlockSparse,
-    /// For each head what the file of --patterns says; without one, vertical-slash with its default budgets for all
+    /// For each head what a pattern file says, that of --patterns or else the model's own; without one, vertical-slash with its
+    /// default budgets for all
     Minference,
 }
 
@@ -46,7 +48,8 @@ pub(super) struct AttentionOptions {
     /// What the tokens of the prompt attend to; those of the answer attend to everything
     #[arg(long, value_enum, value_name = "KIND", default_value = "minference")]
     attention: AttentionKind,
-    /// Patterns of single heads, for minference: a file of ours, or one as the paper's authors published them
+    /// Patterns of single heads, for minference: a file of ours, or one as the paper's authors published them [default: the
+    /// model's own, which is model.patterns.json beside model.gguf, and patterns.json in a folder]
     #[arg(long, value_name = "FILE")]
     patterns: Option<PathBuf>,
     /// Columns of vertical-slash [default: a 64th of the prompt, at most 1000]
@@ -72,6 +75,42 @@ pub(super) struct AttentionOptions {
     chunk: Option<usize>,
 }
 
+/// A pattern file that was read.
+pub(super) struct PatternFile {
+    path: PathBuf,
+    patterns: PatternConfig,
+}
+
+impl PatternFile {
+    fn read(path: &Path) -> Result<Self> {
+        let patterns = PatternConfig::read(path).context("can't use this pattern file")?;
+        Ok(Self { path: path.to_path_buf(), patterns })
+    }
+
+    /// The plan for a model, if the file is for one of its shape.
+    fn plan(self, model: &Model, name: String) -> Result<NamedPlan> {
+        let config = model.decoder().config();
+        self.patterns
+            .check_model(config.layers.len(), config.heads)
+            .with_context(|| format!("can't use the pattern file {}", self.path.display()))?;
+        let plan = AttentionPlan::PerHead(Arc::new(self.patterns));
+        Ok(NamedPlan { kind: AttentionKind::Minference, pattern: name, plan })
+    }
+}
+
+/// Where a model has its own patterns: beside `model.gguf` in `model.patterns.json`, in a folder in `patterns.json`.
+pub(super) fn own_patterns(model: &Path) -> Option<PathBuf> {
+    let path = if model.is_dir() {
+        model.join("patterns.json")
+    } else {
+        let mut name = model.file_stem()?.to_os_string();
+        name.push(".patterns.json");
+        model.with_file_name(name)
+    };
+    // a file that can't be read is told when it is read
+    path.try_exists().unwrap_or(true).then_some(path)
+}
+
 /// A plan, and what people call it.
 pub(crate) struct NamedPlan {
     pub(crate) kind: AttentionKind,
@@ -87,10 +126,14 @@ impl NamedPlan {
         Self { kind: AttentionKind::Dense, pattern, plan: AttentionPlan::Dense }
     }
 
-    /// What a model without a pattern file gets, for a prompt of some tokens.
-    pub(crate) fn default_for(tokens: usize) -> Self {
+    /// What a model gets for a prompt of some tokens: what its own pattern file says, or else the default.
+    pub(crate) fn minference(model: &LoadedModel, tokens: usize) -> Result<Self> {
+        if let Some(path) = &model.own_patterns {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            return PatternFile::read(path)?.plan(&model.model, name);
+        }
         let pattern = HeadPattern::default_for(tokens).to_string();
-        Self { kind: AttentionKind::Minference, pattern, plan: AttentionPlan::Default }
+        Ok(Self { kind: AttentionKind::Minference, pattern, plan: AttentionPlan::Default })
     }
 }
 
@@ -126,23 +169,29 @@ impl AttentionOptions {
         Ok(())
     }
 
+    /// The file of `--patterns`, read before a model is fetched.
+    pub(super) fn patterns(&self) -> Result<Option<PatternFile>> {
+        self.patterns.as_deref().map(PatternFile::read).transpose()
+    }
+
     /// The plan for a model and a prompt of some tokens.
-    pub(super) fn plan(&self, model: &Model, tokens: usize) -> Result<NamedPlan> {
+    pub(super) fn plan(
+        &self,
+        model: &LoadedModel,
+        tokens: usize,
+        patterns: Option<PatternFile>,
+    ) -> Result<NamedPlan> {
         let pattern = match self.attention {
             AttentionKind::Dense => return Ok(NamedPlan::dense()),
-            AttentionKind::Minference => match &self.patterns {
-                None => return Ok(NamedPlan::default_for(tokens)),
-                Some(path) => {
-                    let config = model.decoder().config();
-                    let patterns = PatternConfig::read_for_model(path, config.layers.len(), config.heads)
-                        .context("can't use this pattern file")?;
-                    return Ok(NamedPlan {
-                        kind: self.attention,
-                        pattern: path.display().to_string(),
-                        plan: AttentionPlan::PerHead(Arc::new(patterns)),
-                    });
-                }
-            },
+            AttentionKind::Minference => {
+                return match patterns {
+                    None => NamedPlan::minference(model, tokens),
+                    Some(file) => {
+                        let name = file.path.display().to_string();
+                        file.plan(&model.model, name)
+                    }
+                };
+            }
             AttentionKind::AShape => {
                 let (sink, local) = (self.sink.unwrap_or(1024), self.local.unwrap_or(4096));
                 HeadPattern::AShape { sink, local }
@@ -166,6 +215,22 @@ impl AttentionOptions {
                 slash: self.slash.unwrap_or(slash),
             },
             other => other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_models_own_patterns_lie_beside_it_or_in_its_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let model = folder.path().join("SmolLM2.Q4_1.gguf");
+        assert_eq!(own_patterns(&model), None);
+        for (model, file) in [(&*model, "SmolLM2.Q4_1.patterns.json"), (folder.path(), "patterns.json")] {
+            std::fs::write(folder.path().join(file), "").unwrap();
+            assert_eq!(own_patterns(model), Some(folder.path().join(file)));
         }
     }
 }

@@ -17,9 +17,9 @@ impl Comparison<'_> {
         self.dense.map(|dense| dense.first_token.as_secs_f64() / self.answer.first_token.as_secs_f64())
     }
 
-    /// Whether the answers are the same, token by token.
+    /// Whether the answers read the same. (The last token of one that ends at a stop string may differ behind it.)
     pub(crate) fn answers_agree(&self) -> Option<bool> {
-        self.dense.map(|dense| dense.answer.tokens == self.answer.answer.tokens)
+        self.dense.map(|dense| dense.answer.text == self.answer.answer.text)
     }
 
     /// The stable fields, and some more that may change.
@@ -67,5 +67,43 @@ fn finish(finish: &Finish) -> &'static str {
         Finish::MaxTokens => "max-tokens",
         Finish::ContextFull => "context",
         Finish::Interrupted => "interrupted",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::NamedPlan;
+    use minference_model::decoder::ForwardReport;
+    use minference_model::generate::Answer;
+    use minference_model::text_stream::StreamEnd;
+    use std::time::Duration;
+
+    fn answer(text: &str, tokens: &[u32]) -> TimedAnswer {
+        TimedAnswer {
+            plan: NamedPlan::dense(),
+            prompt_tokens: 1,
+            answer: Answer {
+                text: text.into(),
+                tokens: tokens.into(),
+                finish: Finish::Stop(StreamEnd::StopString("\n".into())),
+                first_token: Duration::ZERO,
+                decoded: (0, Duration::ZERO),
+            },
+            first_token: Duration::from_secs(1),
+            report: ForwardReport::default(),
+            peak_memory: None,
+        }
+    }
+
+    #[test]
+    fn answers_agree_when_they_read_the_same() {
+        let one = answer("yes", &[1, 2]);
+        let agree =
+            |dense: &TimedAnswer| Comparison { model: "m", answer: &one, dense: Some(dense) }.answers_agree();
+        // the same text up to the stop string, whatever else stands in the token that holds it
+        assert_eq!(agree(&answer("yes", &[1, 3])), Some(true));
+        assert_eq!(agree(&answer("no", &[1, 2])), Some(false));
+        assert_eq!(Comparison { model: "m", answer: &one, dense: None }.answers_agree(), None);
     }
 }

@@ -14,7 +14,7 @@ pub(super) struct AnswerOptions {
     #[arg(long, short = 'n', value_name = "TOKENS", default_value_t = 256)]
     max_tokens: usize,
     /// End the answer before this text; may be given several times
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     stop: Vec<String>,
     /// How freely tokens are drawn: 0 takes the likeliest, 1 draws them as likely as the model finds them
     #[arg(long, short, value_name = "NUMBER", default_value_t = 0.0)]
@@ -22,18 +22,18 @@ pub(super) struct AnswerOptions {
     /// Draw only from so many of the likeliest tokens [default: all]
     #[arg(long, value_name = "TOKENS")]
     sample_top_k: Option<usize>,
-    /// Draw only from the likeliest tokens that have this share of the probability together
-    #[arg(long, value_name = "SHARE", default_value_t = 1.0)]
-    top_p: f32,
-    /// Draw only from tokens that are at least this share as likely as the likeliest
-    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
-    min_p: f32,
+    /// Draw only from the likeliest tokens that have this share of the probability together [default: 1]
+    #[arg(long, value_name = "SHARE")]
+    top_p: Option<f32>,
+    /// Draw only from tokens that are at least this share as likely as the likeliest [default: 0]
+    #[arg(long, value_name = "SHARE")]
+    min_p: Option<f32>,
     /// Make tokens less likely that were there before, in the prompt or the answer; 1 is no penalty
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
     repetition_penalty: f32,
-    /// Where the random numbers start: the same seed draws the same answer
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
+    /// Where the random numbers start: the same seed draws the same answer [default: 0]
+    #[arg(long)]
+    seed: Option<u64>,
 }
 
 impl AnswerOptions {
@@ -48,11 +48,11 @@ impl AnswerOptions {
         let sampling = SamplingOptions {
             temperature: self.temperature,
             top_k: self.sample_top_k,
-            top_p: self.top_p,
-            min_p: self.min_p,
+            top_p: self.top_p.unwrap_or(1.0),
+            min_p: self.min_p.unwrap_or(0.0),
             repetition_penalty: self.repetition_penalty,
             repetition_window: None,
-            seed: self.seed,
+            seed: self.seed.unwrap_or(0),
         };
         match sampling.validate() {
             Ok(()) => {}
@@ -61,7 +61,27 @@ impl AnswerOptions {
             }
             Err(other) => return Err(other.into()),
         }
+        self.check_effect()?;
         Ok(GenerationOptions { max_tokens: self.max_tokens, stops: self.stop.clone(), sampling })
+    }
+}
+
+impl AnswerOptions {
+    /// Refuses what says how to draw, where nothing is drawn.
+    fn check_effect(&self) -> Result<()> {
+        let options = [
+            ("--sample-top-k", self.sample_top_k.is_some()),
+            ("--top-p", self.top_p.is_some()),
+            ("--min-p", self.min_p.is_some()),
+            ("--seed", self.seed.is_some()),
+        ];
+        match options.iter().find(|(_, is_given)| *is_given && self.temperature == 0.0) {
+            Some((option, _)) => bail!(
+                "{option}: expected a --temperature above 0 beside it, found 0, at which the likeliest token is taken \
+                 and nothing is drawn"
+            ),
+            None => Ok(()),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Which model, and how far it may read.
 
+use super::attention::own_patterns;
 use super::rope::RopeOptions;
 use crate::bench::options::Dtype;
 use crate::interrupt::Interrupt;
@@ -9,6 +10,7 @@ use clap::Args;
 use minference_model::fetch::ModelReference;
 use minference_model::memory::MemoryForecast;
 use minference_model::{Model, ModelFiles};
+use std::path::PathBuf;
 
 /// Which model, and its context.
 #[derive(Debug, Args)]
@@ -32,6 +34,8 @@ pub(crate) struct LoadedModel {
     pub(crate) dtype: Dtype,
     /// Tokens, prompt and answer together.
     pub(crate) context: usize,
+    /// Its own pattern file, if it has one.
+    pub(super) own_patterns: Option<PathBuf>,
     weight_bytes: u64,
 }
 
@@ -43,7 +47,13 @@ impl ModelOptions {
 
     /// Refuses what no model can have, before one is fetched.
     pub(super) fn check(&self) -> Result<()> {
-        self.rope.check()
+        self.rope.check()?;
+        // No context reaches beyond a model without end: what is wrong even there is wrong for every model.
+        ensure!(
+            self.rope.rope(usize::MAX).is_ok(),
+            "--rope-scaling: expected --rope-factor or a larger --context beside it, found neither"
+        );
+        Ok(())
     }
 
     /// Finds the model, fetches it if need be, and reads it.
@@ -61,6 +71,7 @@ impl ModelOptions {
             model,
             dtype: self.dtype,
             context,
+            own_patterns: own_patterns(&path),
             weight_bytes: files.weight_bytes(),
         })
     }

@@ -12,13 +12,13 @@ use std::path::{Path, PathBuf};
 #[command(next_help_heading = "Prompt")]
 pub(super) struct PromptOptions {
     /// Text of the prompt; it stands after the files, such as a question about them
-    #[arg(long, short, value_name = "TEXT")]
+    #[arg(long, short, value_name = "TEXT", allow_hyphen_values = true)]
     prompt: Option<String>,
     /// A file of UTF-8 text, - for standard input; may be given several times
     #[arg(long, short = 'f', value_name = "FILE")]
     prompt_file: Vec<PathBuf>,
     /// Instructions before the prompt, for models with a chat template
-    #[arg(long, value_name = "TEXT", conflicts_with = "raw")]
+    #[arg(long, value_name = "TEXT", conflicts_with = "raw", allow_hyphen_values = true)]
     system: Option<String>,
     /// Ask through the model's chat template [default where the model has one]
     #[arg(long, conflicts_with = "raw")]
@@ -45,12 +45,18 @@ pub(crate) struct PromptText {
 }
 
 impl PromptOptions {
-    /// Reads all parts, files first.
-    pub(super) fn read(&self) -> Result<PromptText> {
+    /// Refuses what is no prompt, before anything is read.
+    pub(super) fn check(&self) -> Result<()> {
         ensure!(
             self.prompt.is_some() || !self.prompt_file.is_empty(),
             "no prompt: give --prompt TEXT or --prompt-file FILE, or pipe a text into --prompt-file -"
         );
+        ensure!(self.prompt.as_deref() != Some(""), "--prompt: expected a text, found an empty one");
+        Ok(())
+    }
+
+    /// Reads all parts, files first.
+    pub(super) fn read(&self) -> Result<PromptText> {
         let mut parts = Vec::new();
         for path in &self.prompt_file {
             parts.push(if path.as_os_str() == "-" {
@@ -63,7 +69,6 @@ impl PromptOptions {
             });
         }
         if let Some(prompt) = &self.prompt {
-            ensure!(!prompt.is_empty(), "--prompt: expected a text, found an empty one");
             parts.push(prompt.clone());
         }
         let form = match (self.chat, self.raw) {

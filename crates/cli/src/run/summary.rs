@@ -7,7 +7,7 @@ use crate::bench::table::duration;
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, LineStyle, Table};
 use minference_model::decoder::LayerSummary;
-use minference_model::generate::Finish;
+use minference_model::generate::{Answer, Finish};
 use std::io::{self, Write};
 
 /// Layers whose shares stand in one line.
@@ -22,21 +22,25 @@ pub(crate) fn print_summary(out: &mut impl Write, comparison: &Comparison<'_>) -
     if answer.plan.kind != AttentionKind::Dense {
         print_layers(out, &answer.report.layers)?;
     }
-    match answer.answer.finish {
-        Finish::MaxTokens => {
-            let tokens = answer.answer.tokens.len();
-            writeln!(out, "The answer was cut after {tokens} tokens; --max-tokens allows more.")?;
-        }
-        Finish::ContextFull => {
-            writeln!(out, "The answer was cut where the context was full; --context stretches it.")?;
-        }
-        Finish::Stop(_) | Finish::Interrupted => {}
-    }
     if let (Some(speedup), Some(agree)) = (comparison.speedup(), comparison.answers_agree()) {
         let agree = if agree { "the answers agree" } else { "the answers differ" };
         writeln!(out, "The first token came {speedup:.2} times as fast as with dense attention; {agree}.")?;
     }
     Ok(())
+}
+
+/// Says how to get the rest of an answer that was cut, to those who have such options.
+pub(super) fn print_what_was_cut(out: &mut impl Write, answer: &Answer) -> io::Result<()> {
+    match answer.finish {
+        Finish::MaxTokens => {
+            let tokens = answer.tokens.len();
+            writeln!(out, "The answer was cut after {tokens} tokens; --max-tokens allows more.")
+        }
+        Finish::ContextFull => {
+            writeln!(out, "The answer was cut where the context was full; --context stretches it.")
+        }
+        Finish::Stop(_) | Finish::Interrupted => Ok(()),
+    }
 }
 
 /// A column for each answer.

@@ -67,6 +67,7 @@ fn compare_answers_again_densely() {
     let outcome = workplace.run(&[&sparse[..], &["--compare"]].concat()).succeeds();
     assert_eq!(outcome.stdout.trim_end(), object["answer"], "one answer on standard output");
     contains(&outcome.stderr, &["a-shape", "dense", "times as fast", "by layer"]);
+    assert_eq!(outcome.stderr.matches("GiB").count(), 2, "peak memory of each");
     let agrees = object["answers_agree"] == true;
     contains(&outcome.stderr, &[if agrees { "the answers agree" } else { "the answers differ" }]);
     assert_eq!(outcome.stderr.contains("with dense attention: "), !agrees);
@@ -102,7 +103,19 @@ fn chats_go_through_the_template() {
     assert_eq!(plain.json(&["-p", "Hi"])["prompt_tokens"], "Hi".len());
     plain.refused(&["-p", "Hi", "--chat"], &["no chat template", "--raw"]);
     plain.refused(&["-p", "Hi", "--system", "Be kind."], &["no chat template", "--raw"]);
-    plain.refused(&["-p", "Hi", "--raw", "--chat"], &["--raw", "--chat"]);
+    plain.misused(&["-p", "Hi", "--raw", "--chat"], &["--raw", "--chat"]);
+}
+
+/// A question may begin with a dash, as an item of a list does.
+#[test]
+fn texts_may_begin_with_a_dash() {
+    let workplace = Workplace::new();
+    let tokens = |arguments: &[&str]| workplace.json(arguments)["prompt_tokens"].clone();
+    assert_eq!(tokens(&["--raw", "-p", "- one"]), "- one".len());
+    assert_eq!(tokens(&["--raw", "--prompt", "--two"]), "--two".len());
+    assert_eq!(tokens(&["-p", "Hi", "--system", "-kind"]), "[system]-kind[user]Hi[assistant]".len());
+    let stopped = workplace.json(&["-p", "Hi", "--stop", "---", "--stop", "-f"]);
+    assert!(!stopped["answer"].as_str().unwrap().contains("-f"));
 }
 
 #[test]
@@ -138,6 +151,8 @@ fn a_seed_draws_the_same_answer() {
     let filters =
         ["--sample-top-k", "20", "--top-p", "0.9", "--min-p", "0.01", "--repetition-penalty", "1.2"];
     assert_eq!(draw("7", &filters), draw("7", &filters));
+    // a penalty needs no draw
+    workplace.json(&["-p", "Hello", "--repetition-penalty", "1.2"]);
     // whoever draws from one token is greedy
     let greedy = workplace.json(&["-p", "Hello", "--max-tokens", "30"])["answer"].clone();
     assert_eq!(draw("7", &["--sample-top-k", "1"]), greedy);

@@ -3,7 +3,7 @@
 #![cfg(target_os = "linux")]
 
 use super::tiny_model::TinyModel;
-use super::{Workplace, long_text};
+use super::{WRONG_OPTIONS, Workplace, contains, long_text};
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
@@ -11,9 +11,13 @@ use std::time::{Duration, Instant};
 
 /// A program that is long at work: the context is as long as a test may want.
 fn start(workplace: &Workplace, arguments: &[&str]) -> Child {
+    start_with(workplace, &[&["--attention", "dense"], arguments].concat())
+}
+
+fn start_with(workplace: &Workplace, arguments: &[&str]) -> Child {
     Command::new(assert_cmd::cargo::cargo_bin!("minference"))
         .current_dir(workplace.path())
-        .args(["run", "--model", "model.gguf", "--threads", "2", "--attention", "dense"])
+        .args(["run", "--model", "model.gguf", "--threads", "2"])
         .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -90,6 +94,48 @@ fn ctrl_c_stops_an_answer_of_which_nothing_is_shown() {
     assert_eq!(stopped(child), "");
 }
 
+/// What was waited for is not thrown away with the dense answer that nobody wants to wait for.
+#[test]
+fn ctrl_c_in_the_dense_answer_keeps_the_sparse_one() {
+    const SPARSE: [&str; 10] = [
+        "--prompt-file",
+        "long.txt",
+        "--max-tokens",
+        "1",
+        "--attention",
+        "a-shape",
+        "--sink",
+        "16",
+        "--local",
+        "64",
+    ];
+    let workplace = workplace();
+    workplace.write("long.txt", long_text(400_000));
+    let begin = Instant::now();
+    let mut child = start_with(&workplace, &[&SPARSE[..], &["--compare"]].concat());
+    let mut answer = [0; 2];
+    child.stdout.as_mut().unwrap().read_exact(&mut answer).unwrap();
+    let sparse_time = begin.elapsed();
+    assert!(answer[0].is_ascii_graphic() && answer[1] == b'\n', "{answer:?}");
+    std::thread::sleep(Duration::from_millis(300));
+    interrupt(&child);
+    let output = child.wait_with_output().unwrap();
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(130), "{message}");
+    contains(&message, &["a-shape (sink 16, local 64)", "time to first token", "attention computed"]);
+    assert!(message.ends_with("stopped\n") && !message.contains("times as fast"), "{message}");
+
+    // nothing says when the first of two silent answers is there; dense attention takes many times as long
+    let child = start_with(&workplace, &[&SPARSE[..], &["--compare", "--json"]].concat());
+    std::thread::sleep(2 * sparse_time + Duration::from_secs(1));
+    interrupt(&child);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    let object: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(object["attention"], "a-shape");
+    assert!(object.get("dense").is_none() && object.get("speedup").is_none());
+}
+
 #[test]
 fn ctrl_c_ends_the_wait_for_standard_input() {
     let workplace = workplace();
@@ -116,7 +162,7 @@ fn a_closed_pipe_is_no_error() {
 #[test]
 fn a_closed_standard_error_is_no_panic() {
     let workplace = workplace();
-    for (arguments, code) in [(&["--prompt", "Hi", "--max-tokens", "3"][..], 0), (&[], 1)] {
+    for (arguments, code) in [(&["--prompt", "Hi", "--max-tokens", "3"][..], 0), (&[], WRONG_OPTIONS)] {
         let mut child = start(&workplace, arguments);
         drop((child.stderr.take(), child.stdin.take()));
         assert_eq!(child.wait().unwrap().code(), Some(code));

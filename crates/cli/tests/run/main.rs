@@ -13,6 +13,10 @@ use std::path::Path;
 use tempfile::TempDir;
 use tiny_model::TinyModel;
 
+/// Exit status.
+const ERROR: i32 = 1;
+const WRONG_OPTIONS: i32 = 2;
+
 /// A folder with a model, and room for prompts.
 struct Workplace(TempDir);
 
@@ -67,7 +71,12 @@ impl Workplace {
 
     /// Expects an error that holds all of `parts`, and nothing on standard output.
     fn refused(&self, arguments: &[&str], parts: &[&str]) {
-        self.run(arguments).is_refused(parts);
+        self.run(arguments).is_refused(ERROR, parts);
+    }
+
+    /// The same for options that are wrong whatever the model.
+    fn misused(&self, arguments: &[&str], parts: &[&str]) {
+        self.run(arguments).is_refused(WRONG_OPTIONS, parts);
     }
 }
 
@@ -81,9 +90,9 @@ impl Outcome {
         serde_json::from_str(&self.succeeds().stdout).unwrap()
     }
 
-    fn is_refused(&self, parts: &[&str]) {
+    fn is_refused(&self, expected: i32, parts: &[&str]) {
         let Self { code, stdout, stderr } = self;
-        assert!(matches!(code, Some(1 | 2)) && stdout.is_empty(), "{code:?}, {stdout:?}, {stderr}");
+        assert!(*code == Some(expected) && stdout.is_empty(), "{code:?}, {stdout:?}, {stderr}");
         contains(stderr, parts);
     }
 }

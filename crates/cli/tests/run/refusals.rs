@@ -1,13 +1,13 @@
 //! What can't work is said before anything is computed: what was expected, what was found, what to do.
 
 use super::tiny_model::TinyModel;
-use super::{Workplace, outcome};
+use super::{ERROR, WRONG_OPTIONS, Workplace, outcome};
 
 #[test]
 fn prompts() {
     let workplace = Workplace::new();
-    workplace.refused(&[], &["no prompt", "--prompt TEXT", "--prompt-file FILE"]);
-    workplace.refused(&["-p", ""], &["--prompt", "expected a text"]);
+    workplace.misused(&[], &["no prompt", "--prompt TEXT", "--prompt-file FILE"]);
+    workplace.misused(&["-p", ""], &["--prompt", "expected a text"]);
     workplace.write("empty.txt", "");
     workplace.refused(&["-f", "empty.txt", "-p", "Hi"], &["empty.txt", "found nothing"]);
     workplace.refused(&["-f", "-"], &["standard input", "found nothing"]);
@@ -20,14 +20,15 @@ fn prompts() {
 #[test]
 fn models() {
     let workplace = Workplace::new();
-    let refused = |model: &[&str], parts: &[&str]| {
+    let run = |model: &[&str]| {
         let arguments = [&["run", "--prompt", "Hi"], model].concat();
-        outcome(&mut workplace.minference(&arguments)).is_refused(parts);
+        outcome(&mut workplace.minference(&arguments))
     };
-    refused(&[], &["--model"]);
+    let refused = |model: &[&str], parts: &[&str]| run(model).is_refused(ERROR, parts);
+    run(&[]).is_refused(WRONG_OPTIONS, &["--model"]);
     refused(&["--model", "smollm9"], &["smollm9", "demo", "hf:owner/name"]);
     refused(&["--model", "missing.gguf"], &["missing.gguf", "no such file"]);
-    refused(&["--model", "hf:Qwen"], &["hf:owner/name"]);
+    run(&["--model", "hf:Qwen"]).is_refused(WRONG_OPTIONS, &["hf:owner/name"]);
 
     let bytes = TinyModel::default().gguf();
     workplace.write("half.gguf", &bytes[..bytes.len() / 2]);
@@ -46,7 +47,7 @@ fn models() {
 fn numbers() {
     let workplace = Workplace::new();
     let refused = |arguments: &[&str], parts: &[&str]| {
-        workplace.refused(&[&["-p", "Hi"], arguments].concat(), parts);
+        workplace.misused(&[&["-p", "Hi"], arguments].concat(), parts);
     };
     refused(&["--max-tokens", "0"], &["--max-tokens", "at least 1", "found 0"]);
     refused(&["--temperature", "NaN"], &["--temperature", "positive", "found NaN"]);
@@ -59,7 +60,13 @@ fn numbers() {
     refused(&["--seed", "x"], &["--seed", "x"]);
     refused(&["--dtype", "f8"], &["f8", "bf16"]);
     let threads = ["run", "--model", "model.gguf", "-p", "Hi", "--threads", "0"];
-    outcome(&mut workplace.minference(&threads)).is_refused(&["threads", "at least 1", "found 0"]);
+    outcome(&mut workplace.minference(&threads))
+        .is_refused(WRONG_OPTIONS, &["threads", "at least 1", "found 0"]);
+    // what says how to draw, where nothing is drawn
+    for draw in [&["--sample-top-k", "5"][..], &["--top-p", "0.9"], &["--min-p", "0.1"], &["--seed", "7"]] {
+        refused(draw, &[draw[0], "--temperature above 0"]);
+        refused(&[draw, &["--temperature", "0"]].concat(), &[draw[0], "--temperature above 0"]);
+    }
 }
 
 #[test]

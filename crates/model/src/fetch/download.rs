@@ -51,20 +51,13 @@ impl Retries {
 }
 
 impl Download<'_> {
-    /// Where the bytes are until all are there.
-    fn partial_path(&self) -> PathBuf {
-        let mut name = self.target.file_name().unwrap_or_default().to_os_string();
-        name.push(".partial");
-        self.target.with_file_name(name)
-    }
-
     pub(super) fn run(
         &self,
         client: &Client,
         mut retries: Retries,
         progress: &dyn FetchProgress,
     ) -> Result<()> {
-        let mut partial = Partial::open(self.partial_path(), self.expected, progress)?;
+        let mut partial = Partial::open(partial_path(self.target), self.expected, progress)?;
         while partial.bytes() < self.expected.bytes {
             check(progress)?;
             let before = partial.bytes();
@@ -175,6 +168,13 @@ impl Download<'_> {
             }
         }
     }
+}
+
+/// Where the bytes of a file are until all are there.
+pub(super) fn partial_path(target: &Path) -> PathBuf {
+    let mut name = target.file_name().unwrap_or_default().to_os_string();
+    name.push(".partial");
+    target.with_file_name(name)
 }
 
 enum Accepted {

@@ -133,6 +133,17 @@ pub enum FetchError {
         /// What was found.
         found: String,
     },
+    /// A file in the cache that was right once.
+    #[error("{}: expected {expected}, found {found}: the file is damaged; remove it, and `minference pull` fetches it again",
+        path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The hash that is its name.
+        expected: String,
+        /// Its hash.
+        found: String,
+    },
     /// The disk is full, or would be.
     #[error("no space for {}{}{}: free some, or set {} to a folder on another disk", path.display(),
         needed.map(|bytes| format!(", {bytes} bytes are needed")).unwrap_or_default(),

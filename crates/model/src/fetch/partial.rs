@@ -19,6 +19,9 @@ impl<'a> Partial<'a> {
     /// Opens what an earlier attempt left, or begins anew. What is there is hashed, so that the end needs no second reading.
     pub(super) fn open(path: PathBuf, expected: &'a Expected, progress: &dyn FetchProgress) -> Result<Self> {
         create_parent(&path)?;
+        // before anything is written: a file that can't be finished is not begun
+        let kept = std::fs::metadata(&path).map_or(0, |found| found.len());
+        require_space(&path, expected.bytes.saturating_sub(kept))?;
         let failed = |source| FetchError::io(&path, source, Some(expected.bytes));
         let file = OpenOptions::new().create(true).append(true).open(&path).map_err(failed)?;
         let left = file.metadata().map_err(failed)?.len();
@@ -28,7 +31,6 @@ impl<'a> Partial<'a> {
         } else if left > 0 {
             hash_file(&partial.path, &mut partial.hasher, progress)?;
         }
-        require_space(&partial.path, expected.bytes - partial.bytes)?;
         Ok(partial)
     }
 

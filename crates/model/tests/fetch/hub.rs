@@ -57,6 +57,8 @@ fn a_folder_holds_what_a_model_needs_and_no_more() {
         ("config.json", b"{}"),
         ("tokenizer.json", b"{\"x\": 1}"),
         ("chat_template.jinja", b"{{ x }}"),
+        ("special_tokens_map.json", b"{}"),
+        ("vocab.json", b"no"),
         ("model.safetensors.index.json", index),
         ("model-00001.safetensors", &content(400_000)),
         ("model-00002.safetensors", &content(300_001)),
@@ -77,6 +79,7 @@ fn a_folder_holds_what_a_model_needs_and_no_more() {
                 "model-00001.safetensors",
                 "model-00002.safetensors",
                 "model.safetensors.index.json",
+                "special_tokens_map.json",
                 "tokenizer.json"
             ]
         );
@@ -207,6 +210,33 @@ fn a_content_that_was_written_half_is_fetched_again() {
     fs::write(&blob, &bytes[..1000]).unwrap();
     assert_eq!(fetch(&settings, GGUF).unwrap(), path);
     assert_eq!(fs::read(path).unwrap(), bytes);
+}
+
+/// The size alone does not tell; the name in the cache is the hash.
+#[test]
+fn a_damaged_content_is_found_out() {
+    let config: &[u8] = b"{\"x\": 1}";
+    let files: &[(&str, &[u8])] =
+        &[("config.json", config), ("tokenizer.json", b"{}"), ("model.safetensors", &content(500_000))];
+    let folder = tempdir().unwrap();
+    // small files lie in git itself, under its own kind of hash
+    let server = Server::start(files, Behaviour::default());
+    let path = fetch(&settings(folder.path(), &server.endpoint), "hf:owner/name").unwrap();
+    for (name, bytes) in files {
+        let file = path.join(name);
+        assert_eq!(minference_model::fetch::verify(&file, &()).unwrap(), sha256(bytes));
+        let mut damaged = bytes.to_vec();
+        damaged[1] ^= 1;
+        fs::write(&file, damaged).unwrap();
+        let error = minference_model::fetch::verify(&file, &()).unwrap_err();
+        assert!(matches!(error, FetchError::Damaged { .. }), "{error}");
+        let blob = fs::canonicalize(&file).unwrap();
+        assert!(error.to_string().contains(blob.to_str().unwrap()) == cfg!(unix), "{error}");
+    }
+    // other files are named as people like
+    let file = folder.path().join(sha256(b"x"));
+    fs::write(&file, "y").unwrap();
+    assert_eq!(minference_model::fetch::verify(&file, &()).unwrap(), sha256(b"y"));
 }
 
 #[test]

