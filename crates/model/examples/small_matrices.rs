@@ -22,13 +22,11 @@ fn main() -> Result<()> {
                 length => vec![length, 5 * length],
             };
             for columns in columns {
-                for outputs in [1, 7, 95, 97] {
+                for outputs in [1, 7, 48, 97] {
                     // a byte that makes a small positive scale, whatever the format
                     let bytes = vec![0x2c; format.row_bytes(columns).unwrap_or(0) * outputs];
                     let matrix = Matrix::new(outputs, columns, format, WeightBytes::owned(bytes))?;
-                    // a run of tokens is 512 of them: one more once, since it takes long under a checker
-                    let many = if columns == 8 { &[513][..] } else { &[] };
-                    for rows in [1, 3, 8, 9, 16, 33].iter().chain(many).copied() {
+                    for rows in [1, 3, 8, 9, 16, 33] {
                         let inputs = synthetic::normal(rows * columns, 1);
                         sum += matrix.multiply(&compute, &inputs)?.iter().map(|x| f64::from(*x)).sum::<f64>();
                     }

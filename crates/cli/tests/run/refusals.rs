@@ -73,8 +73,7 @@ fn numbers() {
 fn memory() {
     let workplace = Workplace::new();
     let far = "1000000000000000";
-    let arguments =
-        ["-p", "Hi", "--max-tokens", far, "--context", far, "--rope-scaling", "linear", "--rope-factor", "2"];
+    let arguments = ["-p", "Hi", "--max-tokens", far, "--context", far, "--rope-scaling", "linear"];
     let parts = ["not enough memory", "GiB", "bytes are needed", "are there", "--max-tokens", "--chunk"];
     workplace.refused(&arguments, &parts);
     let most = usize::MAX.to_string();
