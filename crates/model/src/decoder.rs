@@ -31,7 +31,7 @@ use rayon::prelude::*;
 use std::sync::Arc;
 
 /// Rows that projections and the MLP take at once: enough to hide the widening of weights, few enough for the buffers.
-const CHUNK: usize = 1024;
+pub(crate) const CHUNK: usize = 1024;
 /// Rows from which threads share work on rows; a decoding step is not worth their wake-up.
 const PARALLEL_ROWS: usize = 16;
 

@@ -1,6 +1,7 @@
 //! How much memory a prompt will take, told before anything is loaded; and how much was taken.
 
 use crate::config::ModelConfig;
+use crate::decoder::CHUNK;
 use crate::error::{Error, Result};
 use crate::kv_cache::KvCache;
 use minference_attention::ElementType;
@@ -8,8 +9,6 @@ use std::fmt;
 
 /// What there is whatever the prompt: code, vocabulary, threads, tiles.
 const FIXED: u64 = 1 << 27;
-/// Rows of a chunk in the decoder.
-const CHUNK: u64 = 1024;
 
 /// The memory that a session takes at its peak, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,9 +77,13 @@ fn working(config: &ModelConfig, at_once: u64, keys: u64) -> u64 {
     let heads = (config.heads + 2 * config.kv_heads) as u64 * head_dim;
     // gate, up, and inputs of the products as they are and packed
     let row = F32 * (3 * intermediate.max(hidden) + 2 * hidden + heads);
-    [at_once.saturating_mul(rotations), keys.saturating_mul(head), at_once.min(CHUNK).saturating_mul(row)]
-        .iter()
-        .fold(FIXED, |sum, x| sum.saturating_add(*x))
+    [
+        at_once.saturating_mul(rotations),
+        keys.saturating_mul(head),
+        at_once.min(CHUNK as u64).saturating_mul(row),
+    ]
+    .iter()
+    .fold(FIXED, |sum, x| sum.saturating_add(*x))
 }
 
 impl fmt::Display for MemoryForecast {

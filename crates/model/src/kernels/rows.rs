@@ -3,6 +3,9 @@
 use super::MulAdd;
 use crate::config::Activation;
 
+/// 1.5 * 2^23: adding it rounds to a whole number, which the lowest bits of the sum then hold.
+pub(super) const ROUND: f32 = 12_582_912.0;
+
 /// `out = row * factor * weight`: the end of a norm.
 #[inline(always)]
 pub(super) fn scale(row: &[f32], weight: &[f32], factor: f32, out: &mut [f32]) {
@@ -50,8 +53,6 @@ fn exp<M: MulAdd>(x: f32) -> f32 {
     // x = n ln 2 + r with |r| <= ln 2 / 2; ln 2 in two parts, so that r is exact
     const LN2_HIGH: f32 = 0.693_359_4;
     const LN2_LOW: f32 = -2.121_944_4e-4;
-    // adding 1.5 * 2^23 rounds to a whole number, which the lowest bits of the sum then hold
-    const ROUND: f32 = 12_582_912.0;
     let x = x.clamp(-87.0, 87.0);
     let shifted = M::mul_add(x, std::f32::consts::LOG2_E, ROUND);
     let n = shifted - ROUND;

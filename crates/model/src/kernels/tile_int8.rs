@@ -7,6 +7,7 @@
 // SAFETY: one contract for the unsafe functions here: the machine has the vectors' instruction set. Lengths are checked.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
+use super::rows::ROUND;
 use super::vector::{ByteProducts, Vector};
 
 /// Columns that share a scale.
@@ -35,8 +36,6 @@ fn quantise(numbers: &[f32], most: f32) -> Quantised {
     let largest = f32::from_bits(largest);
     // Subnormal magnitudes, whose inverse may be infinite, are 0 here.
     let inverse = if largest >= f32::MIN_POSITIVE * 1024.0 { most / largest } else { 0.0 };
-    // adding 1.5 * 2^23 rounds to a whole number, which the lowest bits of the sum then hold
-    const ROUND: f32 = 12_582_912.0;
     let quants = group.map(|x| ((x * inverse + ROUND).to_bits() as u8).cast_signed());
     Quantised { quants, scale: largest / most }
 }
