@@ -37,7 +37,8 @@ def cut(options, text, tokens, extra):
 
 def llama(options, tokens):
     command = [options.llama_bench, "-m", options.model, "-p", str(tokens), "-n", "0", "-t", str(options.threads)]
-    command += ["-ub", "512", "-r", "1", "-o", "json"]
+    # A warm-up reads the whole prompt once more, which for a long one is many minutes and changes nothing.
+    command += ["-ub", "512", "-r", "1", "-o", "json", *(["--no-warmup"] if tokens > 10_000 else [])]
     result = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout)
     return result[0]["avg_ns"] / 1e9
 
@@ -67,17 +68,23 @@ def main():
     for length in map(int, options.lengths.split(",")):
         prompt = cut(options, text, length, extra)
         times, shares, tokens = {}, {}, length
+
+        def measured(name, seconds):
+            times.setdefault(name, []).append(seconds)
+            # what is measured is told at once: a peer may take an hour, or fail
+            print(f"  {name}: {seconds:.2f} s", file=sys.stderr, flush=True)
+
         for _ in range(options.repeats):
             for method in options.methods.split(","):
                 result = ours(options, prompt, method, extra)
-                times.setdefault(f"minference, {method}", []).append(result["time_to_first_token_s"])
+                measured(f"minference, {method}", result["time_to_first_token_s"])
                 shares[f"minference, {method}"] = result["computed_share"]
                 tokens = result["prompt_tokens"]
             if options.llama_bench:
-                times.setdefault("llama.cpp", []).append(llama(options, tokens))
+                measured("llama.cpp", llama(options, tokens))
             if options.openvino:
                 for mode in ["dense", "XATTENTION"]:
-                    times.setdefault(f"OpenVINO GenAI, {mode}", []).append(openvino(options, tokens, mode))
+                    measured(f"OpenVINO GenAI, {mode}", openvino(options, tokens, mode))
         for name, values in times.items():
             share = f", computed share {shares[name]:.1%}" if name in shares else ""
             print(f"{tokens} tokens, {name}: {statistics.median(values):.2f} s{share}", flush=True)
