@@ -70,6 +70,7 @@
 //! | [`pattern`] | head patterns, their online estimates, and pattern files |
 //! | [`index`], [`layout`] | what a head attends to, and what that means for a block of queries |
 //! | [`layer`] | the call for a whole layer, and the rule that keeps it from ever being slower than dense |
+//! | [`search`] | which pattern a head should get, found offline |
 //! | [`backend`], [`cpu`] | what a device must offer, and the CPU's kernels |
 //! | [`view`], [`inputs`] | borrowed tensors |
 //! | [`reference`](mod@reference), [`conformance`] | the oracle, and the battery that every backend must pass |
@@ -86,6 +87,7 @@ pub mod layer;
 pub mod layout;
 pub mod pattern;
 pub mod reference;
+pub mod search;
 pub mod synthetic;
 pub mod view;
 

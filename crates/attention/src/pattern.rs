@@ -27,10 +27,15 @@
 pub mod a_shape;
 pub mod block_sparse;
 pub mod config;
+mod native_format;
+mod notation;
 mod original_format;
+pub mod provenance;
 mod top;
 pub mod tri_shape;
 pub mod vertical_slash;
+
+pub use notation::Notation;
 
 use crate::backend::AttentionBackend;
 use crate::error::Result;

@@ -1,7 +1,9 @@
 //! Pattern files: the published ones, ours, and wrong ones.
 
 use minference_attention::HeadPattern;
+use minference_attention::pattern::Notation;
 use minference_attention::pattern::config::{FileFormat, HeadEntry, PatternConfig};
+use minference_attention::pattern::provenance::{CalibrationSample, Fit, Provenance, Trial};
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
 
@@ -71,15 +73,43 @@ fn pattern() -> impl Strategy<Value = HeadPattern> {
     ]
 }
 
+fn trial() -> impl Strategy<Value = Trial> {
+    let fit = prop::sample::select(vec![Fit::Close, Fit::Nearest, Fit::AtLeast, Fit::AtMost]);
+    (pattern(), 0.0f64..10.0, 0.0f64..1.0, fit).prop_map(|(pattern, error, share, fit)| Trial {
+        pattern,
+        error,
+        share,
+        fit,
+    })
+}
+
+fn provenance() -> Provenance {
+    let sample = |source: &str| CalibrationSample { source: source.into(), tokens: 9, hash: "0".repeat(16) };
+    Provenance {
+        program: "minference 0.1.0".into(),
+        model: "a \"model\"\nin two lines".into(),
+        fingerprint: "0123456789abcdef".into(),
+        objective: "same pairs".into(),
+        element_type: "f16".into(),
+        calibration: vec![sample("key-values"), sample("book.txt")],
+        errors_from: 2500,
+    }
+}
+
 proptest! {
     #[test]
     fn every_pattern_survives_the_native_format(
         layers in prop::collection::vec(
-            prop::collection::vec((pattern(), prop::option::of(-1e9f64..1e9)), 3), 1..5),
+            prop::collection::vec(
+                (pattern(), prop::option::of(-1e9f64..1e9), prop::collection::vec(trial(), 0..3)), 3), 1..5),
+        is_found in any::<bool>(),
     ) {
-        let entry = |(pattern, score)| HeadEntry { pattern, score };
+        let entry = |(pattern, score, trials)| HeadEntry { pattern, score, trials };
         let layers = layers.into_iter().map(|heads| heads.into_iter().map(entry).collect()).collect();
-        let config = PatternConfig::new(layers).unwrap();
+        let mut config = PatternConfig::new(layers).unwrap();
+        if is_found {
+            config = config.with_provenance(provenance());
+        }
         prop_assert_eq!(PatternConfig::parse(&config.to_json(FileFormat::Native).unwrap()).unwrap(), config);
     }
 
@@ -125,6 +155,49 @@ fn wrong_files_are_refused_with_the_place() {
     refused(&native(r#"{"pattern": "star"}"#), &["vertical-slash", "star"]);
     refused(&native(r#"{"pattern": "a-shape", "sink": 4}"#), &["`local`", "null"]);
     refused(&native(r#"{"pattern": "block-sparse", "top_k": 4, "topk": 5}"#), &["`topk`"]);
+    refused(
+        r#"{"format": "minference-patterns", "version": 1, "searched": {}, "layers": [[]]}"#,
+        &["`searched`"],
+    );
+    let search =
+        r#"{"format": "minference-patterns", "version": 1, "search": {"model": "m"}, "layers": [[]]}"#;
+    refused(search, &["`search`", "missing field"]);
+    let trials = |trials: &str| native(&format!(r#"{{"pattern": "dense", "trials": {trials}}}"#));
+    refused(&trials("5"), &["layer 0, head 0", "a list of trials", "found 5"]);
+    refused(&trials(r#"[["zigzag:1", 0.1, 0.2, "close"]]"#), &["layer 0, head 0", "trials as", "zigzag"]);
+    refused(&trials(r#"[["dense", 0.1, 0.2, "exact"]]"#), &["trials as", "exact"]);
+    refused(&trials(r#"[["dense", 0.1, "close"]]"#), &["trials as"]);
+}
+
+#[test]
+fn a_file_has_a_line_for_each_head() {
+    let config = PatternConfig::uniform(HeadPattern::BlockSparse { top_k: 7 }, 2, 3).unwrap();
+    let text = config.with_provenance(provenance()).to_json(FileFormat::Native).unwrap();
+    assert_eq!(text.lines().filter(|line| line.contains("block-sparse")).count(), 6);
+}
+
+#[test]
+fn patterns_are_written_in_one_word() {
+    for text in
+        ["dense", "a-shape:1024,4096", "tri-shape:1,2,3", "vertical-slash:30,2048", "block-sparse:100"]
+    {
+        assert_eq!(text.parse::<Notation>().unwrap().to_string(), text);
+    }
+    for text in [
+        "",
+        "star",
+        "dense:",
+        "dense:1",
+        "a-shape",
+        "a-shape:1",
+        "a-shape:1,-2",
+        "block-sparse:1,2",
+        "a-shape:1,2,3",
+    ] {
+        let error = text.parse::<Notation>().unwrap_err().to_string();
+        assert!(error.contains("block-sparse:BLOCKS") && error.contains(&format!("{text:?}")), "{error}");
+    }
+    assert!("block-sparse:5000000000".parse::<Notation>().is_err());
 }
 
 #[test]
@@ -143,7 +216,8 @@ fn a_missing_file_is_named() {
 /// A config holds only what a file can hold, so that writing and reading it again gives it back.
 #[test]
 fn configs_that_no_file_can_hold_are_refused() {
-    let config = |pattern, score| PatternConfig::new(vec![vec![HeadEntry { pattern, score }]]);
+    let config =
+        |pattern, score| PatternConfig::new(vec![vec![HeadEntry { pattern, score, trials: vec![] }]]);
     let huge = HeadPattern::AShape { sink: 1, local: 1 << 40 };
     let error = config(huge, None).unwrap_err().to_string();
     assert!(error.contains("layer 0, head 0") && error.contains("1099511627776"), "{error}");

@@ -6,8 +6,10 @@
 mod bench;
 mod demo;
 mod interrupt;
+mod patterns;
 mod pull;
 mod run;
+mod search;
 mod usage;
 
 use clap::{Parser, Subcommand};
@@ -34,6 +36,14 @@ enum Command {
     /// The answer goes to standard output as it comes; progress and a summary of speed and computed share go to standard error.
     #[command(after_long_help = run::HELP)]
     Run(Box<run::Options>),
+    /// Find the pattern of each of a model's heads, once, so that answers come sooner and agree with dense attention
+    ///
+    /// Reads one or more calibration prompts, tries patterns in every head, and writes a pattern file that `minference run` finds by itself.
+    #[command(after_long_help = search::HELP)]
+    Search(Box<search::Options>),
+    /// Show, convert or check a pattern file
+    #[command(subcommand)]
+    Patterns(patterns::Command),
     /// Measure how fast things are on this machine
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -47,6 +57,8 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Demo(options) => demo::run(&options),
         Command::Run(options) => run::run(&options),
+        Command::Search(options) => search::run(&options),
+        Command::Patterns(command) => command.run(),
         Command::Bench(bench) => bench.run(),
         Command::Pull(options) => pull::run(&options),
     };

@@ -25,7 +25,7 @@ pub(crate) use answer::{Request, answer};
 pub(crate) use attention::NamedPlan;
 pub(crate) use comparison::Comparison;
 pub(crate) use fairness::{forget_peak_memory, preload};
-pub(crate) use model::ModelOptions;
+pub(crate) use model::{LoadedModel, ModelOptions, pattern_cache};
 pub(crate) use prompt::PromptText;
 pub(crate) use summary::print_summary;
 
@@ -65,8 +65,10 @@ Examples:
     minference run --model demo -f report.txt --patterns patterns.json
 
 Pattern files:
-  Beside model.gguf a file model.patterns.json, or patterns.json in a folder, says what each head of the
-  model does; --patterns names another. Without any, all heads get vertical-slash.
+  --patterns names one. Otherwise the model's own is used, which is the first of these that is there:
+  model.patterns.json beside model.gguf, or patterns.json in a folder; what `minference search` left in
+  the cache; a file that comes with this program, for a few small models. The summary says which. Without
+  any, all heads get vertical-slash with budgets that grow with the prompt.
 
 JSON:
   model, attention, prompt_tokens, answer, time_to_first_token_s, prefill_tokens_per_s,

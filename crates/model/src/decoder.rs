@@ -10,11 +10,15 @@
 //! | `mlp` | attention's output projection and the gated MLP, added to the residual stream |
 //! | `check` | what a pass relies on: configurations, and numbers that are finite |
 //! | `report` | what a pass computed and how long its parts took |
+//! | `steps` | a pass that stops within each layer, for search and inspection |
 
 mod attention;
 mod check;
 mod mlp;
 mod report;
+mod steps;
+
+pub(crate) use steps::LayerSteps;
 
 pub use report::{ForwardReport, LayerSummary, PhaseTimes};
 
@@ -28,6 +32,7 @@ use crate::rope::{Rotation, RotationTable};
 use crate::weights::ModelWeights;
 use minference_attention::Progress;
 use rayon::prelude::*;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Rows that projections and the MLP take at once: enough to hide the widening of weights, few enough for the buffers.
@@ -70,7 +75,9 @@ pub struct Forward {
 struct Pass<'a> {
     decoder: &'a Decoder,
     compute: &'a Compute,
-    request: &'a ForwardRequest<'a>,
+    progress: Option<Arc<dyn Progress>>,
+    /// Of this pass.
+    tokens: usize,
     /// One for each rope of the configuration.
     tables: Vec<RotationTable>,
     scratch: Scratch,
@@ -121,9 +128,7 @@ impl Decoder {
 
     fn check_request(&self, request: &ForwardRequest<'_>, cache: &KvCache) -> Result<()> {
         let tokens = request.tokens.len();
-        if tokens == 0 {
-            return Err(Error::Prompt { tokens, expected: "at least one".into() });
-        }
+        self.check_tokens(request.tokens)?;
         let room = cache.capacity().saturating_sub(cache.tokens());
         if tokens > room {
             let expected = format!("at most {room}, which the key-value cache has room for");
@@ -132,10 +137,6 @@ impl Decoder {
         if request.wanted == 0 || request.wanted > tokens {
             return Err(Error::shape("wanted logits", format!("1 to {tokens} tokens"), request.wanted));
         }
-        let vocabulary = self.config.vocabulary;
-        if let Some(id) = request.tokens.iter().find(|&&id| id as usize >= vocabulary) {
-            return Err(Error::shape("token id", format!("less than the vocabulary of {vocabulary}"), id));
-        }
         if request.rotations.len() != self.config.ropes.len() {
             let expected = format!("{}, one for each rope", self.config.ropes.len());
             return Err(Error::shape("rotations", expected, request.rotations.len()));
@@ -143,24 +144,36 @@ impl Decoder {
         Ok(())
     }
 
+    /// Refuses no tokens, and ids beyond the vocabulary.
+    fn check_tokens(&self, tokens: &[u32]) -> Result<()> {
+        if tokens.is_empty() {
+            return Err(Error::Prompt { tokens: 0, expected: "at least one".into() });
+        }
+        let vocabulary = self.config.vocabulary;
+        match tokens.iter().find(|&&id| id as usize >= vocabulary) {
+            Some(id) => {
+                Err(Error::shape("token id", format!("less than the vocabulary of {vocabulary}"), id))
+            }
+            None => Ok(()),
+        }
+    }
+
     fn run(&self, compute: &Compute, cache: &mut KvCache, request: &ForwardRequest<'_>) -> Result<Forward> {
         let tokens = request.tokens.len();
         let start = cache.tokens();
         let layers = self.config.layers.len();
-        let mut pass = Pass {
-            decoder: self,
-            compute,
-            request,
-            tables: request.rotations.iter().map(|rotation| rotation.table(start..start + tokens)).collect(),
-            scratch: Scratch::default(),
-            report: ForwardReport::default(),
-            done: 0,
-            total: 3 * (layers * tokens) as u64,
-        };
+        let positions = start..start + tokens;
+        let mut pass = Pass::new(self, compute, request.rotations, positions, request.progress.clone());
         let mut residual = self.embed(compute, request.tokens)?;
         for layer in 0..layers {
             let first = if layer + 1 == layers { tokens - request.wanted } else { 0 };
-            let attended = pass.attention(layer, cache.layer_mut(layer), &residual, first)?;
+            let layer_cache = cache.layer_mut(layer);
+            let queries = pass.project(layer, layer_cache, &residual, first)?;
+            let keys = layer_cache.keys.tokens();
+            let patterns = request.plan.patterns(layer, self.config.heads, keys)?;
+            let (attended, report) = pass.attend(layer, layer_cache, &queries, &patterns)?;
+            pass.report.layers.push((&report).into());
+            drop(queries);
             pass.add_attention_and_mlp(layer, &attended, first, &mut residual)?;
         }
         let logits = pass.logits(&residual[(tokens - request.wanted) * self.config.hidden..]);
@@ -182,7 +195,29 @@ impl Decoder {
     }
 }
 
-impl Pass<'_> {
+impl<'a> Pass<'a> {
+    /// Over the tokens at some positions.
+    fn new(
+        decoder: &'a Decoder,
+        compute: &'a Compute,
+        rotations: &[Rotation],
+        positions: Range<usize>,
+        progress: Option<Arc<dyn Progress>>,
+    ) -> Self {
+        let (tokens, layers) = (positions.len(), decoder.config.layers.len());
+        Self {
+            decoder,
+            compute,
+            progress,
+            tokens,
+            tables: rotations.iter().map(|rotation| rotation.table(positions.clone())).collect(),
+            scratch: Scratch::default(),
+            report: ForwardReport::default(),
+            done: 0,
+            total: 3 * (layers * tokens) as u64,
+        }
+    }
+
     /// Logits of residual rows.
     fn logits(&mut self, residual: &[f32]) -> Vec<f32> {
         let (weights, config) = (&self.decoder.weights, &self.decoder.config);
@@ -211,7 +246,7 @@ impl Pass<'_> {
     /// Reports that units of work are done; an error if it is time to stop.
     fn advance(&mut self, units: usize) -> Result<()> {
         self.done += units as u64;
-        if let Some(progress) = &self.request.progress {
+        if let Some(progress) = &self.progress {
             progress.advance(self.done, self.total);
             if progress.cancelled() {
                 return Err(minference_attention::Error::Cancelled.into());

@@ -15,6 +15,7 @@
 //! # Ok::<(), String>(())
 //! ```
 
+mod key_values;
 mod log;
 mod prose;
 
@@ -56,7 +57,7 @@ pub struct Haystack {
     pub fact: String,
     /// What to ask, after the text.
     pub question: String,
-    /// The answer: a number that stands nowhere else in the text.
+    /// The answer: a number, or a value, that stands nowhere else in the text.
     pub answer: String,
     /// Tokens of the text, as the caller counts them.
     pub tokens: usize,
@@ -76,39 +77,90 @@ impl Haystack {
         let facts = facts(options, &mut random);
         let (place, answer) = (facts[0].place, facts[0].code.clone());
 
-        let mut filler = Vec::new();
-        let mut is_trimmed = false;
-        loop {
-            let (text, fact) = write(style, &filler, &facts);
-            let tokens = count_tokens(&text)?;
-            let line = (tokens / (filler.len() + facts.len())).max(1);
-            if tokens > options.tokens && !filler.is_empty() {
-                // what is too much goes
-                let surplus = (tokens - options.tokens) / line;
-                filler.truncate(filler.len() - surplus.clamp(1, filler.len()));
-                is_trimmed = true;
-                continue;
-            }
-            let missing = options.tokens.saturating_sub(tokens) / line;
-            // lines that count as nothing must not fill for ever
-            if is_trimmed || missing == 0 || filler.len() >= options.tokens {
-                let question = format!("What is the access code of the {place} office?");
-                return Ok(Self { text, fact, question, answer, tokens });
-            }
-            // the first lines say how long lines are
-            let missing = if filler.is_empty() { missing.min(SAMPLE) } else { missing };
-            filler.extend((0..missing).map(|_| style.filler(&mut random)));
-        }
+        let text = |filler: &[String]| write(style, filler, &facts);
+        let (filler, tokens) = fill(
+            options.tokens,
+            facts.len(),
+            || style.filler(&mut random),
+            |filler| count_tokens(&text(filler).0),
+        )?;
+        let (text, fact) = text(&filler);
+        let question = format!("What is the access code of the {place} office?");
+        Ok(Self { text, fact, question, answer, tokens })
+    }
+
+    /// A JSON object of random keys and values, and a question about the value in its middle, give or take a sixth. As the question belongs
+    /// to the task, all of it has at most `tokens` tokens, and no more than about an entry less.
+    ///
+    /// # Errors
+    /// Those of `count_tokens`.
+    pub fn key_values<E>(
+        tokens: usize,
+        seed: u64,
+        count_tokens: impl Fn(&str) -> Result<usize, E>,
+    ) -> Result<Self, E> {
+        let mut random = Random::new(seed);
+        let [key, value] = [0; 2].map(|_| key_values::identifier(&mut random));
+        let depth = (random.below(1000) as f64 / 1000.0 + 1.0) / 3.0;
+        let (fact, question) = (key_values::entry(&key, &value), key_values::question(&key));
+        let text = |filler: &[String]| {
+            let mut entries = filler.to_vec();
+            entries.insert((depth * filler.len() as f64) as usize, fact.clone());
+            key_values::text(&entries)
+        };
+        let mut entry = || {
+            let [key, value] = [0; 2].map(|_| key_values::identifier(&mut random));
+            key_values::entry(&key, &value)
+        };
+        let count = |filler: &[String]| count_tokens(&prompt(&text(filler), &question));
+        let (filler, tokens) = fill(tokens, 1, &mut entry, count)?;
+        Ok(Self { text: text(&filler), fact, question, answer: value, tokens })
     }
 
     /// What a model is asked: the text, and then the question.
     pub fn prompt(&self) -> String {
-        format!("{}\n{}", self.text, self.question)
+        prompt(&self.text, &self.question)
     }
 
-    /// Whether a model's reply holds the answer, as a number of its own.
+    /// Whether a model's reply holds the answer, as a number or a word of its own.
     pub fn is_answered_by(&self, reply: &str) -> bool {
-        reply.split(|letter: char| !letter.is_ascii_digit()).any(|number| number == self.answer)
+        reply
+            .split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-')
+            .any(|word| word == self.answer)
+    }
+}
+
+fn prompt(text: &str, question: &str) -> String {
+    format!("{text}\n{question}")
+}
+
+/// As many lines of filler as fit beside `others`, and the tokens of all. Few texts are counted.
+fn fill<E>(
+    limit: usize,
+    others: usize,
+    mut line: impl FnMut() -> String,
+    count_tokens: impl Fn(&[String]) -> Result<usize, E>,
+) -> Result<(Vec<String>, usize), E> {
+    let mut filler = Vec::new();
+    let mut is_trimmed = false;
+    loop {
+        let tokens = count_tokens(&filler)?;
+        let line_tokens = (tokens / (filler.len() + others)).max(1);
+        if tokens > limit && !filler.is_empty() {
+            // what is too much goes
+            let surplus = (tokens - limit) / line_tokens;
+            filler.truncate(filler.len() - surplus.clamp(1, filler.len()));
+            is_trimmed = true;
+            continue;
+        }
+        let missing = limit.saturating_sub(tokens) / line_tokens;
+        // lines that count as nothing must not fill for ever
+        if is_trimmed || missing == 0 || filler.len() >= limit {
+            return Ok((filler, tokens));
+        }
+        // the first lines say how long lines are
+        let missing = if filler.is_empty() { missing.min(SAMPLE) } else { missing };
+        filler.extend((0..missing).map(|_| line()));
     }
 }
 
@@ -232,6 +284,27 @@ mod tests {
             assert_eq!(one, make(style, 500, 0.5, 2, 7));
             assert_ne!(one.text, make(style, 500, 0.5, 2, 8).text);
         }
+    }
+
+    #[test]
+    fn objects_of_keys_and_values_hold_the_one_that_is_asked_for() {
+        let count = |text: &str| Ok::<_, Infallible>(text.len() / 2);
+        for (tokens, seed) in [(200, 1), (5000, 2), (30_000, 3)] {
+            let made = Haystack::key_values(tokens, seed, count).unwrap();
+            assert!(made.tokens <= tokens && made.tokens + 60 > tokens, "{} of {tokens}", made.tokens);
+            assert_eq!(made.tokens, count(&made.prompt()).unwrap());
+            assert_eq!(made.text.matches(&made.answer).count(), 1);
+            assert!(made.fact.contains(&made.answer));
+            let object = &made.text[made.text.find('{').unwrap()..];
+            let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(object).unwrap();
+            let key = made.question.split('"').nth(1).unwrap();
+            assert_eq!(object[key], *made.answer);
+            assert!(object.len() * 41 > tokens - 100 && key.len() == 36);
+            assert!(made.is_answered_by(&format!("It is \"{}\".", made.answer)));
+            assert!(!made.is_answered_by(&made.answer[1..]) && !made.is_answered_by(key));
+            assert_ne!(made, Haystack::key_values(tokens, seed + 1, count).unwrap());
+        }
+        assert!(Haystack::key_values(0, 1, count).unwrap().text.contains('{'));
     }
 
     #[test]

@@ -29,13 +29,8 @@ impl KvCache {
     /// # Errors
     /// Out of memory, where the system does not even promise it.
     pub fn new(config: &ModelConfig, capacity: usize, element_type: ElementType) -> Result<Self> {
-        let shape = [config.kv_heads, config.head_dim];
-        let rows = || TokenRows::with_capacity("the key-value cache", capacity, shape, element_type);
-        let layers = config
-            .layers
-            .iter()
-            .map(|_| Ok(LayerCache { keys: rows()?, values: rows()? }))
-            .collect::<Result<_>>()?;
+        let layer = |_| LayerCache::new(config, capacity, element_type);
+        let layers = config.layers.iter().map(layer).collect::<Result<_>>()?;
         Ok(Self { layers, capacity, element_type })
     }
 
@@ -62,14 +57,26 @@ impl KvCache {
 
     /// Forgets all tokens from `tokens` on, in all layers, also in those that a failed forward pass left ahead.
     pub fn truncate(&mut self, tokens: usize) {
-        for layer in &mut self.layers {
-            layer.keys.truncate(tokens);
-            layer.values.truncate(tokens);
-        }
+        self.layers.iter_mut().for_each(|layer| layer.truncate(tokens));
     }
 
     pub(crate) fn layer_mut(&mut self, layer: usize) -> &mut LayerCache {
         &mut self.layers[layer]
+    }
+}
+
+impl LayerCache {
+    /// Empty, for up to `capacity` tokens.
+    pub(crate) fn new(config: &ModelConfig, capacity: usize, element_type: ElementType) -> Result<Self> {
+        let shape = [config.kv_heads, config.head_dim];
+        let rows = || TokenRows::with_capacity("the key-value cache", capacity, shape, element_type);
+        Ok(Self { keys: rows()?, values: rows()? })
+    }
+
+    /// Forgets all tokens from `tokens` on.
+    pub(crate) fn truncate(&mut self, tokens: usize) {
+        self.keys.truncate(tokens);
+        self.values.truncate(tokens);
     }
 }
 

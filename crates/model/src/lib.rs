@@ -11,7 +11,8 @@
 //! | [`config`], [`weights`], [`matrix`] | a model as the decoder wants it, whatever file it came from |
 //! | [`decoder`] | the one transformer that all families share |
 //! | [`session`], [`kv_cache`] | a prompt that was read, and going on from there |
-//! | [`attention_plan`] | which pattern each head gets |
+//! | [`attention_plan`], [`pattern_files`] | which pattern each head gets, and the file that says so |
+//! | [`pattern_search`] | finding the patterns of a model |
 //! | [`rope`] | positions of tokens, with every scaling that the families use |
 //! | [`tokenizer`], [`chat_template`] | text to tokens |
 //! | [`generate`], [`sampling`], [`text_stream`] | logits to tokens, and tokens to text |
@@ -35,6 +36,9 @@ pub mod kv_cache;
 pub mod matrix;
 pub mod memory;
 pub mod model;
+pub mod pattern_files;
+pub mod pattern_search;
+mod progress;
 pub mod rope;
 pub mod sampling;
 pub mod session;

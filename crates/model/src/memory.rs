@@ -44,6 +44,32 @@ impl MemoryForecast {
         }
     }
 
+    /// For a search of patterns on prompts of some lengths, which go through the layers together: of each the residual stream, and of one
+    /// layer queries, keys, values, the dense output and a trial's in `f32`.
+    pub fn for_search(
+        config: &ModelConfig,
+        weight_bytes: u64,
+        prompts: &[usize],
+        element_type: ElementType,
+    ) -> Self {
+        let tokens = prompts.iter().fold(0u64, |sum, tokens| sum.saturating_add(*tokens as u64));
+        let longest = prompts.iter().copied().max().unwrap_or(0) as u64;
+        let queries = (config.heads * config.head_dim) as u64;
+        let pair = 2 * (config.kv_heads * config.head_dim * element_type.bytes()) as u64;
+        let row = (config.hidden * size_of::<f32>()) as u64 + 2 * queries * element_type.bytes() as u64;
+        let output = queries * size_of::<f32>() as u64;
+        // an estimate of each head, and its index
+        let estimates = config.heads as u64 * 4 * size_of::<f32>() as u64;
+        Self {
+            weights: weight_bytes,
+            cache: tokens.saturating_mul(pair),
+            activations: tokens
+                .saturating_mul(row + estimates)
+                .saturating_add(longest.saturating_mul(output)),
+            working: working(config, longest, longest),
+        }
+    }
+
     /// All of it.
     pub fn total(&self) -> u64 {
         [self.cache, self.activations, self.working]
@@ -151,6 +177,17 @@ mod tests {
         let chunked =
             MemoryForecast::new(&test_config(), 0, (1_000_000, Some(1000)), 1_000_000, ElementType::F16);
         assert!(chunked.working < at(1_000_000) && chunked.working > 1_000_000 * 4 * (33 + 66));
+    }
+
+    #[test]
+    fn a_search_holds_one_layer_of_each_prompt() {
+        let of = |prompts: &[usize]| MemoryForecast::for_search(&test_config(), 7, prompts, ElementType::F16);
+        let (one, two) = (of(&[1000]), of(&[1000, 1000]));
+        assert_eq!((one.weights, one.cache), (7, 1000 * 2 * 2 * 16 * 2));
+        assert_eq!(two.cache, 2 * one.cache);
+        // the trial's output is there once
+        assert_eq!(two.activations, 2 * one.activations - 1000 * 4 * 16 * 4);
+        assert_eq!(two.working, one.working);
     }
 
     #[test]

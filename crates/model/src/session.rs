@@ -18,6 +18,7 @@ use crate::compute::Compute;
 use crate::decoder::{Decoder, Forward, ForwardReport, ForwardRequest};
 use crate::error::{Error, Result};
 use crate::kv_cache::KvCache;
+use crate::progress::Part;
 use crate::rope::Rotation;
 use minference_attention::{ElementType, Progress};
 use std::sync::Arc;
@@ -115,10 +116,9 @@ impl Session {
         let (mut report, mut logits) = (ForwardReport::default(), Vec::new());
         let size = options.chunk.unwrap_or(tokens.len());
         for (i, chunk) in tokens.chunks(size).enumerate() {
-            let progress = options.progress.clone().map(|whole| -> Arc<dyn Progress> {
-                let (before, units) = ((i * size) as u64, chunk.len() as u64);
-                Arc::new(ChunkProgress { whole, before, units, total: tokens.len() as u64 })
-            });
+            let (before, units) = ((i * size) as u64, chunk.len() as u64);
+            let part = |whole| Part::new(whole, before, units, tokens.len() as u64);
+            let progress = options.progress.clone().map(part);
             let forward = self.forward(chunk, 1, &options.plan, progress)?;
             report.add(&forward.report);
             logits = forward.logits;
@@ -152,25 +152,5 @@ impl Session {
     /// Forgets all tokens from `tokens` on.
     pub fn truncate(&mut self, tokens: usize) {
         self.cache.truncate(tokens);
-    }
-}
-
-/// One chunk's part of a prefill's progress, in millionths of tokens.
-struct ChunkProgress {
-    whole: Arc<dyn Progress>,
-    before: u64,
-    units: u64,
-    total: u64,
-}
-
-impl Progress for ChunkProgress {
-    fn advance(&self, done: u64, total: u64) {
-        const UNIT: f64 = 1e6;
-        let part = self.units as f64 * done as f64 / total.max(1) as f64;
-        self.whole.advance(((self.before as f64 + part) * UNIT) as u64, self.total * UNIT as u64);
-    }
-
-    fn cancelled(&self) -> bool {
-        self.whole.cancelled()
     }
 }

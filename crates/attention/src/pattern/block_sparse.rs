@@ -9,6 +9,13 @@ use crate::layout::{Geometry, own_blocks};
 use std::ops::Range;
 use std::sync::OnceLock;
 
+/// The scores of one head's key blocks: from them follows an index for any budget. Half the square of the number of blocks.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BlockScores {
+    geometry: Geometry,
+    rows: Vec<Vec<f32>>,
+}
+
 /// The `top_k` best key blocks of every query block, its own always among them; equal scores go to the lower block.
 ///
 /// # Errors
@@ -20,17 +27,50 @@ pub fn select(
     top_k: usize,
 ) -> Result<SparseIndex> {
     let geometry = inputs.geometry();
-    let rows: Vec<OnceLock<Vec<u32>>> = (0..geometry.query_blocks()).map(|_| OnceLock::new()).collect();
+    let rows = for_blocks(backend, inputs, head, |block, scores| choose(geometry, block, scores, top_k))?;
+    SparseIndex::blocks(&rows)
+}
+
+/// The scores of all blocks, for indices of several budgets.
+///
+/// # Errors
+/// As for [`AttentionBackend::pooled_block_scores`].
+pub fn estimate(
+    backend: &impl AttentionBackend,
+    inputs: &AttentionInputs<'_>,
+    head: usize,
+) -> Result<BlockScores> {
+    let rows = for_blocks(backend, inputs, head, |_, scores| scores.to_vec())?;
+    Ok(BlockScores { geometry: inputs.geometry(), rows })
+}
+
+/// As [`select`], from scores that were estimated before.
+///
+/// # Errors
+/// None in fact: the blocks are in order.
+pub fn index(scores: &BlockScores, top_k: usize) -> Result<SparseIndex> {
+    let rows = scores.rows.iter().enumerate();
+    let rows: Vec<_> = rows.map(|(block, row)| choose(scores.geometry, block, row, top_k)).collect();
+    SparseIndex::blocks(&rows)
+}
+
+/// Makes something of each query block's scores, in order.
+fn for_blocks<T: Send + Sync>(
+    backend: &impl AttentionBackend,
+    inputs: &AttentionInputs<'_>,
+    head: usize,
+    work: impl Fn(usize, &[f32]) -> T + Sync,
+) -> Result<Vec<T>> {
+    let rows: Vec<OnceLock<T>> = (0..inputs.geometry().query_blocks()).map(|_| OnceLock::new()).collect();
     backend.pooled_block_scores(inputs, head, &|query_block, scores| {
-        let row = choose(geometry, query_block, scores, top_k);
+        let row = work(query_block, scores);
         rows[query_block].get_or_init(|| row);
     })?;
-    let rows: Option<Vec<Vec<u32>>> = rows.into_iter().map(OnceLock::into_inner).collect();
-    let rows = rows.ok_or(Error::Index {
+    let rows: Option<Vec<T>> = rows.into_iter().map(OnceLock::into_inner).collect();
+    rows.ok_or(Error::Index {
         expected: "scores of every query block from the backend",
         found: "some blocks without".into(),
-    })?;
-    SparseIndex::blocks(&rows)
+    })
 }
 
 /// Key blocks that a query block may attend to at all, and its own among them.

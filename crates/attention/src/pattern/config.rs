@@ -19,22 +19,20 @@
 //! # Ok::<(), minference_attention::Error>(())
 //! ```
 
-use super::{HeadPattern, original_format};
+use super::provenance::{Provenance, Trial};
+use super::{HeadPattern, native_format, original_format};
 use crate::error::{Error, Result};
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use std::path::Path;
 
-/// The file format's name in native files.
-const FORMAT: &str = "minference-patterns";
-/// The version of the native format that is written, and the latest that is read.
-const VERSION: u64 = 1;
 /// The largest budget of a file.
 const MAX_BUDGET: usize = u32::MAX as usize;
 
 /// How a pattern file is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum FileFormat {
-    /// Ours: an object with `format`, `version` and `layers`, a list of lists of heads with named budgets.
+    /// Ours: an object with `format`, `version` and `layers`, a list of lists of heads with named budgets; and, where a search wrote it,
+    /// `search` and each head's `trials`.
     #[default]
     Native,
     /// The published one: a list of layers, each a map from head index to `[type, first, second, score]`. It knows
@@ -43,17 +41,20 @@ pub enum FileFormat {
 }
 
 /// One head's entry.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct HeadEntry {
     /// The pattern.
     pub pattern: HeadPattern,
-    /// What the search that found it scored it, if the file says.
+    /// What the search that found it scored it, if the file says: in files of ours the error of its output, in published ones another
+    /// measure.
     pub score: Option<f64>,
+    /// What the search tried, in its order; empty where the file doesn't say.
+    pub trials: Vec<Trial>,
 }
 
 impl From<HeadPattern> for HeadEntry {
     fn from(pattern: HeadPattern) -> Self {
-        Self { pattern, score: None }
+        Self { pattern, score: None, trials: Vec::new() }
     }
 }
 
@@ -61,6 +62,7 @@ impl From<HeadPattern> for HeadEntry {
 #[derive(Debug, Clone, PartialEq)]
 pub struct PatternConfig {
     layers: Vec<Vec<HeadEntry>>,
+    provenance: Option<Provenance>,
 }
 
 /// An error at a place in a file whose path the caller adds.
@@ -92,7 +94,7 @@ pub(super) fn budget(value: &Value, place: &str, name: &str) -> Result<usize> {
 impl PatternConfig {
     /// # Errors
     /// [`Error::PatternFile`] for no layers, layers with different numbers of heads or none, and what no file can hold: budgets
-    /// beyond 32 bits, scores that are not finite.
+    /// beyond 32 bits, scores, errors and shares that are not finite.
     pub fn new(layers: Vec<Vec<HeadEntry>>) -> Result<Self> {
         let heads = layers.first().map_or(0, Vec::len);
         if heads == 0 {
@@ -108,15 +110,19 @@ impl PatternConfig {
             }
             for (head, entry) in entries.iter().enumerate() {
                 let place = || format!("layer {layer}, head {head}");
-                if let Some(budget) = entry.pattern.budgets().into_iter().find(|&x| x > MAX_BUDGET) {
+                let mut patterns =
+                    std::iter::once(entry.pattern).chain(entry.trials.iter().map(|t| t.pattern));
+                if let Some(budget) = patterns.find_map(|p| p.budgets().into_iter().find(|&x| x > MAX_BUDGET))
+                {
                     return Err(wrong(place(), format!("budgets up to {MAX_BUDGET}"), budget.to_string()));
                 }
-                if let Some(score) = entry.score.filter(|score| !score.is_finite()) {
-                    return Err(wrong(place(), "a finite score", score.to_string()));
+                let numbers = entry.trials.iter().flat_map(|trial| [trial.error, trial.share]);
+                if let Some(number) = entry.score.into_iter().chain(numbers).find(|x| !x.is_finite()) {
+                    return Err(wrong(place(), "finite scores, errors and shares", number.to_string()));
                 }
             }
         }
-        Ok(Self { layers })
+        Ok(Self { layers, provenance: None })
     }
 
     /// The same pattern for every head.
@@ -125,6 +131,17 @@ impl PatternConfig {
     /// [`Error::PatternFile`] for no layers or no heads.
     pub fn uniform(pattern: HeadPattern, layers: usize, heads: usize) -> Result<Self> {
         Self::new(vec![vec![pattern.into(); heads]; layers])
+    }
+
+    /// The same patterns, saying how they were found.
+    #[must_use]
+    pub fn with_provenance(self, provenance: Provenance) -> Self {
+        Self { provenance: Some(provenance), ..self }
+    }
+
+    /// How they were found, where a search of ours found them.
+    pub fn provenance(&self) -> Option<&Provenance> {
+        self.provenance.as_ref()
     }
 
     /// Number of layers.
@@ -150,8 +167,8 @@ impl PatternConfig {
     ///
     /// # Errors
     /// [`Error::PatternFile`] where there is no such head.
-    pub fn head(&self, layer: usize, head: usize) -> Result<HeadEntry> {
-        self.layer(layer)?.get(head).copied().ok_or_else(|| {
+    pub fn head(&self, layer: usize, head: usize) -> Result<&HeadEntry> {
+        self.layer(layer)?.get(head).ok_or_else(|| {
             let place = format!("layer {layer}, head {head}");
             wrong(place, format!("one of {} heads", self.heads()), "none such")
         })
@@ -193,13 +210,20 @@ impl PatternConfig {
         Ok(config)
     }
 
-    /// Writes a file.
+    /// Writes a file: first under another name, so that a file that was there is replaced as a whole or not at all.
     ///
     /// # Errors
     /// [`Error::PatternFileIo`] where it can't be written; otherwise as for [`to_json`](Self::to_json).
     pub fn write(&self, path: &Path, format: FileFormat) -> Result<()> {
         let text = self.to_json(format).map_err(|error| error.in_pattern_file(path))?;
-        std::fs::write(path, text).map_err(|source| Error::PatternFileIo { path: path.to_owned(), source })
+        let mut unfinished = path.as_os_str().to_owned();
+        unfinished.push(format!(".{}", std::process::id()));
+        let unfinished = Path::new(&unfinished);
+        std::fs::write(unfinished, text).and_then(|()| std::fs::rename(unfinished, path)).map_err(|source| {
+            // what is left of it helps nobody
+            let _ = std::fs::remove_file(unfinished);
+            Error::PatternFileIo { path: path.to_owned(), source }
+        })
     }
 
     /// Parses either format.
@@ -211,7 +235,10 @@ impl PatternConfig {
             .map_err(|e| wrong(format!("line {}, column {}", e.line(), e.column()), "JSON", e.to_string()))?;
         match &value {
             Value::Array(layers) => Self::new(original_format::parse(layers)?),
-            Value::Object(fields) => Self::new(parse_native(fields)?),
+            Value::Object(fields) => {
+                let (provenance, layers) = native_format::parse(fields)?;
+                Ok(Self { provenance, ..Self::new(layers)? })
+            }
             other => {
                 Err(wrong("top level", "an object (ours) or a list of layers (the original)", brief(other)))
             }
@@ -223,15 +250,10 @@ impl PatternConfig {
     /// # Errors
     /// [`Error::PatternFile`] for a pattern that the original's format can't express.
     pub fn to_json(&self, format: FileFormat) -> Result<String> {
-        let value = match format {
-            FileFormat::Native => {
-                let layers: Vec<Value> =
-                    self.layers.iter().map(|heads| heads.iter().map(native_head).collect()).collect();
-                json!({ "format": FORMAT, "version": VERSION, "layers": layers })
-            }
-            FileFormat::Original => original_format::to_value(&self.layers)?,
-        };
-        Ok(format!("{value:#}\n"))
+        Ok(match format {
+            FileFormat::Native => native_format::to_text(self.provenance.as_ref(), &self.layers),
+            FileFormat::Original => format!("{:#}\n", original_format::to_value(&self.layers)?),
+        })
     }
 }
 
@@ -245,87 +267,6 @@ impl Error {
             other => other,
         }
     }
-}
-
-fn native_head(entry: &HeadEntry) -> Value {
-    let mut fields = match entry.pattern {
-        HeadPattern::Dense => json!({}),
-        HeadPattern::AShape { sink, local } => json!({ "sink": sink, "local": local }),
-        HeadPattern::TriShape { sink, local, last } => json!({ "sink": sink, "local": local, "last": last }),
-        HeadPattern::VerticalSlash { vertical, slash } => json!({ "vertical": vertical, "slash": slash }),
-        HeadPattern::BlockSparse { top_k } => json!({ "top_k": top_k }),
-    };
-    fields["pattern"] = json!(entry.pattern.name());
-    if let Some(score) = entry.score {
-        fields["score"] = json!(score);
-    }
-    fields
-}
-
-fn parse_native(fields: &Map<String, Value>) -> Result<Vec<Vec<HeadEntry>>> {
-    match fields.get("format") {
-        Some(Value::String(format)) if format == FORMAT => {}
-        other => {
-            let found = other.map_or("no such field".into(), brief);
-            return Err(wrong("field `format`", format!("\"{FORMAT}\""), found));
-        }
-    }
-    match fields.get("version").and_then(Value::as_u64) {
-        Some(1..=VERSION) => {}
-        _ => {
-            let found = fields.get("version").map_or("no such field".into(), brief);
-            return Err(wrong("field `version`", format!("a version up to {VERSION}"), found));
-        }
-    }
-    let Some(Value::Array(layers)) = fields.get("layers") else {
-        let found = fields.get("layers").map_or("no such field".into(), brief);
-        return Err(wrong("field `layers`", "a list of layers", found));
-    };
-    let parse_layer = |(layer, heads): (usize, &Value)| -> Result<Vec<HeadEntry>> {
-        let Value::Array(heads) = heads else {
-            return Err(wrong(format!("layer {layer}"), "a list of heads", brief(heads)));
-        };
-        heads
-            .iter()
-            .enumerate()
-            .map(|(head, value)| parse_native_head(value, &format!("layer {layer}, head {head}")))
-            .collect()
-    };
-    layers.iter().enumerate().map(parse_layer).collect()
-}
-
-fn parse_native_head(value: &Value, place: &str) -> Result<HeadEntry> {
-    let Value::Object(fields) = value else {
-        return Err(wrong(place, "an object with `pattern` and its budget", brief(value)));
-    };
-    let field = |name: &str| budget(fields.get(name).unwrap_or(&Value::Null), place, &format!("`{name}`"));
-    let kind = fields.get("pattern").and_then(Value::as_str);
-    let (pattern, budgets): (HeadPattern, &[&str]) = match kind {
-        Some("dense") => (HeadPattern::Dense, &[]),
-        Some("a-shape") => {
-            (HeadPattern::AShape { sink: field("sink")?, local: field("local")? }, &["sink", "local"])
-        }
-        Some("tri-shape") => {
-            let (sink, local, last) = (field("sink")?, field("local")?, field("last")?);
-            (HeadPattern::TriShape { sink, local, last }, &["sink", "local", "last"])
-        }
-        Some("vertical-slash") => {
-            let (vertical, slash) = (field("vertical")?, field("slash")?);
-            (HeadPattern::VerticalSlash { vertical, slash }, &["vertical", "slash"])
-        }
-        Some("block-sparse") => (HeadPattern::BlockSparse { top_k: field("top_k")? }, &["top_k"]),
-        _ => {
-            let found = fields.get("pattern").map_or("no field `pattern`".into(), brief);
-            let kinds = "a `pattern` of dense, a-shape, tri-shape, vertical-slash, block-sparse";
-            return Err(wrong(place, kinds, found));
-        }
-    };
-    // A misspelt budget must not become a default: every field has to be known.
-    let known = |name: &str| name == "pattern" || name == "score" || budgets.contains(&name);
-    if let Some(unknown) = fields.keys().find(|name| !known(name)) {
-        return Err(wrong(place, format!("no fields but those of {pattern}"), format!("field `{unknown}`")));
-    }
-    Ok(HeadEntry { pattern, score: score(fields.get("score"), place)? })
 }
 
 /// A search score: a number, or nothing.

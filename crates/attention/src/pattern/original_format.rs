@@ -54,7 +54,7 @@ fn parse_head(entry: &Value, place: &str) -> Result<HeadEntry> {
         Some("block_sparse") => HeadPattern::BlockSparse { top_k: BLOCKS },
         _ => return Err(wrong(place, "a type of vertical_and_slash, stream_llm, block_sparse", brief(kind))),
     };
-    Ok(HeadEntry { pattern, score: score(rest.first(), place)? })
+    Ok(HeadEntry { pattern, score: score(rest.first(), place)?, trials: Vec::new() })
 }
 
 pub(super) fn to_value(layers: &[Vec<HeadEntry>]) -> Result<Value> {

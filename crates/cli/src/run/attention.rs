@@ -5,8 +5,9 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use minference_attention::HeadPattern;
 use minference_attention::pattern::config::PatternConfig;
-use minference_model::{AttentionPlan, Model};
-use std::path::{Path, PathBuf};
+use minference_model::AttentionPlan;
+use minference_model::pattern_files::{ModelPatterns, PatternSource};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Kinds of attention, as the command line spells them.
@@ -49,7 +50,7 @@ pub(super) struct AttentionOptions {
     #[arg(long, value_enum, value_name = "KIND", default_value = "minference")]
     attention: AttentionKind,
     /// Patterns of single heads, for minference: a file of ours, or one as the paper's authors published them [default: the
-    /// model's own, which is model.patterns.json beside model.gguf, and patterns.json in a folder]
+    /// model's own, see below]
     #[arg(long, value_name = "FILE")]
     patterns: Option<PathBuf>,
     /// Columns of vertical-slash [default: a 64th of the prompt, at most 1000]
@@ -75,40 +76,10 @@ pub(super) struct AttentionOptions {
     chunk: Option<usize>,
 }
 
-/// A pattern file that was read.
+/// A pattern file that was read, but not yet held against a model.
 pub(super) struct PatternFile {
     path: PathBuf,
     patterns: PatternConfig,
-}
-
-impl PatternFile {
-    fn read(path: &Path) -> Result<Self> {
-        let patterns = PatternConfig::read(path).context("can't use this pattern file")?;
-        Ok(Self { path: path.to_path_buf(), patterns })
-    }
-
-    /// The plan for a model, if the file is for one of its shape.
-    fn plan(self, model: &Model, name: String) -> Result<NamedPlan> {
-        let config = model.decoder().config();
-        self.patterns
-            .check_model(config.layers.len(), config.heads)
-            .with_context(|| format!("can't use the pattern file {}", self.path.display()))?;
-        let plan = AttentionPlan::PerHead(Arc::new(self.patterns));
-        Ok(NamedPlan { kind: AttentionKind::Minference, pattern: name, plan })
-    }
-}
-
-/// Where a model has its own patterns: beside `model.gguf` in `model.patterns.json`, in a folder in `patterns.json`.
-pub(super) fn own_patterns(model: &Path) -> Option<PathBuf> {
-    let path = if model.is_dir() {
-        model.join("patterns.json")
-    } else {
-        let mut name = model.file_stem()?.to_os_string();
-        name.push(".patterns.json");
-        model.with_file_name(name)
-    };
-    // a file that can't be read is told when it is read
-    path.try_exists().unwrap_or(true).then_some(path)
 }
 
 /// A plan, and what people call it.
@@ -117,23 +88,56 @@ pub(crate) struct NamedPlan {
     /// What the kind stands for: a pattern with its budgets, or a pattern file.
     pub(crate) pattern: String,
     pub(crate) plan: AttentionPlan,
+    /// How to get better patterns, where that is likely.
+    pub(crate) advice: Option<String>,
 }
 
 impl NamedPlan {
     /// All keys for everyone.
     pub(crate) fn dense() -> Self {
-        let pattern = "every key".into();
-        Self { kind: AttentionKind::Dense, pattern, plan: AttentionPlan::Dense }
+        Self {
+            kind: AttentionKind::Dense,
+            pattern: "every key".into(),
+            plan: AttentionPlan::Dense,
+            advice: None,
+        }
     }
 
     /// What a model gets for a prompt of some tokens: what its own pattern file says, or else the default.
     pub(crate) fn minference(model: &LoadedModel, tokens: usize) -> Result<Self> {
-        if let Some(path) = &model.own_patterns {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            return PatternFile::read(path)?.plan(&model.model, name);
+        if let Some(found) = model.own_patterns()? {
+            return Ok(Self::from_file(found, model, tokens));
         }
-        let pattern = HeadPattern::default_for(tokens).to_string();
-        Ok(Self { kind: AttentionKind::Minference, pattern, plan: AttentionPlan::Default })
+        let advice = format!(
+            "These are default patterns. `minference search --model {}` finds those of this model.",
+            model.name
+        );
+        Ok(Self {
+            kind: AttentionKind::Minference,
+            pattern: HeadPattern::default_for(tokens).to_string(),
+            plan: AttentionPlan::Default,
+            advice: Some(advice),
+        })
+    }
+
+    fn from_file(found: ModelPatterns, model: &LoadedModel, tokens: usize) -> Self {
+        let searched = found.patterns.provenance();
+        let searched =
+            searched.and_then(|search| search.calibration.iter().map(|sample| sample.tokens).max());
+        // Budgets are numbers of tokens. Patterns that were good for half of this prompt may see too little of the whole.
+        let advice = searched.filter(|searched| tokens > 2 * searched).map(|searched| {
+            format!(
+                "The patterns were searched with {searched} tokens, the prompt has {tokens}. `minference search --model {} --tokens {tokens}` \
+                 finds patterns for this length.",
+                model.name
+            )
+        });
+        Self {
+            kind: AttentionKind::Minference,
+            pattern: found.source.to_string(),
+            plan: AttentionPlan::PerHead(Arc::new(found.patterns)),
+            advice,
+        }
     }
 }
 
@@ -171,7 +175,11 @@ impl AttentionOptions {
 
     /// The file of `--patterns`, read before a model is fetched.
     pub(super) fn patterns(&self) -> Result<Option<PatternFile>> {
-        self.patterns.as_deref().map(PatternFile::read).transpose()
+        let read = |path: &PathBuf| -> Result<PatternFile> {
+            let patterns = PatternConfig::read(path).context("can't use this pattern file")?;
+            Ok(PatternFile { path: path.clone(), patterns })
+        };
+        self.patterns.as_ref().map(read).transpose()
     }
 
     /// The plan for a model and a prompt of some tokens.
@@ -186,9 +194,13 @@ impl AttentionOptions {
             AttentionKind::Minference => {
                 return match patterns {
                     None => NamedPlan::minference(model, tokens),
-                    Some(file) => {
-                        let name = file.path.display().to_string();
-                        file.plan(&model.model, name)
+                    Some(PatternFile { path, patterns }) => {
+                        let (config, fingerprint) =
+                            (model.model.decoder().config(), model.model.fingerprint());
+                        let found =
+                            ModelPatterns::new(PatternSource::File(path), patterns, config, fingerprint)
+                                .context("can't use this pattern file")?;
+                        Ok(NamedPlan::from_file(found, model, tokens))
                     }
                 };
             }
@@ -205,7 +217,7 @@ impl AttentionOptions {
             AttentionKind::BlockSparse => HeadPattern::BlockSparse { top_k: self.top_k.unwrap_or(100) },
         };
         let plan = AttentionPlan::Uniform(pattern);
-        Ok(NamedPlan { kind: self.attention, pattern: pattern.to_string(), plan })
+        Ok(NamedPlan { kind: self.attention, pattern: pattern.to_string(), plan, advice: None })
     }
 
     fn vertical_slash(&self, default: HeadPattern) -> HeadPattern {
@@ -215,22 +227,6 @@ impl AttentionOptions {
                 slash: self.slash.unwrap_or(slash),
             },
             other => other,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_models_own_patterns_lie_beside_it_or_in_its_folder() {
-        let folder = tempfile::tempdir().unwrap();
-        let model = folder.path().join("SmolLM2.Q4_1.gguf");
-        assert_eq!(own_patterns(&model), None);
-        for (model, file) in [(&*model, "SmolLM2.Q4_1.patterns.json"), (folder.path(), "patterns.json")] {
-            std::fs::write(folder.path().join(file), "").unwrap();
-            assert_eq!(own_patterns(model), Some(folder.path().join(file)));
         }
     }
 }

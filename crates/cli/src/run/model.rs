@@ -1,14 +1,14 @@
 //! Which model, and how far it may read.
 
-use super::attention::own_patterns;
 use super::rope::RopeOptions;
 use crate::bench::options::Dtype;
 use crate::interrupt::Interrupt;
 use crate::pull;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use minference_model::fetch::ModelReference;
+use minference_model::fetch::{FetchSettings, ModelReference};
 use minference_model::memory::MemoryForecast;
+use minference_model::pattern_files::ModelPatterns;
 use minference_model::{Model, ModelFiles};
 use std::path::PathBuf;
 
@@ -26,6 +26,11 @@ pub(crate) struct ModelOptions {
     rope: RopeOptions,
 }
 
+/// The folder where searches leave what they found; none where the system has no place for caches.
+pub(crate) fn pattern_cache() -> Option<PathBuf> {
+    Some(FetchSettings::from_environment().ok()?.models.join("patterns"))
+}
+
 /// A model, ready to read.
 pub(crate) struct LoadedModel {
     /// As the user named it.
@@ -34,9 +39,9 @@ pub(crate) struct LoadedModel {
     pub(crate) dtype: Dtype,
     /// Tokens, prompt and answer together.
     pub(crate) context: usize,
-    /// Its own pattern file, if it has one.
-    pub(super) own_patterns: Option<PathBuf>,
-    weight_bytes: u64,
+    /// Its file or folder.
+    path: PathBuf,
+    pub(crate) weight_bytes: u64,
 }
 
 impl ModelOptions {
@@ -46,7 +51,7 @@ impl ModelOptions {
     }
 
     /// Refuses what no model can have, before one is fetched.
-    pub(super) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         self.rope.check()?;
         // No context reaches beyond a model without end: what is wrong even there is wrong for every model.
         ensure!(
@@ -71,13 +76,29 @@ impl ModelOptions {
             model,
             dtype: self.dtype,
             context,
-            own_patterns: own_patterns(&path),
+            path,
             weight_bytes: files.weight_bytes(),
         })
     }
 }
 
 impl LoadedModel {
+    /// The pattern file that belongs to it.
+    pub(super) fn own_patterns(&self) -> Result<Option<ModelPatterns>> {
+        let (config, fingerprint) = (self.model.decoder().config(), self.model.fingerprint());
+        ModelPatterns::find(&self.path, config, fingerprint, pattern_cache().as_deref()).context(
+            "can't use the model's own pattern file; --patterns names another, --attention another pattern",
+        )
+    }
+
+    /// Its name without the folders of this machine.
+    pub(crate) fn short_name(&self) -> String {
+        match self.path.file_name() {
+            Some(name) if self.name == self.path.to_string_lossy() => name.to_string_lossy().into_owned(),
+            _ => self.name.clone(),
+        }
+    }
+
     /// Room for a prompt and its answer, after checking that context and memory suffice.
     pub(crate) fn capacity(&self, prompt: usize, max_tokens: usize, chunk: Option<usize>) -> Result<usize> {
         let context = self.context;

@@ -22,6 +22,9 @@ pub(crate) fn print_summary(out: &mut impl Write, comparison: &Comparison<'_>) -
     if answer.plan.kind != AttentionKind::Dense {
         print_layers(out, &answer.report.layers)?;
     }
+    if let Some(advice) = &answer.plan.advice {
+        writeln!(out, "{advice}")?;
+    }
     if let (Some(speedup), Some(agree)) = (comparison.speedup(), comparison.answers_agree()) {
         let agree = if agree { "the answers agree" } else { "the answers differ" };
         writeln!(out, "The first token came {speedup:.2} times as fast as with dense attention; {agree}.")?;

@@ -1,72 +1,72 @@
-//! A layer's attention: from the residual stream to the heads' output, sparse.
+//! A layer's attention: from the residual stream to queries, keys and values, and to the heads' output, sparse.
 
 use super::{CHUNK, Pass, buffer, for_rows};
 use crate::error::Result;
 use crate::kv_cache::LayerCache;
 use crate::matrix::{Product, Store};
+use crate::progress::Part;
 use crate::rope::RotationTable;
 use crate::token_rows::TokenRows;
 use crate::weights::{LayerWeights, Projection};
-use minference_attention::{AttentionInputs, Progress, attend_layer};
-use std::sync::Arc;
+use minference_attention::{AttentionInputs, HeadPattern, LayerReport, attend_layer};
 use std::time::Instant;
 
 impl Pass<'_> {
-    /// Attends to a layer: appends its keys and values to the cache; gives the heads' output of the tokens from `first` on,
-    /// `[tokens - first, heads, head_dim]`.
-    pub(super) fn attention(
-        &mut self,
+    /// What a layer's attention sees.
+    pub(super) fn inputs<'b>(
+        &self,
         layer: usize,
-        cache: &mut LayerCache,
-        residual: &[f32],
-        first: usize,
-    ) -> Result<TokenRows> {
-        let start = Instant::now();
-        let queries = self.project(layer, cache, residual, first)?;
-        self.report.times.projections += start.elapsed();
-
-        let start = Instant::now();
+        cache: &'b LayerCache,
+        queries: &'b TokenRows,
+    ) -> Result<AttentionInputs<'b>> {
         let config = &self.decoder.config;
         let (keys, values) = (cache.keys.view()?, cache.values.view()?);
-        let inputs = AttentionInputs::new(queries.view()?, keys, values)?
-            .with_scale(config.attention_scale)?
-            .with_sliding_window(config.layers[layer].window)?;
-        let shape = [config.heads, config.head_dim];
+        let inputs = AttentionInputs::new(queries.view()?, keys, values)?;
+        Ok(inputs.with_scale(config.attention_scale)?.with_sliding_window(config.layers[layer].window)?)
+    }
+
+    /// The heads' output for the queries, `[queries, heads, head_dim]`, with a pattern for each head.
+    pub(super) fn attend(
+        &mut self,
+        layer: usize,
+        cache: &LayerCache,
+        queries: &TokenRows,
+        patterns: &[HeadPattern],
+    ) -> Result<(TokenRows, LayerReport)> {
+        let start = Instant::now();
+        let inputs = self.inputs(layer, cache, queries)?;
+        let shape = [inputs.heads(), inputs.head_dim()];
+        let element_type = inputs.k().element_type();
         let mut output =
-            TokenRows::with_capacity("attention's output", queries.tokens(), shape, keys.element_type())?;
+            TokenRows::with_capacity("attention's output", queries.tokens(), shape, element_type)?;
         output.fill_with_zeros(queries.tokens());
-        let patterns = self.request.plan.patterns(layer, config.heads, keys.tokens())?;
         let backend = self.compute.backend();
-        let report = match &self.request.progress {
+        let units = self.tokens as u64;
+        let report = match &self.progress {
             // One query is done before anyone looks.
             Some(progress) if queries.tokens() > 1 => {
-                let part = Arc::new(AttentionProgress {
-                    whole: progress.clone(),
-                    before: self.done,
-                    units: self.request.tokens.len() as u64,
-                    total: self.total,
-                });
-                attend_layer(&backend.with_progress(part), &inputs, &patterns, &mut output.view_mut()?)
+                let part = Part::new(progress.clone(), self.done, units, self.total);
+                attend_layer(&backend.with_progress(part), &inputs, patterns, &mut output.view_mut()?)
             }
-            _ => attend_layer(backend, &inputs, &patterns, &mut output.view_mut()?),
+            _ => attend_layer(backend, &inputs, patterns, &mut output.view_mut()?),
         }?;
         let index = report.index_time();
         self.report.times.index += index;
         self.report.times.attention += start.elapsed().saturating_sub(index);
-        self.report.layers.push((&report).into());
-        self.advance(self.request.tokens.len())?;
-        Ok(output)
+        self.advance(self.tokens)?;
+        Ok((output, report))
     }
 
     /// Projects the residual stream, `[tokens, hidden]`, in chunks: keys and values of all tokens into the cache, queries of those
     /// from `first` on.
-    fn project(
+    pub(super) fn project(
         &mut self,
         layer: usize,
         cache: &mut LayerCache,
         residual: &[f32],
         first: usize,
     ) -> Result<TokenRows> {
+        let began = Instant::now();
         let decoder = self.decoder;
         let (config, weights) = (&decoder.config, &decoder.weights.layers[layer]);
         let (hidden, head_dim) = (config.hidden, config.head_dim);
@@ -98,6 +98,7 @@ impl Pass<'_> {
             cache.values.append(value);
             self.advance(rows)?;
         }
+        self.report.times.projections += began.elapsed();
         Ok(queries)
     }
 
@@ -152,23 +153,4 @@ pub(super) fn product<'a>(projection: &'a Projection, out: &'a mut [f32]) -> Pro
         None => Store::Overwrite,
     };
     Product { matrix: &projection.matrix, out, store }
-}
-
-/// Attention's part of a pass's progress.
-struct AttentionProgress {
-    whole: Arc<dyn Progress>,
-    before: u64,
-    units: u64,
-    total: u64,
-}
-
-impl Progress for AttentionProgress {
-    fn advance(&self, done: u64, total: u64) {
-        let units = (self.units as f64 * done as f64 / total.max(1) as f64) as u64;
-        self.whole.advance(self.before + units.min(self.units), self.total);
-    }
-
-    fn cancelled(&self) -> bool {
-        self.whole.cancelled()
-    }
 }

@@ -28,8 +28,16 @@ impl Fingerprint {
         self.0
     }
 
+    /// Of a prompt's tokens, for those who must tell one prompt from another: FNV-1a over their number and their ids.
+    pub fn of_tokens(tokens: &[u32]) -> Self {
+        let mut hash = Fnv(BASIS);
+        hash.size(tokens.len());
+        tokens.iter().for_each(|token| hash.number(u64::from(*token)));
+        Self(hash.0)
+    }
+
     pub(super) fn of(config: &ModelConfig, tensors: &Tensors) -> Self {
-        let mut hash = Fnv(0xcbf2_9ce4_8422_2325);
+        let mut hash = Fnv(BASIS);
         hash.config(config);
         for (name, tensor) in tensors.iter() {
             hash.bytes(name.as_bytes());
@@ -56,6 +64,9 @@ impl fmt::Display for Fingerprint {
 }
 
 struct Fnv(u64);
+
+/// Where FNV-1a begins.
+const BASIS: u64 = 0xcbf2_9ce4_8422_2325;
 
 impl Fnv {
     fn number(&mut self, number: u64) {

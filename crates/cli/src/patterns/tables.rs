@@ -1,0 +1,147 @@
+//! Pattern files as tables.
+
+use crate::bench::table::new_table;
+use minference_attention::HeadPattern;
+use minference_attention::pattern::Notation;
+use minference_attention::pattern::config::{HeadEntry, PatternConfig};
+use minference_attention::pattern::provenance::Trial;
+use std::io::{self, Write};
+
+/// Kinds in the order of the tables, with the letter that stands for them in maps.
+const KINDS: [(&str, char); 5] =
+    [("vertical-slash", 'V'), ("a-shape", 'A'), ("tri-shape", 'T'), ("block-sparse", 'B'), ("dense", 'D')];
+
+/// All that a file holds, short.
+pub(super) fn print_file(out: &mut impl Write, patterns: &PatternConfig) -> io::Result<()> {
+    writeln!(out, "{} layers of {} heads", patterns.layers(), patterns.heads())?;
+    match patterns.provenance() {
+        None => writeln!(out, "The file does not say how the patterns were found.")?,
+        Some(search) => {
+            writeln!(out, "found by {} for {} ({})", search.program, search.model, search.fingerprint)?;
+            writeln!(out, "  objective    {}", search.objective)?;
+            for sample in &search.calibration {
+                writeln!(out, "  calibration  {}, {} tokens", sample.source, sample.tokens)?;
+            }
+            writeln!(
+                out,
+                "  errors       of queries from {} on, {} keys and values",
+                search.errors_from, search.element_type
+            )?;
+        }
+    }
+    print_kinds(out, patterns)?;
+    print_budgets(out, patterns)?;
+    print_map(out, patterns)
+}
+
+/// How many heads got which pattern, with which error, at which cost.
+pub(crate) fn print_kinds(out: &mut impl Write, patterns: &PatternConfig) -> io::Result<()> {
+    let entries: Vec<&HeadEntry> = entries(patterns).collect();
+    let mut table = new_table(&["pattern", "heads", "of all", "mean error", "mean share computed"]);
+    let mut add = |name: &str, heads: &[&HeadEntry]| {
+        let mean = |numbers: Vec<f64>| numbers.iter().sum::<f64>() / numbers.len() as f64;
+        let known = !heads.is_empty() && heads.iter().all(|head| share(head).is_some());
+        let number = |of: fn(&HeadEntry) -> Option<f64>, percent: bool| match (known, percent) {
+            (false, _) => "-".to_string(),
+            (true, true) => {
+                format!("{:.1} %", 100.0 * mean(heads.iter().filter_map(|head| of(head)).collect()))
+            }
+            (true, false) => format!("{:.4}", mean(heads.iter().filter_map(|head| of(head)).collect())),
+        };
+        table.add_row([
+            name.to_string(),
+            heads.len().to_string(),
+            format!("{:.1} %", 100.0 * heads.len() as f64 / entries.len() as f64),
+            number(|head| head.score, false),
+            number(share, true),
+        ]);
+    };
+    for (kind, _) in KINDS {
+        let heads: Vec<&HeadEntry> =
+            entries.iter().copied().filter(|head| head.pattern.name() == kind).collect();
+        if !heads.is_empty() {
+            add(kind, &heads);
+        }
+    }
+    add("all", &entries);
+    writeln!(out, "{table}")
+}
+
+/// The budgets that most heads have.
+fn print_budgets(out: &mut impl Write, patterns: &PatternConfig) -> io::Result<()> {
+    const SHOWN: usize = 8;
+    let mut counts: Vec<(HeadPattern, usize)> = Vec::new();
+    for entry in entries(patterns) {
+        match counts.iter_mut().find(|(pattern, _)| *pattern == entry.pattern) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((entry.pattern, 1)),
+        }
+    }
+    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let shown = counts.iter().take(SHOWN).map(|(pattern, count)| format!("{} ({count})", Notation(*pattern)));
+    let rest =
+        if counts.len() > SHOWN { format!(", and {} others", counts.len() - SHOWN) } else { String::new() };
+    writeln!(out, "Budgets: {}{rest}", shown.collect::<Vec<_>>().join(", "))
+}
+
+/// A letter for each head, a line for each layer.
+fn print_map(out: &mut impl Write, patterns: &PatternConfig) -> io::Result<()> {
+    let legend: Vec<String> = KINDS.iter().map(|(kind, letter)| format!("{letter} {kind}")).collect();
+    writeln!(out, "Layers (lines) and heads: {}", legend.join(", "))?;
+    for layer in 0..patterns.layers() {
+        let heads = patterns.layer(layer).unwrap_or_default().iter();
+        let letter =
+            |head: &HeadEntry| KINDS.iter().find(|(kind, _)| *kind == head.pattern.name()).map(|(_, l)| *l);
+        writeln!(out, "{layer:4}  {}", heads.filter_map(letter).collect::<String>())?;
+    }
+    Ok(())
+}
+
+/// What was tried for a head, in order.
+pub(super) fn print_head(
+    out: &mut impl Write,
+    patterns: &PatternConfig,
+    layer: usize,
+    head: usize,
+) -> anyhow::Result<()> {
+    let entry = patterns.head(layer, head)?;
+    writeln!(out, "layer {layer}, head {head}: {}", entry.pattern)?;
+    if entry.trials.is_empty() {
+        writeln!(out, "The file does not say what was tried.")?;
+        return Ok(());
+    }
+    let mut table = new_table(&["tried", "error", "share computed", "budget"]);
+    for trial in &entry.trials {
+        let is_winner = trial.pattern == entry.pattern;
+        table.add_row([
+            format!("{}{}", Notation(trial.pattern), if is_winner { " (chosen)" } else { "" }),
+            format!("{:.5}", trial.error),
+            format!("{:.2} %", 100.0 * trial.share),
+            fit(trial).to_string(),
+        ]);
+    }
+    writeln!(out, "{table}")?;
+    Ok(())
+}
+
+fn fit(trial: &Trial) -> &'static str {
+    use minference_attention::pattern::provenance::Fit;
+    match trial.fit {
+        Fit::Close => "as wanted",
+        Fit::Nearest => "the nearest there is",
+        Fit::AtLeast => "the least there is",
+        Fit::AtMost => "the most there is",
+    }
+}
+
+fn entries(patterns: &PatternConfig) -> impl Iterator<Item = &HeadEntry> {
+    (0..patterns.layers()).flat_map(|layer| patterns.layer(layer).unwrap_or_default())
+}
+
+/// The computed share of a head's pattern, as the search saw it.
+fn share(entry: &HeadEntry) -> Option<f64> {
+    match entry.pattern {
+        HeadPattern::Dense => Some(1.0),
+        pattern => entry.trials.iter().find(|trial| trial.pattern == pattern).map(|trial| trial.share),
+    }
+}

@@ -1,0 +1,138 @@
+//! The prompts that a search reads: generated objects of keys and values, texts, or files of tokens.
+
+use crate::run::{LoadedModel, PromptText};
+use anyhow::{Context, Result, anyhow, ensure};
+use clap::Args;
+use minference_attention::pattern::provenance::CalibrationSample;
+use minference_attention::pattern::vertical_slash::LAST_QUERIES;
+use minference_model::haystack::Haystack;
+use minference_model::source::Fingerprint;
+use std::path::{Path, PathBuf};
+
+/// Tokens of a generated prompt, where the model can read that many: the authors'.
+const TOKENS: usize = 30_000;
+
+/// What to read.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Calibration")]
+pub(super) struct CalibrationOptions {
+    /// A text to read, or a file with a list of token ids ([1, 2, 3]); may be given several times [default: a generated JSON object of
+    /// keys and values, with a question about one of them]
+    #[arg(long, value_name = "FILE")]
+    calibration: Vec<PathBuf>,
+    /// Length of each prompt; longer files are cut [default: the model's context, at most 30000]
+    #[arg(long, value_name = "TOKENS")]
+    tokens: Option<usize>,
+    /// Number of generated prompts, over which errors are averaged
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, conflicts_with = "calibration")]
+    prompts: usize,
+    /// Which keys and values are generated
+    #[arg(long, default_value_t = 0, conflicts_with = "calibration")]
+    seed: u64,
+}
+
+/// A file's name and content.
+pub(super) struct CalibrationText {
+    name: String,
+    text: String,
+}
+
+/// A prompt, and where it came from.
+pub(super) struct Prompt {
+    pub(super) source: String,
+    pub(super) tokens: Vec<u32>,
+}
+
+impl Prompt {
+    /// What a pattern file says about it.
+    pub(super) fn sample(&self) -> CalibrationSample {
+        let hash = Fingerprint::of_tokens(&self.tokens).to_string();
+        CalibrationSample { source: self.source.clone(), tokens: self.tokens.len(), hash }
+    }
+}
+
+impl CalibrationOptions {
+    /// Refuses what would be no prompt, before a model is fetched.
+    pub(super) fn check(&self) -> Result<()> {
+        ensure!((1..=64).contains(&self.prompts), "--prompts: expected 1 to 64, found {}", self.prompts);
+        let tokens = self.tokens.unwrap_or(TOKENS);
+        ensure!(
+            tokens >= LAST_QUERIES,
+            "--tokens: expected at least {LAST_QUERIES}, whose queries the estimates look at, found {tokens}"
+        );
+        Ok(())
+    }
+
+    /// Reads the files, before a model is fetched.
+    pub(super) fn read(&self) -> Result<Vec<CalibrationText>> {
+        let read = |path: &PathBuf| -> Result<CalibrationText> {
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("can't read the calibration file {}", path.display()))?;
+            Ok(CalibrationText { name: name(path), text })
+        };
+        self.calibration.iter().map(read).collect()
+    }
+
+    /// The prompts for a model.
+    pub(super) fn prompts(&self, texts: Vec<CalibrationText>, model: &LoadedModel) -> Result<Vec<Prompt>> {
+        let most = model.context;
+        let length = self.tokens.unwrap_or(TOKENS.min(most));
+        ensure!(
+            length <= most,
+            "--tokens: expected at most {most}, the model's context, found {length}; --context and --rope-scaling stretch it"
+        );
+        let prompts: Vec<Prompt> = if texts.is_empty() {
+            (self.seed..)
+                .take(self.prompts)
+                .map(|seed| key_values(model, length, seed))
+                .collect::<Result<_>>()?
+        } else {
+            texts.into_iter().map(|text| from_text(text, model, length)).collect::<Result<_>>()?
+        };
+        for Prompt { source, tokens } in &prompts {
+            ensure!(
+                tokens.len() >= LAST_QUERIES,
+                "{source}: expected at least {LAST_QUERIES} tokens, whose queries the estimates look at, found {}",
+                tokens.len()
+            );
+        }
+        Ok(prompts)
+    }
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}
+
+/// As long as fits, the chat template included.
+fn key_values(model: &LoadedModel, length: usize, seed: u64) -> Result<Prompt> {
+    let prompt = |text: &str| PromptText::new(text.to_string()).tokens(&model.model);
+    let haystack = Haystack::key_values(length, seed, |text| prompt(text).map(|tokens| tokens.len()))?;
+    let tokens = prompt(&haystack.prompt())?;
+    // an object of one entry is as short as it gets
+    ensure!(
+        tokens.len() <= length,
+        "--tokens: expected at least {}, one key and its value, found {length}",
+        tokens.len()
+    );
+    Ok(Prompt { source: format!("key-values, seed {seed}"), tokens })
+}
+
+fn from_text(
+    CalibrationText { name, text }: CalibrationText,
+    model: &LoadedModel,
+    length: usize,
+) -> Result<Prompt> {
+    let mut tokens = match serde_json::from_str::<Vec<u32>>(&text) {
+        Ok(ids) => ids,
+        Err(_) => model.model.raw_prompt(&text)?,
+    };
+    tokens.truncate(length);
+    let vocabulary = model.model.decoder().config().vocabulary;
+    match tokens.iter().find(|&&id| id as usize >= vocabulary) {
+        Some(id) => Err(anyhow!(
+            "{name}: expected token ids below {vocabulary}, the size of the vocabulary, found {id}"
+        )),
+        None => Ok(Prompt { source: name, tokens }),
+    }
+}

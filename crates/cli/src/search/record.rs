@@ -1,0 +1,87 @@
+//! [`Record`]: the pattern file that a search writes, and what it saves on the way.
+
+use crate::complain;
+use anyhow::{Context, Result, bail, ensure};
+use minference_attention::pattern::config::{FileFormat, HeadEntry, PatternConfig};
+use minference_attention::pattern::provenance::Provenance;
+use minference_model::ModelConfig;
+use std::path::PathBuf;
+
+/// Where a search leaves what it found. Layers are saved under the name of the output with `.partial` behind it, until all are there.
+pub(super) struct Record {
+    output: PathBuf,
+    partial: PathBuf,
+    provenance: Provenance,
+    saved: Option<PatternConfig>,
+}
+
+impl Record {
+    /// Reads what an interrupted search of the same kind left.
+    pub(super) fn open(output: PathBuf, provenance: Provenance, restart: bool) -> Result<Self> {
+        let mut partial = output.clone().into_os_string();
+        partial.push(".partial");
+        let partial = PathBuf::from(partial);
+        if let Some(folder) = output.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            ensure!(
+                folder.is_dir(),
+                "--output: expected a file in a folder that is there, found {}",
+                output.display()
+            );
+        }
+        let mut record = Self { output, partial, provenance, saved: None };
+        if restart || !record.partial.try_exists().unwrap_or(true) {
+            return Ok(record);
+        }
+        let advice = "delete it, or begin anew with --restart";
+        let saved = PatternConfig::read(&record.partial)
+            .with_context(|| format!("can't go on with what an interrupted search left; {advice}"))?;
+        if saved.provenance() != Some(&record.provenance) {
+            bail!(
+                "{}: expected layers that the same search found (model, objective, calibration), found those of another; {advice}",
+                record.partial.display()
+            );
+        }
+        record.saved = Some(saved);
+        Ok(record)
+    }
+
+    /// Layers that are there already.
+    pub(super) fn found(&self, config: &ModelConfig) -> Result<Vec<Vec<HeadEntry>>> {
+        let Some(saved) = &self.saved else { return Ok(Vec::new()) };
+        ensure!(
+            saved.layers() <= config.layers.len() && saved.heads() == config.heads,
+            "{}: expected at most {} layers of {} heads, found {} of {}; delete it, or begin anew with --restart",
+            self.partial.display(),
+            config.layers.len(),
+            config.heads,
+            saved.layers(),
+            saved.heads()
+        );
+        Ok((0..saved.layers()).map(|layer| Ok(saved.layer(layer)?.to_vec())).collect::<Result<_>>()?)
+    }
+
+    /// Saves the layers found so far.
+    pub(super) fn save(&mut self, found: &[Vec<HeadEntry>]) -> minference_model::Result<()> {
+        let saved = PatternConfig::new(found.to_vec())?.with_provenance(self.provenance.clone());
+        saved.write(&self.partial, FileFormat::Native)?;
+        self.saved = Some(saved);
+        Ok(())
+    }
+
+    /// After a search that ended early.
+    pub(super) fn tell_what_is_left(&self) {
+        if let Some(saved) = &self.saved {
+            let layers = saved.layers();
+            complain(&format!("{layers} layers are saved; the same command goes on from there."));
+        }
+    }
+
+    /// Writes the file.
+    pub(super) fn finish(self, patterns: PatternConfig) -> Result<(PathBuf, PatternConfig)> {
+        let patterns = patterns.with_provenance(self.provenance);
+        patterns.write(&self.output, FileFormat::Native)?;
+        // it is in the output now; if it can't be removed, the next search says so
+        let _ = std::fs::remove_file(&self.partial);
+        Ok((self.output, patterns))
+    }
+}

@@ -1,0 +1,26 @@
+//! A JSON object of random keys and values, and a question about one of them: retrieval without any meaning to lean on (the shape of
+//! InfiniteBench's `kv_retrieval`, which the paper calibrates with).
+
+use minference_attention::synthetic::Random;
+
+/// A key or a value: 32 hexadecimal digits, grouped as in a UUID.
+pub(super) fn identifier(random: &mut Random) -> String {
+    let (high, low) = (random.bits(), random.bits());
+    let digits = format!("{high:016x}{low:016x}");
+    let groups = [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]];
+    groups.join("-")
+}
+
+/// One entry of the object.
+pub(super) fn entry(key: &str, value: &str) -> String {
+    format!("\"{key}\": \"{value}\"")
+}
+
+/// The whole object, with what is to be done.
+pub(super) fn text(entries: &[String]) -> String {
+    format!("Below is a JSON object. Find the value of one of its keys.\n\n{{{}}}\n", entries.join(", "))
+}
+
+pub(super) fn question(key: &str) -> String {
+    format!("What is the value of the key \"{key}\"?")
+}
