@@ -130,8 +130,7 @@ fn inspections_agree_with_a_direct_computation() {
         (100, 260, Some(90), 13),
         (1, 150, None, 9),
     ] {
-        let (q, k, v) =
-            (normal(queries * 4 * 24, 1), normal(keys * 2 * 24, 2), normal(keys * 2 * 24, 3));
+        let (q, k, v) = (normal(queries * 4 * 24, 1), normal(keys * 2 * 24, 2), normal(keys * 2 * 24, 3));
         let inputs = AttentionInputs::new(
             TensorView::new(&q, [queries, 4, 24]).unwrap(),
             TensorView::new(&k, [keys, 2, 24]).unwrap(),
@@ -164,7 +163,8 @@ fn inspections_read_half_precision() {
     let (q, k) = (half(90 * 32, 1), half(150 * 32, 2));
     let (q, k) = (TensorView::new(&q, [90, 1, 32]).unwrap(), TensorView::new(&k, [150, 1, 32]).unwrap());
     let inputs = AttentionInputs::new(q, k, k).unwrap();
-    let index = HeadPattern::VerticalSlash { vertical: 30, slash: 100 }.select(&backend(), &inputs, 0).unwrap();
+    let index =
+        HeadPattern::VerticalSlash { vertical: 30, slash: 100 }.select(&backend(), &inputs, 0).unwrap();
     assert_inspection(&inputs, 0, &index, 20);
 }
 
