@@ -146,27 +146,33 @@ impl Plot<'_> {
         }
     }
 
+    /// How many labels have room beside each other; those of cells are short.
     fn y_ticks(&self) -> usize {
-        ((self.height / 30.0) as usize).max(1)
+        let room = if let Scale::Cells(_) = self.y.scale { 18.0 } else { 30.0 };
+        ((self.height / room) as usize).max(1)
     }
 
     /// The frame with both axes.
     pub(crate) fn draw(&self, svg: &mut Svg) {
         svg.outline([self.left, self.top, self.width, self.height], FAINT);
         self.draw_x(svg);
-        for (value, label) in self.y.scale.ticks(self.y_ticks()) {
-            let y = self.y(value);
+        let ticks = self.y.scale.ticks(self.y_ticks());
+        for (value, label) in &ticks {
+            let y = self.y(*value);
             svg.line((self.left - 4.0, y), (self.left, y), FAINT);
-            svg.text((self.left - 7.0, y + 4.0), TICK_SIZE, Anchor::End, INK, &label);
+            svg.text((self.left - 7.0, y + 4.0), TICK_SIZE, Anchor::End, INK, label);
         }
-        let middle = (self.left - 50.0, self.top + self.height / 2.0);
+        // A digit is about 6 pixels wide.
+        let longest = ticks.iter().map(|(_, label)| label.len()).max().unwrap_or(0);
+        let middle = (self.left - 17.0 - 6.0 * longest as f64, self.top + self.height / 2.0);
         svg.text_upwards(middle, LABEL_SIZE, Anchor::Middle, INK, self.y.label);
     }
 
     /// The axis below alone, as a scale bar has it.
     pub(crate) fn draw_x(&self, svg: &mut Svg) {
         let y = self.bottom() + self.gap_below;
-        for (value, label) in self.x.scale.ticks(((self.width / 55.0) as usize).max(1)) {
+        let room = if let Scale::Cells(_) = self.x.scale { 24.0 } else { 55.0 };
+        for (value, label) in self.x.scale.ticks(((self.width / room) as usize).max(1)) {
             let x = self.x(value);
             svg.line((x, y), (x, y + 4.0), FAINT);
             svg.text((x, y + 16.0), TICK_SIZE, Anchor::Middle, INK, &label);

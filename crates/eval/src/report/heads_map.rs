@@ -59,9 +59,9 @@ pub(super) fn figure(report: &InspectionReport) -> Option<Figure> {
     Some(Figure {
         name: "layers-and-heads".into(),
         title: title.into(),
-        caption: "Each square is one attention head. Good heads are pale in the middle and at the right: little was computed, and \
-                  the output is still close to that of dense attention; a dark square at the right is a head whose pattern or \
-                  budget does not suit this prompt."
+        caption: "Each square is one attention head; point at it for its numbers. A head does well if it is pale in the middle map and \
+                  in the right one: little was computed, and the output is still close to dense attention's; a dark square at the \
+                  right is a head whose pattern or budget does not suit this prompt."
             .into(),
         svg: svg.finish(title),
     })

@@ -59,8 +59,8 @@ pub(super) fn figure(report: &InspectionReport) -> Option<Figure> {
     Some(Figure {
         name: "layer-times".into(),
         title: title.into(),
-        caption: "The red part is the attention that patterns make cheaper, and the yellow one is what choosing columns, diagonals and \
-                  blocks costs. Where red is small already, sparser patterns can't make this prompt much faster."
+        caption: "The orange part is the attention that patterns make cheaper, and the yellow one is what choosing columns, diagonals \
+                  and blocks costs. Where orange is small already, sparser patterns can't make this prompt much faster."
             .into(),
         svg: svg.finish(title),
     })

@@ -5,6 +5,7 @@ use super::attention_maps::least_power;
 use super::axis::{Axis, Plot, Scale, count, percent};
 use super::figure::{Figure, WIDTH};
 use super::svg::{Anchor, INK, Svg, number};
+use minference_attention::HeadPattern;
 use minference_attention::inspection::LineInspection;
 
 /// At most so many bins; each shows its largest value.
@@ -29,12 +30,27 @@ pub(super) fn figure(head: &InspectedHead) -> Figure {
     draw_chart(&mut svg, TOP + STEP, "Diagonals", "distance from query back to key", &inspection.diagonals);
     Figure {
         name: format!("{}-lines", head.file_stem()),
-        caption: "Where the orange marks follow the blue hills, the last 64 queries foresee what all queries look at; where they do \
-                  not, the budget goes to the wrong keys. The black strip below each chart shows the chosen columns or diagonals: it \
-                  should lie under the highest hills."
-            .into(),
+        caption: caption(head.summary.pattern).into(),
         svg: svg.finish(&title),
         title,
+    }
+}
+
+fn caption(pattern: HeadPattern) -> &'static str {
+    match pattern {
+        HeadPattern::VerticalSlash { .. } => {
+            "Where the orange marks follow the blue hills, the last 64 queries foresee what all queries look at; where they do not, \
+             the budget goes to the wrong keys. The black strip below each chart shows the chosen columns and diagonals: it should \
+             lie under the highest hills."
+        }
+        HeadPattern::AShape { .. } | HeadPattern::TriShape { .. } => {
+            "This pattern takes the first tokens and the nearest ones on every prompt, the black strips. Blue hills elsewhere are what \
+             it misses; were there many, vertical-slash, which follows the orange marks, would suit the head better."
+        }
+        HeadPattern::Dense | HeadPattern::BlockSparse { .. } => {
+            "This head does not choose columns or diagonals. A few steep blue hills, with orange marks on them, would speak for \
+             vertical-slash instead; an even landscape does not."
+        }
     }
 }
 
@@ -91,7 +107,7 @@ fn draw_chart(svg: &mut Svg, top: f64, name: &str, label: &str, line: &LineInspe
     let marks = estimate.iter().enumerate().filter(|&(_, &value)| value > from);
     let marks =
         marks.map(|(bin, &value)| format!("M{} {}h{width}", number(left_of(bin)), number(plot.y(value))));
-    svg.stroke(&marks.collect::<String>(), ESTIMATE, 2.0);
+    svg.stroke(&marks.collect::<String>(), ESTIMATE, 2.6);
 
     let strip = plot.bottom() + STRIP.0;
     svg.rect([plot.left, strip, plot.width, STRIP.1], "#f0f0f0", None);

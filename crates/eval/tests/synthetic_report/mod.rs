@@ -35,7 +35,13 @@ pub(crate) fn layers(layers: usize, heads: usize) -> Vec<LayerSummary> {
 }
 
 /// One planted head, inspected with what its pattern selects.
-pub(crate) fn inspected(layer: usize, head: usize, tokens: usize, pattern: HeadPattern, seed: u64) -> InspectedHead {
+pub(crate) fn inspected(
+    layer: usize,
+    head: usize,
+    tokens: usize,
+    pattern: HeadPattern,
+    seed: u64,
+) -> InspectedHead {
     let planted = planted_head(tokens, 64, &Planted::typical(tokens, seed), seed);
     let view = |data| TensorView::new(data, [tokens, 1, 64]).unwrap();
     let inputs =
