@@ -8,6 +8,7 @@ use minference_eval::Error;
 use minference_eval::report::{
     Figure, HeadSummary, InspectedHead, InspectionReport, LayerSummary, LayerTimes,
 };
+use resvg::usvg;
 use synthetic_report::{layers, report};
 
 /// Width and height of a PNG, and its pixels, 4 bytes each.
@@ -108,6 +109,53 @@ fn sizes_from_nothing_to_large_models() {
     uneven[2].heads.truncate(1);
     uneven[3].heads.clear();
     assert_page(&report("a model", 130, uneven));
+}
+
+/// Places of all texts, and what they say.
+fn texts(group: &usvg::Group, found: &mut Vec<(usvg::Rect, String)>) {
+    for node in group.children() {
+        match node {
+            usvg::Node::Group(group) => texts(group, found),
+            usvg::Node::Text(text) => {
+                let chunks = text.chunks().iter().map(usvg::TextChunk::text);
+                found.push((text.abs_bounding_box(), chunks.collect()));
+            }
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn texts_neither_overlap_nor_leave_the_figure() {
+    let mut options = usvg::Options::default();
+    options.fontdb_mut().load_font_data(epaint_default_fonts::UBUNTU_LIGHT.to_vec());
+    let family = options.fontdb.faces().next().unwrap().families[0].0.clone();
+    options.fontdb_mut().set_sans_serif_family(family);
+    for (count, heads, tokens) in [(1, 1, 1), (24, 9, 130), (32, 32, 1000), (80, 64, 2500), (128, 128, 130)] {
+        let mut report = report("a model", tokens, layers(count, heads));
+        // The longest prompt, of which small probabilities are to be told.
+        report.heads.push(flat_head(1e-6, 16, 1 << 20));
+        for figure in report.figures() {
+            let tree = usvg::Tree::from_str(&figure.svg, &options).unwrap();
+            let mut found = Vec::new();
+            texts(tree.root(), &mut found);
+            assert!(found.len() > 3, "{}", figure.name);
+            for (place, (area, text)) in found.iter().enumerate() {
+                let is_inside = area.left() >= 0.0
+                    && area.top() >= 0.0
+                    && area.right() <= tree.size().width()
+                    && area.bottom() <= tree.size().height();
+                assert!(is_inside, "{} ({count} x {heads}): \"{text}\" at {area:?}", figure.name);
+                for (other_area, other) in &found[..place] {
+                    let apart = area.right() < other_area.left()
+                        || other_area.right() < area.left()
+                        || area.bottom() < other_area.top()
+                        || other_area.bottom() < area.top();
+                    assert!(apart, "{} ({count} x {heads}): \"{text}\" over \"{other}\"", figure.name);
+                }
+            }
+        }
+    }
 }
 
 #[test]

@@ -2,13 +2,13 @@
 
 use super::axis::{Axis, Plot, Scale, count, percent};
 use super::color::{BLUES, HEAT, NOTHING, Rgb};
-use super::figure::{Figure, WIDTH};
+use super::figure::{Figure, LEFT, RIGHT, WIDTH};
 use super::svg::{Anchor, INK, Svg};
 use super::{InspectedHead, raster, scale_bar};
 
-const SIDE: f64 = 396.0;
+const SIDE: f64 = 386.0;
 const TOP: f64 = 78.0;
-const LEFTS: [f64; 2] = [72.0, 558.0];
+const LEFTS: [f64; 2] = [LEFT, RIGHT - SIDE];
 
 pub(super) fn figure(head: &InspectedHead) -> Figure {
     let inspection = &head.inspection;

@@ -2,7 +2,7 @@
 
 use super::axis::{Axis, Plot, Scale, percent};
 use super::color::PARTS;
-use super::figure::{Figure, WIDTH};
+use super::figure::{Figure, LEFT, RIGHT, WIDTH};
 use super::svg::{Anchor, INK, Svg};
 use super::{InspectionReport, LayerTimes, finite};
 
@@ -26,15 +26,15 @@ pub(super) fn figure(report: &InspectionReport) -> Option<Figure> {
     let totals = totals.fold([0.0; 4], |sum, parts| std::array::from_fn(|i| sum[i] + parts[i]));
     let all: f64 = totals.iter().sum();
     for (place, ((name, fill), total)) in NAMES.into_iter().zip(PARTS).zip(totals).enumerate() {
-        let x = 72.0 + 220.0 * place as f64;
+        let x = LEFT + 220.0 * place as f64;
         svg.rect([x, 48.0, 12.0, 12.0], fill, None);
         let share = percent(if all > 0.0 { total / all } else { 0.0 });
         svg.text((x + 19.0, 58.5), 12.0, Anchor::Start, INK, &format!("{name}, {total:.2} s ({share})"));
     }
     let plot = Plot {
-        left: 72.0,
+        left: LEFT,
         top: TOP,
-        width: (WIDTH - 72.0 - 24.0).min(60.0 * layers as f64),
+        width: (RIGHT - LEFT).min(60.0 * layers as f64),
         height: HEIGHT,
         x: Axis { scale: Scale::Cells(layers), label: "layer" },
         y: Axis { scale: Scale::Shares(1.0), label: "share of the layer's time" },

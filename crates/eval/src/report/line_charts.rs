@@ -3,7 +3,7 @@
 use super::InspectedHead;
 use super::attention_maps::least_power;
 use super::axis::{Axis, Plot, Scale, count, percent};
-use super::figure::{Figure, WIDTH};
+use super::figure::{Figure, LEFT, RIGHT, WIDTH};
 use super::svg::{Anchor, INK, Svg, number};
 use minference_attention::HeadPattern;
 use minference_attention::inspection::LineInspection;
@@ -30,35 +30,33 @@ pub(super) fn figure(head: &InspectedHead) -> Figure {
     draw_chart(&mut svg, TOP + STEP, "Diagonals", "distance from query back to key", &inspection.diagonals);
     Figure {
         name: format!("{}-lines", head.file_stem()),
-        caption: caption(head.summary.pattern).into(),
+        caption: caption(head).into(),
         svg: svg.finish(&title),
         title,
     }
 }
 
-fn caption(pattern: HeadPattern) -> &'static str {
-    match pattern {
-        HeadPattern::VerticalSlash { .. } => {
-            "Where the orange marks follow the blue hills, the last 64 queries foresee what all queries look at; where they do not, \
-             the budget goes to the wrong keys. The black strip below each chart shows the chosen columns and diagonals: it should \
-             lie under the highest hills."
-        }
-        HeadPattern::AShape { .. } | HeadPattern::TriShape { .. } => {
-            "This pattern takes the first tokens and the nearest ones on every prompt, the black strips. Blue hills elsewhere are what \
-             it misses; were there many, vertical-slash, which follows the orange marks, would suit the head better."
-        }
-        HeadPattern::Dense | HeadPattern::BlockSparse { .. } => {
-            "This head does not choose columns or diagonals. A few steep blue hills, with orange marks on them, would speak for \
-             vertical-slash instead; an even landscape does not."
-        }
+fn caption(head: &InspectedHead) -> &'static str {
+    let inspection = &head.inspection;
+    if inspection.columns.chosen.is_empty() && inspection.diagonals.chosen.is_empty() {
+        // dense, or blocks
+        return "No columns or diagonals were chosen for this head. A few steep blue hills, with orange marks on them, would speak for \
+                vertical-slash; an even landscape does not.";
     }
+    if let HeadPattern::AShape { .. } | HeadPattern::TriShape { .. } = head.summary.pattern {
+        return "This pattern takes the first tokens and the nearest ones on every prompt, the black strips. Blue hills elsewhere are \
+                what it misses; were there many, vertical-slash, which follows the orange marks, would suit the head better.";
+    }
+    "Where the orange marks follow the blue hills, the last 64 queries foresee what all queries look at; where they do not, the budget \
+     goes to the wrong keys. The black strip below each chart shows the chosen columns or diagonals: it should lie under the highest \
+     hills."
 }
 
 fn draw_legend(svg: &mut Svg) {
-    svg.rect([72.0, 44.0, 14.0, 12.0], TRUTH, None);
-    svg.text((92.0, 54.5), 12.0, Anchor::Start, INK, "mean probability, all queries");
-    svg.stroke("M300 50h14", ESTIMATE, 2.5);
-    svg.text((320.0, 54.5), 12.0, Anchor::Start, INK, "the same by the last 64 queries (the estimate)");
+    svg.rect([LEFT, 44.0, 14.0, 12.0], TRUTH, None);
+    svg.text((LEFT + 20.0, 54.5), 12.0, Anchor::Start, INK, "mean probability, all queries");
+    svg.stroke("M310 50h14", ESTIMATE, 2.5);
+    svg.text((330.0, 54.5), 12.0, Anchor::Start, INK, "the same by the last 64 queries (the estimate)");
     svg.rect([620.0, 46.0, 14.0, 8.0], CHOSEN, None);
     svg.text((640.0, 54.5), 12.0, Anchor::Start, INK, "chosen");
 }
@@ -84,9 +82,9 @@ fn draw_chart(svg: &mut Svg, top: f64, name: &str, label: &str, line: &LineInspe
     // A decade below equal shares, so that hollows show; and two decades at least.
     let from = (least_power(keys) / 10.0).min(10.0f64.powf(to - 2.0));
     let plot = Plot {
-        left: 72.0,
+        left: LEFT,
         top,
-        width: WIDTH - 72.0 - 24.0,
+        width: RIGHT - LEFT,
         height: HEIGHT,
         x: Axis { scale: Scale::Counts(keys as f64), label },
         y: Axis { scale: Scale::LogShares { from, to: 10.0f64.powf(to) }, label: "probability, logarithmic" },

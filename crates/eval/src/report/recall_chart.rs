@@ -2,7 +2,7 @@
 
 use super::InspectedHead;
 use super::axis::{Axis, Plot, Scale, percent};
-use super::figure::{Figure, WIDTH};
+use super::figure::{Figure, LEFT, RIGHT, WIDTH};
 use super::svg::{Anchor, INK, Svg, number};
 
 const TOP: f64 = 50.0;
@@ -12,9 +12,9 @@ pub(super) fn figure(head: &InspectedHead) -> Figure {
     let inspection = &head.inspection;
     let title = format!("{}: recall by query, {} on average", head.label(), percent(inspection.recall));
     let plot = Plot {
-        left: 72.0,
+        left: LEFT,
         top: TOP,
-        width: WIDTH - 72.0 - 24.0,
+        width: RIGHT - LEFT,
         height: HEIGHT,
         x: Axis { scale: Scale::Counts(head.keys() as f64), label: "query position" },
         y: Axis { scale: Scale::Shares(1.0), label: "mass held" },
@@ -46,8 +46,8 @@ pub(super) fn figure(head: &InspectedHead) -> Figure {
     Figure {
         name: format!("{}-recall", head.file_stem()),
         caption: "Recall is the part of a query's probability mass that lies on computed keys: 100% is what dense attention has. \
-                  A fall towards the right means that the budget is too small for a prompt of this length; a dip marks a passage \
-                  that looks elsewhere than its end, from which the estimate is made."
+                  A fall towards the right means that the budget is too small for a prompt of this length; a dip is a passage whose \
+                  queries look elsewhere than the rest."
             .into(),
         svg: svg.finish(&title),
         title,
