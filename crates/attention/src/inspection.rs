@@ -23,7 +23,7 @@
 //! assert_eq!(inspection.side, 50);
 //! assert!(inspection.recall > 0.9); // of the probability mass lies on computed keys
 //! assert!(inspection.columns.chosen.contains(&300));
-//! assert!(inspection.columns.truth[300] > 100.0 * inspection.columns.truth[301]);
+//! assert!(inspection.columns.truth[300] > 10.0 * inspection.columns.truth[301]);
 //! # Ok::<(), minference_attention::Error>(())
 //! ```
 
