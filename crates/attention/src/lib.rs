@@ -73,6 +73,7 @@
 //! | [`search`] | which pattern a head should get, found offline |
 //! | [`backend`], [`cpu`] | what a device must offer, and the CPU's kernels |
 //! | [`view`], [`inputs`] | borrowed tensors |
+//! | [`inspection`] | one head looked at completely: its probabilities, and what an index computes of them |
 //! | [`reference`](mod@reference), [`conformance`] | the oracle, and the battery that every backend must pass |
 //! | [`synthetic`] | inputs with planted structure |
 
@@ -83,6 +84,7 @@ pub mod element;
 pub mod error;
 pub mod index;
 pub mod inputs;
+pub mod inspection;
 pub mod layer;
 pub mod layout;
 pub mod pattern;

@@ -1,0 +1,11 @@
+//! Evaluation and reports: what sparse attention did, shown so that one can judge it.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`report`] | `minference inspect`: why a head has its pattern and what was computed, as one HTML file with its figures |
+//! | [`error`] | what can go wrong |
+
+pub mod error;
+pub mod report;
+
+pub use error::{Error, Result};
