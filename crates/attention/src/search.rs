@@ -6,7 +6,7 @@
 //! | objective | tried | wins |
 //! |---|---|---|
 //! | [`Objective::SamePairs`] (the paper's) | each candidate at the pairs of one target pattern | the smallest error |
-//! | [`Objective::MaxError`] | each family at 2, 5, 10, 20 and 40 % of the causal area | the cheapest within the bound, else dense |
+//! | [`Objective::MaxError`] | each family at 2, 5, 10, 20 and 40 % of the causal area, the best once more between two shares | the cheapest within the bound, else dense |
 //!
 //! [`search_layer`] does this for all heads of a layer at once, over one or more calibration prompts. The result depends on nothing but
 //! its inputs (and the instruction set's rounding): not on threads, not on time.
@@ -60,7 +60,7 @@ use crate::pattern::config::HeadEntry;
 use crate::pattern::provenance::{Fit, Trial};
 use crate::pattern::vertical_slash::LAST_QUERIES;
 use crate::view::{TensorView, TensorViewMut};
-use fit::{Fitted, HeadFit, TOLERANCE};
+use fit::{Fitted, HeadFit, TOLERANCE, is_same_family};
 
 /// Errors of the first queries say little: they see few keys, and every pattern holds most of those (the authors' code; the paper has
 /// no figure).
@@ -106,7 +106,12 @@ pub fn search_layer(
     };
     match objective {
         Objective::SamePairs { target, candidates } => layer.same_pairs(*target, candidates)?,
-        Objective::MaxError { bound, shares, families } => layer.max_error(*bound, shares, families)?,
+        Objective::MaxError { bound, shares, families, refinements } => {
+            layer.max_error(*bound, shares, families)?;
+            for _ in 0..*refinements {
+                layer.refine(*bound)?;
+            }
+        }
     }
     Ok(layer.trials.into_iter().map(|trials| winner(objective, trials)).collect())
 }
@@ -189,6 +194,21 @@ impl<B: AttentionBackend> LayerTrials<'_, B> {
         Ok(())
     }
 
+    /// Tries each head's best family once more, in the middle between the share that was enough and the one that was not.
+    fn refine(&mut self, bound: f64) -> Result<()> {
+        let causal_pairs = self.causal_pairs() as f64;
+        let mut fitted = Vec::with_capacity(self.fits.len());
+        for (fit, trials) in self.fits.iter_mut().zip(&self.trials) {
+            let Some((family, share)) = between(trials, bound) else {
+                fitted.push(None);
+                continue;
+            };
+            let new = fit.fit(family, (share * causal_pairs) as u64)?;
+            fitted.push(Some(new).filter(|new| trials.iter().all(|trial| trial.pattern != new.pattern)));
+        }
+        self.attempt(fitted)
+    }
+
     /// Attends with what was fitted, and notes the errors; heads without anything are left out.
     fn attempt(&mut self, fitted: Vec<Option<Fitted>>) -> Result<()> {
         if fitted.iter().all(Option::is_none) {
@@ -224,6 +244,34 @@ impl<B: AttentionBackend> LayerTrials<'_, B> {
     }
 }
 
+/// The family that is cheapest within the bound (or, where none is, nearest to it), and a share between what was enough for it and what
+/// was not. None where nothing was tried.
+fn between(trials: &[Trial], bound: f64) -> Option<(HeadPattern, f64)> {
+    let (best, enough) = match cheapest_within(trials, bound) {
+        Some(best) => (best, best.share),
+        None => (least_error(trials.iter().copied())?, 1.0),
+    };
+    let failed =
+        trials.iter().filter(|trial| is_same_family(trial.pattern, best.pattern) && trial.error > bound);
+    let too_little = failed.map(|trial| trial.share).filter(|share| *share < enough).fold(0.0, f64::max);
+    // where even the smallest share was enough, a quarter of it stands for what may not be
+    let too_little = if too_little > 0.0 { too_little } else { enough / 4.0 };
+    Some((best.pattern, (too_little * enough).sqrt()))
+}
+
+/// The trial with the smallest error; of equals the first.
+fn least_error(trials: impl Iterator<Item = Trial>) -> Option<Trial> {
+    trials.reduce(|best, trial| if trial.error < best.error { trial } else { best })
+}
+
+/// The trial that computes least among those within a bound. Budgets are fitted to 2 %, so that two which differ by no more than that on
+/// both sides cost the same, and the smaller error counts.
+fn cheapest_within(trials: &[Trial], bound: f64) -> Option<Trial> {
+    let within = || trials.iter().copied().filter(|trial| trial.error <= bound);
+    let cheapest = within().map(|trial| trial.share).fold(f64::INFINITY, f64::min);
+    least_error(within().filter(|trial| trial.share <= cheapest * (1.0 + 2.0 * TOLERANCE)))
+}
+
 /// Six digits: more would be noise, and a tie is a tie in the file, too.
 fn rounded(number: f64) -> f64 {
     format!("{number:.5e}").parse().unwrap_or(number)
@@ -239,17 +287,9 @@ fn zeros(elements: usize) -> Result<Vec<f32>> {
 
 /// The trial that wins, if any; of equals the first.
 fn winner(objective: &Objective, trials: Vec<Trial>) -> HeadEntry {
-    let least = |trials: &mut dyn Iterator<Item = Trial>| {
-        trials.reduce(|best, trial| if trial.error < best.error { trial } else { best })
-    };
     let best = match objective {
-        Objective::SamePairs { .. } => least(&mut trials.iter().copied()),
-        Objective::MaxError { bound, .. } => {
-            let within = || trials.iter().copied().filter(|trial| trial.error <= *bound);
-            let cheapest = within().map(|trial| trial.share).fold(f64::INFINITY, f64::min);
-            // Budgets are fitted to 2 %, so that two which differ by no more than that on both sides cost the same.
-            least(&mut within().filter(|trial| trial.share <= cheapest * (1.0 + 2.0 * TOLERANCE)))
-        }
+        Objective::SamePairs { .. } => least_error(trials.iter().copied()),
+        Objective::MaxError { bound, .. } => cheapest_within(&trials, *bound),
     };
     match best {
         Some(trial) => HeadEntry { pattern: trial.pattern, score: Some(trial.error), trials },

@@ -247,6 +247,29 @@ fn within_a_bound_the_cheapest_wins_and_dense_if_none_is_within() {
 }
 
 #[test]
+fn winners_are_refined() {
+    let layer = Layer::new(&[vertical_slash_head(4), vertical_slash_head(9), block_head()]);
+    let Objective::MaxError { shares, families, .. } = Objective::max_error(0.1) else { panic!() };
+    let shares = |refinements| -> Vec<f64> {
+        let objective = Objective::MaxError {
+            bound: 0.1,
+            shares: shares.clone(),
+            families: families.clone(),
+            refinements,
+        };
+        let found = search(&[layer.sample()], &objective);
+        let share = |head: &HeadEntry| {
+            let winner = head.trials.iter().find(|trial| trial.pattern == head.pattern);
+            winner.map_or(1.0, |trial| trial.share)
+        };
+        found.iter().map(share).collect()
+    };
+    let (coarse, fine) = (shares(0), shares(3));
+    assert!(coarse.iter().zip(&fine).all(|(coarse, fine)| *fine <= 1.04 * coarse), "{coarse:?}, {fine:?}");
+    assert!(fine.iter().sum::<f64>() < 0.95 * coarse.iter().sum::<f64>(), "{coarse:?}, {fine:?}");
+}
+
+#[test]
 fn several_prompts_are_averaged() {
     let layers = [vertical_slash_head(5), vertical_slash_head(6)].map(|head| Layer::new(&[head]));
     let samples = [layers[0].sample(), layers[1].sample()];
@@ -292,6 +315,7 @@ fn what_can_not_be_searched_is_refused() {
         bound,
         shares: shares.to_vec(),
         families: families.to_vec(),
+        refinements: 0,
     };
     refused(&[], &with(0.0, &[0.1], &[TARGET]), &["error bound", "above 0"]);
     refused(&[], &with(f64::NAN, &[0.1], &[TARGET]), &["error bound", "NaN"]);
@@ -318,7 +342,7 @@ fn objectives_say_what_they_are() {
     );
     assert_eq!(
         Objective::max_error(0.05).to_string(),
-        "at most 0.05 error at 2, 5, 10, 20, 40 % of pairs: a-shape:128,* vertical-slash:30,* vertical-slash:200,* \
+        "at most 0.05 error at 2, 5, 10, 20, 40 % of pairs, refined 2 times: a-shape:128,* vertical-slash:30,* vertical-slash:200,* \
          vertical-slash:1000,* block-sparse:*"
     );
 }

@@ -5,7 +5,9 @@
 
 mod bench;
 mod demo;
+mod inspect;
 mod interrupt;
+mod layers_bar;
 mod patterns;
 mod pull;
 mod run;
@@ -41,6 +43,11 @@ enum Command {
     /// Reads one or more calibration prompts, tries patterns in every head, and writes a pattern file that `minference run` finds by itself.
     #[command(after_long_help = search::HELP)]
     Search(Box<search::Options>),
+    /// See what sparse attention does to a prompt: which head has which pattern, what it computes of its attention, and what it misses
+    ///
+    /// Writes one HTML page that needs nothing else, and its figures as SVG and PNG if asked for.
+    #[command(after_long_help = inspect::HELP)]
+    Inspect(Box<inspect::Options>),
     /// Show, convert or check a pattern file
     #[command(subcommand)]
     Patterns(patterns::Command),
@@ -58,6 +65,7 @@ fn main() -> ExitCode {
         Command::Demo(options) => demo::run(&options),
         Command::Run(options) => run::run(&options),
         Command::Search(options) => search::run(&options),
+        Command::Inspect(options) => inspect::run(&options),
         Command::Patterns(command) => command.run(),
         Command::Bench(bench) => bench.run(),
         Command::Pull(options) => pull::run(&options),

@@ -78,7 +78,8 @@ impl Command {
     }
 }
 
-fn parse_head(text: &str) -> Result<(usize, usize), String> {
+/// A head as the command line names it: `3,7`.
+pub(crate) fn parse_head(text: &str) -> Result<(usize, usize), String> {
     let parse = || -> Option<(usize, usize)> {
         let (layer, head) = text.split_once(',')?;
         Some((layer.trim().parse().ok()?, head.trim().parse().ok()?))

@@ -22,11 +22,11 @@ mod rope;
 mod summary;
 
 pub(crate) use answer::{Request, answer};
-pub(crate) use attention::NamedPlan;
+pub(crate) use attention::{AttentionOptions, NamedPlan};
 pub(crate) use comparison::Comparison;
 pub(crate) use fairness::{forget_peak_memory, preload};
 pub(crate) use model::{LoadedModel, ModelOptions, pattern_cache};
-pub(crate) use prompt::PromptText;
+pub(crate) use prompt::{PromptOptions, PromptText};
 pub(crate) use summary::print_summary;
 
 use crate::bench::options::{Compute, Matmul};
@@ -34,10 +34,8 @@ use crate::interrupt::Interrupt;
 use crate::usage::checked;
 use answer::{TimedAnswer, print};
 use anyhow::Result;
-use attention::AttentionOptions;
 use clap::Args;
 use generation::AnswerOptions;
-use prompt::PromptOptions;
 use std::io::{self, IsTerminal, Write};
 use summary::print_what_was_cut;
 

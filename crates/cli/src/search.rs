@@ -5,9 +5,7 @@
 //! | `objective` | what is tried, and what wins |
 //! | `calibration` | the prompts that are read |
 //! | `record` | the file that is written, layer by layer |
-//! | `bar` | the progress |
 
-mod bar;
 mod calibration;
 mod objective;
 mod record;
@@ -15,11 +13,11 @@ mod record;
 use crate::bench::options::{Compute, Matmul};
 use crate::complain;
 use crate::interrupt::Interrupt;
+use crate::layers_bar::LayersBar;
 use crate::patterns::print_kinds;
 use crate::run::{LoadedModel, ModelOptions, pattern_cache};
 use crate::usage::checked;
 use anyhow::{Context, Result, anyhow};
-use bar::SearchBar;
 use calibration::{CalibrationOptions, Prompt};
 use clap::Args;
 use minference_attention::pattern::provenance::Provenance;
@@ -114,7 +112,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
 
     let start = Instant::now();
-    let bar = Arc::new(SearchBar::new(config.layers.len(), found.len(), interrupt));
+    let bar = Arc::new(LayersBar::new("searching", config.layers.len(), found.len(), interrupt));
     let samples: Vec<Vec<u32>> = prompts.into_iter().map(|prompt| prompt.tokens).collect();
     let request = SearchRequest {
         samples: &samples,

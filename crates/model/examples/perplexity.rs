@@ -6,6 +6,7 @@
 //!
 //! The text is cut into windows of 2,048 tokens; the last 1,024 of each are scored, each after at least 1,024 others.
 
+use minference_model::logits::surprise;
 use minference_model::tokenizer::SpecialTokens;
 use minference_model::{
     AttentionPlan, Compute, ComputeOptions, MatmulArithmetic, Model, Session, SessionOptions,
@@ -47,11 +48,4 @@ fn main() -> Result<(), Box<dyn Error>> {
         before = before.or(Some(perplexity));
     }
     Ok(())
-}
-
-/// The negative logarithm of a token's probability.
-fn surprise(logits: &[f32], token: u32) -> f64 {
-    let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let sum: f64 = logits.iter().map(|x| f64::from(x - most).exp()).sum();
-    sum.ln() - f64::from(logits[token as usize] - most)
 }

@@ -13,9 +13,10 @@
 //! | [`session`], [`kv_cache`] | a prompt that was read, and going on from there |
 //! | [`attention_plan`], [`pattern_files`] | which pattern each head gets, and the file that says so |
 //! | [`pattern_search`] | finding the patterns of a model |
+//! | [`layer_walk`] | looking at each layer's attention |
 //! | [`rope`] | positions of tokens, with every scaling that the families use |
 //! | [`tokenizer`], [`chat_template`] | text to tokens |
-//! | [`generate`], [`sampling`], [`text_stream`] | logits to tokens, and tokens to text |
+//! | [`generate`], [`sampling`], [`logits`], [`text_stream`] | logits to tokens, and tokens to text |
 //! | [`haystack`] | long prompts of our own making, with a fact to find |
 //! | `fetch` (a feature) | models by name, from the Hub or a package |
 //! | [`compute`], [`memory`] | what it runs on, and how much memory it takes |
@@ -33,6 +34,8 @@ pub mod generate;
 pub mod haystack;
 mod kernels;
 pub mod kv_cache;
+pub mod layer_walk;
+pub mod logits;
 pub mod matrix;
 pub mod memory;
 pub mod model;

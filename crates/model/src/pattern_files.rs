@@ -126,3 +126,81 @@ pub fn beside(model: &Path) -> Option<PathBuf> {
 pub fn in_cache(folder: &Path, fingerprint: Fingerprint) -> PathBuf {
     folder.join(format!("{fingerprint}.json"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::test_config;
+    use minference_attention::HeadPattern;
+    use minference_attention::pattern::config::FileFormat;
+    use minference_attention::pattern::provenance::Provenance;
+
+    fn write(path: &Path, local: usize, fingerprint: Option<Fingerprint>) {
+        let patterns = PatternConfig::uniform(HeadPattern::AShape { sink: 1, local }, 2, 4).unwrap();
+        let provenance = |fingerprint: Fingerprint| Provenance {
+            program: "minference".into(),
+            model: "a model".into(),
+            fingerprint: fingerprint.to_string(),
+            objective: "none".into(),
+            element_type: "f16".into(),
+            calibration: vec![],
+            errors_from: 0,
+        };
+        let patterns = match fingerprint {
+            Some(fingerprint) => patterns.with_provenance(provenance(fingerprint)),
+            None => patterns,
+        };
+        patterns.write(path, FileFormat::Native).unwrap();
+    }
+
+    #[test]
+    fn the_nearest_file_goes_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let (model, cache) = (folder.path().join("SmolLM2.Q4_1.gguf"), folder.path().join("cache"));
+        std::fs::create_dir(&cache).unwrap();
+        let [ours, other] = [Fingerprint::of_tokens(&[1]), Fingerprint::of_tokens(&[2])];
+        let find = |model: &Path| ModelPatterns::find(model, &test_config(), ours, Some(&cache));
+        let local = |found: Option<ModelPatterns>| match found?.patterns.head(0, 0).unwrap().pattern {
+            HeadPattern::AShape { local, .. } => Some(local),
+            _ => None,
+        };
+        assert!(find(&model).unwrap().is_none());
+        assert!(ModelPatterns::find(&model, &test_config(), ours, None).unwrap().is_none());
+        write(&in_cache(&cache, other), 9, Some(other));
+        assert!(find(&model).unwrap().is_none());
+        write(&in_cache(&cache, ours), 10, Some(ours));
+        assert_eq!(local(find(&model).unwrap()), Some(10));
+        // a file that doesn't say which model it is for may be for this one
+        write(&folder.path().join("SmolLM2.Q4_1.patterns.json"), 11, None);
+        assert_eq!(local(find(&model).unwrap()), Some(11));
+        write(&folder.path().join("patterns.json"), 12, Some(ours));
+        assert_eq!(local(find(folder.path()).unwrap()), Some(12));
+    }
+
+    #[test]
+    fn files_of_other_models_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let [ours, other] = [Fingerprint::of_tokens(&[1]), Fingerprint::of_tokens(&[2])];
+        let path = folder.path().join("patterns.json");
+        let refused = |parts: &[&str]| {
+            let error =
+                ModelPatterns::find(folder.path(), &test_config(), ours, None).unwrap_err().to_string();
+            assert!(parts.iter().all(|part| error.contains(part)), "{error}");
+        };
+        write(&path, 1, Some(other));
+        refused(&["patterns.json", "search.fingerprint", &ours.to_string(), &other.to_string(), "a model"]);
+        PatternConfig::uniform(HeadPattern::Dense, 3, 4).unwrap().write(&path, FileFormat::Native).unwrap();
+        refused(&["patterns.json", "2 layers of 4 heads", "3 layers of 4 heads"]);
+        std::fs::write(&path, "[").unwrap();
+        refused(&["patterns.json", "JSON"]);
+    }
+
+    #[test]
+    fn shipped_files_are_for_whom_they_say() {
+        for (name, fingerprint, json) in SHIPPED {
+            let patterns = PatternConfig::parse(json).unwrap();
+            let provenance = patterns.provenance().unwrap_or_else(|| panic!("{name} does not say"));
+            assert_eq!(provenance.fingerprint, fingerprint, "{name}");
+        }
+    }
+}

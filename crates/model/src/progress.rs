@@ -12,7 +12,7 @@ pub(crate) struct Part {
 
 impl Part {
     /// `units` of `total`, with `done` before them.
-    pub(crate) fn new(whole: Arc<dyn Progress>, done: u64, units: u64, total: u64) -> Arc<dyn Progress> {
+    pub(crate) fn of(whole: Arc<dyn Progress>, done: u64, units: u64, total: u64) -> Arc<dyn Progress> {
         let total = total.max(1) as f64;
         Arc::new(Self { whole, start: done as f64 / total, share: units as f64 / total })
     }

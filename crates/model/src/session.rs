@@ -117,7 +117,7 @@ impl Session {
         let size = options.chunk.unwrap_or(tokens.len());
         for (i, chunk) in tokens.chunks(size).enumerate() {
             let (before, units) = ((i * size) as u64, chunk.len() as u64);
-            let part = |whole| Part::new(whole, before, units, tokens.len() as u64);
+            let part = |whole| Part::of(whole, before, units, tokens.len() as u64);
             let progress = options.progress.clone().map(part);
             let forward = self.forward(chunk, 1, &options.plan, progress)?;
             report.add(&forward.report);

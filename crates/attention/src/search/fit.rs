@@ -146,3 +146,8 @@ fn with_budget(pattern: HeadPattern, budget: usize) -> HeadPattern {
         HeadPattern::BlockSparse { .. } => HeadPattern::BlockSparse { top_k: budget },
     }
 }
+
+/// Whether two patterns differ in nothing but their last budget.
+pub(super) fn is_same_family(one: HeadPattern, other: HeadPattern) -> bool {
+    with_budget(one, 0) == with_budget(other, 0)
+}

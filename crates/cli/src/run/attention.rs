@@ -45,7 +45,7 @@ impl AttentionKind {
 /// What to attend to while the prompt is read.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Attention")]
-pub(super) struct AttentionOptions {
+pub(crate) struct AttentionOptions {
     /// What the tokens of the prompt attend to; those of the answer attend to everything
     #[arg(long, value_enum, value_name = "KIND", default_value = "minference")]
     attention: AttentionKind,
@@ -77,7 +77,7 @@ pub(super) struct AttentionOptions {
 }
 
 /// A pattern file that was read, but not yet held against a model.
-pub(super) struct PatternFile {
+pub(crate) struct PatternFile {
     path: PathBuf,
     patterns: PatternConfig,
 }
@@ -143,12 +143,12 @@ impl NamedPlan {
 
 impl AttentionOptions {
     /// Tokens that are read at once, if not all.
-    pub(super) fn chunk(&self) -> Option<usize> {
+    pub(crate) fn chunk(&self) -> Option<usize> {
         self.chunk
     }
 
     /// Refuses what would have no effect, or no meaning, before a model is fetched.
-    pub(super) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         use AttentionKind::{AShape, BlockSparse, Minference, TriShape, VerticalSlash};
         ensure!(self.chunk != Some(0), "--chunk: expected at least 1, found 0");
         let uses: [(&str, bool, &[AttentionKind]); 7] = [
@@ -174,7 +174,7 @@ impl AttentionOptions {
     }
 
     /// The file of `--patterns`, read before a model is fetched.
-    pub(super) fn patterns(&self) -> Result<Option<PatternFile>> {
+    pub(crate) fn patterns(&self) -> Result<Option<PatternFile>> {
         let read = |path: &PathBuf| -> Result<PatternFile> {
             let patterns = PatternConfig::read(path).context("can't use this pattern file")?;
             Ok(PatternFile { path: path.clone(), patterns })
@@ -183,7 +183,7 @@ impl AttentionOptions {
     }
 
     /// The plan for a model and a prompt of some tokens.
-    pub(super) fn plan(
+    pub(crate) fn plan(
         &self,
         model: &LoadedModel,
         tokens: usize,

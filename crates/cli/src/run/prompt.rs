@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// Where the prompt comes from.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Prompt")]
-pub(super) struct PromptOptions {
+pub(crate) struct PromptOptions {
     /// Text of the prompt; it stands after the files, such as a question about them
     #[arg(long, short, value_name = "TEXT", allow_hyphen_values = true)]
     prompt: Option<String>,
@@ -45,8 +45,13 @@ pub(crate) struct PromptText {
 }
 
 impl PromptOptions {
+    /// Whether nothing was given.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.prompt.is_none() && self.prompt_file.is_empty()
+    }
+
     /// Refuses what is no prompt, before anything is read.
-    pub(super) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         ensure!(
             self.prompt.is_some() || !self.prompt_file.is_empty(),
             "no prompt: give --prompt TEXT or --prompt-file FILE, or pipe a text into --prompt-file -"
@@ -56,7 +61,7 @@ impl PromptOptions {
     }
 
     /// Reads all parts, files first.
-    pub(super) fn read(&self) -> Result<PromptText> {
+    pub(crate) fn read(&self) -> Result<PromptText> {
         let mut parts = Vec::new();
         for path in &self.prompt_file {
             parts.push(if path.as_os_str() == "-" {

@@ -57,7 +57,7 @@ impl Record {
             saved.layers(),
             saved.heads()
         );
-        Ok((0..saved.layers()).map(|layer| Ok(saved.layer(layer)?.to_vec())).collect::<Result<_>>()?)
+        (0..saved.layers()).map(|layer| Ok(saved.layer(layer)?.to_vec())).collect()
     }
 
     /// Saves the layers found so far.

@@ -1,10 +1,12 @@
-//! `minference run` and `minference demo`, run as people run them, with a tiny model of random weights.
+//! `minference run`, `demo`, `search`, `patterns` and `inspect`, run as people run them, with a tiny model of random weights.
 
 mod answers;
 mod attention;
 mod demo;
+mod inspect;
 mod interrupts;
 mod refusals;
+mod search;
 mod tiny_model;
 
 use assert_cmd::Command;
@@ -50,6 +52,8 @@ impl Workplace {
     fn minference(&self, arguments: &[&str]) -> Command {
         let mut command = Command::cargo_bin("minference").unwrap();
         command.current_dir(self.path()).args(arguments);
+        // what other programs left in the user's cache is none of a test's business
+        command.env("MINFERENCE_CACHE", self.path().join("cache"));
         command
     }
 

@@ -45,7 +45,7 @@ impl Pass<'_> {
         let report = match &self.progress {
             // One query is done before anyone looks.
             Some(progress) if queries.tokens() > 1 => {
-                let part = Part::new(progress.clone(), self.done, units, self.total);
+                let part = Part::of(progress.clone(), self.done, units, self.total);
                 attend_layer(&backend.with_progress(part), &inputs, patterns, &mut output.view_mut()?)
             }
             _ => attend_layer(backend, &inputs, patterns, &mut output.view_mut()?),

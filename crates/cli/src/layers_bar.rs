@@ -1,4 +1,4 @@
-//! [`SearchBar`]: the progress of a search.
+//! [`LayersBar`]: the progress of what goes through a model's layers once.
 
 use crate::interrupt::Interrupt;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -6,7 +6,7 @@ use minference_attention::Progress;
 use std::time::Duration;
 
 /// A bar over the layers, with the time that is left. Hidden where standard error is no terminal.
-pub(super) struct SearchBar {
+pub(crate) struct LayersBar {
     bar: ProgressBar,
     interrupt: Interrupt,
     layers: u64,
@@ -14,22 +14,25 @@ pub(super) struct SearchBar {
     found: u64,
 }
 
-impl SearchBar {
-    pub(super) fn new(layers: usize, found: usize, interrupt: Interrupt) -> Self {
+impl LayersBar {
+    /// - `doing`: what is done, such as `searching`
+    /// - `found`: layers that take less time than others
+    pub(crate) fn new(doing: &str, layers: usize, found: usize, interrupt: Interrupt) -> Self {
         let bar = ProgressBar::new(1);
-        let style = ProgressStyle::with_template("searching {msg} [{bar:30}] {percent}% {eta} left")
-            .unwrap_or_else(|_| ProgressStyle::default_bar());
+        let style =
+            ProgressStyle::with_template(&format!("{doing} {{msg}} [{{bar:30}}] {{percent}}% {{eta}} left"))
+                .unwrap_or_else(|_| ProgressStyle::default_bar());
         bar.set_style(style.progress_chars("=> "));
         bar.enable_steady_tick(Duration::from_millis(200));
         Self { bar, interrupt, layers: layers as u64, found: found as u64 }
     }
 
-    pub(super) fn finish(&self) {
+    pub(crate) fn finish(&self) {
         self.bar.finish_and_clear();
     }
 }
 
-impl Progress for SearchBar {
+impl Progress for LayersBar {
     fn advance(&self, done: u64, total: u64) {
         let layer = (done * self.layers / total.max(1) + 1).min(self.layers);
         self.bar.set_length(total);
