@@ -49,7 +49,7 @@ mod objective;
 mod output_error;
 
 pub use objective::Objective;
-pub use output_error::relative_errors;
+pub use output_error::{attention_errors, relative_errors};
 
 use crate::backend::AttentionBackend;
 use crate::error::{Error, Result};
@@ -59,7 +59,7 @@ use crate::pattern::HeadPattern;
 use crate::pattern::config::HeadEntry;
 use crate::pattern::provenance::{Fit, Trial};
 use crate::pattern::vertical_slash::LAST_QUERIES;
-use crate::view::{TensorView, TensorViewMut};
+use crate::view::TensorView;
 use fit::{Fitted, HeadFit, TOLERANCE, is_same_family};
 
 /// Errors of the first queries say little: they see few keys, and every pattern holds most of those (the authors' code; the paper has
@@ -222,10 +222,8 @@ impl<B: AttentionBackend> LayerTrials<'_, B> {
             let alone = SparseIndex::lines(vec![], vec![0])?;
             let index = |fitted: &Option<Fitted>| fitted.as_ref().map_or(&alone, |f| &f.indices[at]).clone();
             let indices: Vec<SparseIndex> = fitted.iter().map(index).collect();
-            let shape = sample.inputs.q().shape();
-            let mut output = zeros(shape.iter().product())?;
-            self.backend.attend(&sample.inputs, &indices, &mut TensorViewMut::new(&mut output, shape)?)?;
-            let found = relative_errors(sample.dense, TensorView::new(&output, shape)?, self.errors_from)?;
+            let (found, _) =
+                attention_errors(self.backend, &sample.inputs, &indices, sample.dense, self.errors_from)?;
             errors.iter_mut().zip(found).for_each(|(sum, error)| *sum += error / self.samples.len() as f64);
         }
         let causal = self.causal_pairs() as f64;
@@ -275,14 +273,6 @@ fn cheapest_within(trials: &[Trial], bound: f64) -> Option<Trial> {
 /// Six digits: more would be noise, and a tie is a tie in the file, too.
 fn rounded(number: f64) -> f64 {
     format!("{number:.5e}").parse().unwrap_or(number)
-}
-
-fn zeros(elements: usize) -> Result<Vec<f32>> {
-    let mut zeros = Vec::new();
-    let error = |_| Error::OutOfMemory { what: "a trial's output", bytes: elements.saturating_mul(4) };
-    zeros.try_reserve_exact(elements).map_err(error)?;
-    zeros.resize(elements, 0.0);
-    Ok(zeros)
 }
 
 /// The trial that wins, if any; of equals the first.

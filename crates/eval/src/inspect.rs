@@ -28,10 +28,8 @@
 use crate::report::{HeadSummary, InspectedHead, InspectionReport, LayerSummary, LayerTimes};
 use minference_attention::inspection::inspect_head;
 use minference_attention::layer::plan_layer;
-use minference_attention::search::relative_errors;
-use minference_attention::{
-    AttentionBackend, ElementType, Error as AttentionError, Progress, SparseIndex, TensorView, TensorViewMut,
-};
+use minference_attention::search::attention_errors;
+use minference_attention::{ElementType, Error as AttentionError, Progress, SparseIndex};
 use minference_model::layer_walk::{WalkedLayer, walk_layers};
 use minference_model::{AttentionPlan, Compute, Model, Result};
 use std::sync::Arc;
@@ -128,17 +126,12 @@ struct Inspection<'a> {
 impl Inspection<'_> {
     fn visit(&mut self, walked: &WalkedLayer<'_>) -> Result<()> {
         let (backend, inputs) = (self.compute.backend(), &walked.inputs);
-        let shape = inputs.q().shape();
-        let patterns = self.request.plan.patterns(walked.layer, shape[1], inputs.geometry().keys())?;
+        let patterns = self.request.plan.patterns(walked.layer, inputs.heads(), inputs.geometry().keys())?;
         let start = Instant::now();
         let (indices, reports): (Vec<SparseIndex>, Vec<_>) =
             plan_layer(backend, inputs, &patterns)?.into_iter().unzip();
         let estimates = start.elapsed();
-        let mut output = zeros(shape.iter().product())?;
-        backend.attend(inputs, &indices, &mut TensorViewMut::new(&mut output, shape)?)?;
-        let attention = start.elapsed() - estimates;
-        let errors = relative_errors(walked.dense, TensorView::new(&output, shape)?, 0)?;
-        drop(output);
+        let (errors, costs) = attention_errors(backend, inputs, &indices, walked.dense, 0)?;
         let mut summaries = Vec::with_capacity(reports.len());
         for (head, (report, error)) in reports.iter().zip(errors).enumerate() {
             let summary = HeadSummary {
@@ -156,7 +149,7 @@ impl Inspection<'_> {
         }
         let times = LayerTimes {
             estimates: estimates.as_secs_f64(),
-            attention: attention.as_secs_f64(),
+            attention: costs.iter().map(|cost| cost.kernel_time.as_secs_f64()).sum(),
             // known when the layer is done
             ..LayerTimes::default()
         };
@@ -182,13 +175,4 @@ impl Inspection<'_> {
             }
         }
     }
-}
-
-fn zeros(elements: usize) -> Result<Vec<f32>> {
-    let mut zeros = Vec::new();
-    let error =
-        |_| AttentionError::OutOfMemory { what: "attention's output", bytes: elements.saturating_mul(4) };
-    zeros.try_reserve_exact(elements).map_err(error)?;
-    zeros.resize(elements, 0.0);
-    Ok(zeros)
 }

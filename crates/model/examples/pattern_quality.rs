@@ -15,10 +15,9 @@
 
 use minference_attention::pattern::config::PatternConfig;
 use minference_attention::pattern::vertical_slash::{self, LAST_QUERIES};
-use minference_attention::search::relative_errors;
+use minference_attention::search::attention_errors;
 use minference_attention::{
-    AttentionBackend, AttentionInputs, ElementType, HeadPattern, Lowering, SparseIndex, TensorView,
-    TensorViewMut,
+    AttentionBackend, AttentionInputs, ElementType, HeadPattern, Lowering, SparseIndex,
 };
 use minference_model::layer_walk::{WalkedLayer, walk_layers};
 use minference_model::logits::surprise;
@@ -161,10 +160,7 @@ fn quality(
     indices: &[SparseIndex],
 ) -> Result<Quality> {
     let inputs = &walked.inputs;
-    let shape = inputs.q().shape();
-    let mut output = vec![0.0f32; shape.iter().product()];
-    backend.attend(inputs, indices, &mut TensorViewMut::new(&mut output, shape)?)?;
-    let errors = relative_errors(walked.dense, TensorView::new(&output, shape)?, 0)?;
+    let (errors, _) = attention_errors(backend, inputs, indices, walked.dense, 0)?;
     let error = errors.iter().sum::<f64>() / errors.len() as f64;
     Ok(Quality { error, share: share(backend, inputs, indices)? })
 }

@@ -33,8 +33,26 @@ pub struct ModelPatterns {
     pub patterns: PatternConfig,
 }
 
-/// Files of models that were searched, by fingerprint; `benchmarks/search.md` has the commands.
-const SHIPPED: [(&str, &str, &str); 0] = [];
+/// A file that comes with this program.
+struct Shipped {
+    name: &'static str,
+    fingerprint: &'static str,
+    json: &'static str,
+}
+
+/// Models that were searched; `benchmarks/search.md` has the commands.
+const SHIPPED: [Shipped; 2] = [
+    Shipped {
+        name: "SmolLM2-135M-Instruct Q4_1",
+        fingerprint: "f29ae0583be2767d",
+        json: include_str!("../patterns/smollm2-135m-instruct-q4_1.json"),
+    },
+    Shipped {
+        name: "Qwen2.5-Coder-0.5B-Instruct Q4_K_M",
+        fingerprint: "e57dcab166182b34",
+        json: include_str!("../patterns/qwen2.5-coder-0.5b-instruct-q4_k_m.json"),
+    },
+];
 
 impl ModelPatterns {
     /// Finds what belongs to a model; none where there is nothing.
@@ -59,8 +77,11 @@ impl ModelPatterns {
             return Self::read(&path, config, fingerprint).map(Some);
         }
         let wanted = fingerprint.to_string();
-        let Some((name, _, json)) = SHIPPED.iter().find(|(_, of, _)| *of == wanted) else { return Ok(None) };
-        Self::new(PatternSource::Shipped(name), PatternConfig::parse(json)?, config, fingerprint).map(Some)
+        let Some(shipped) = SHIPPED.iter().find(|shipped| shipped.fingerprint == wanted) else {
+            return Ok(None);
+        };
+        let patterns = PatternConfig::parse(shipped.json)?;
+        Self::new(PatternSource::Shipped(shipped.name), patterns, config, fingerprint).map(Some)
     }
 
     /// Reads a file for a model.
@@ -197,7 +218,7 @@ mod tests {
 
     #[test]
     fn shipped_files_are_for_whom_they_say() {
-        for (name, fingerprint, json) in SHIPPED {
+        for Shipped { name, fingerprint, json } in SHIPPED {
             let patterns = PatternConfig::parse(json).unwrap();
             let provenance = patterns.provenance().unwrap_or_else(|| panic!("{name} does not say"));
             assert_eq!(provenance.fingerprint, fingerprint, "{name}");

@@ -1,8 +1,34 @@
 //! [`relative_errors`]: how far a sparse output is from the dense one.
 
+use crate::backend::{AttentionBackend, HeadCost};
 use crate::error::{Error, Result};
-use crate::view::TensorView;
+use crate::index::SparseIndex;
+use crate::inputs::AttentionInputs;
+use crate::view::{TensorView, TensorViewMut};
 use rayon::prelude::*;
+
+/// Attends with an index for each head, and compares with the dense output, as [`relative_errors`] does; what the heads took beside it.
+///
+/// # Errors
+/// As for [`AttentionBackend::attend`], and out of memory for the output.
+pub fn attention_errors(
+    backend: &impl AttentionBackend,
+    inputs: &AttentionInputs<'_>,
+    indices: &[SparseIndex],
+    dense: TensorView<'_>,
+    from: usize,
+) -> Result<(Vec<f64>, Vec<HeadCost>)> {
+    let shape = inputs.q().shape();
+    let elements = shape.iter().product();
+    let mut output: Vec<f32> = Vec::new();
+    let bytes = size_of::<f32>().saturating_mul(elements);
+    output
+        .try_reserve_exact(elements)
+        .map_err(|_| Error::OutOfMemory { what: "attention's output", bytes })?;
+    output.resize(elements, 0.0);
+    let costs = backend.attend(inputs, indices, &mut TensorViewMut::new(&mut output, shape)?)?;
+    Ok((relative_errors(dense, TensorView::new(&output, shape)?, from)?, costs))
+}
 
 /// For each head `‖output - dense‖ / ‖dense‖` in the Frobenius norm, over query rows from `from` on (all rows where there are no more).
 /// Both are `[queries, heads, head_dim]`.
