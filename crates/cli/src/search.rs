@@ -51,6 +51,8 @@ Examples:
     minference search --model demo --max-error 0.05
   On your own kind of text, beside the model:
     minference search --model m.gguf --calibration report.txt --calibration log.txt --output m.patterns.json
+  On a text and on generated keys and values, for patterns that suit both:
+    minference search --model demo --max-error 0.05 --calibration report.txt --prompts 1
   Other candidates:
     minference search --model m.gguf --target a-shape:512,2048 --candidate a-shape:512,2048 \\
       --candidate vertical-slash:100,500 --candidate block-sparse:50
@@ -99,13 +101,12 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let mut record = Record::open(path, provenance, options.restart)?;
     let config = model.model.decoder().config();
     let found = record.found(config)?;
-    let prompt_tokens: Vec<String> = prompts.iter().map(|prompt| prompt.tokens.len().to_string()).collect();
+    let told = |prompt: &Prompt| format!("{} tokens ({})", prompt.tokens.len(), prompt.source);
     complain(&format!(
-        "Searching {} layers of {} heads with {} tokens ({}).",
+        "Searching {} layers of {} heads with {}.",
         config.layers.len(),
         config.heads,
-        prompt_tokens.join(" + "),
-        prompts[0].source
+        prompts.iter().map(told).collect::<Vec<_>>().join(" and ")
     ));
     if !found.is_empty() {
         complain(&format!("Going on after {} layers that an earlier search found.", found.len()));

@@ -12,6 +12,9 @@ use std::path::{Path, PathBuf};
 /// Tokens of a generated prompt, where the model can read that many: the authors'.
 const TOKENS: usize = 30_000;
 
+/// Generated prompts at most.
+const MOST: usize = 64;
+
 /// What to read.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Calibration")]
@@ -23,11 +26,11 @@ pub(super) struct CalibrationOptions {
     /// Length of each prompt; longer files are cut [default: the model's context, at most 30000]
     #[arg(long, value_name = "TOKENS")]
     tokens: Option<usize>,
-    /// Number of generated prompts, over which errors are averaged
-    #[arg(long, value_name = "NUMBER", default_value_t = 1, conflicts_with = "calibration")]
-    prompts: usize,
+    /// Number of generated prompts; errors are averaged over these and the files [default: 1, none beside files]
+    #[arg(long, value_name = "NUMBER")]
+    prompts: Option<usize>,
     /// Which keys and values are generated
-    #[arg(long, default_value_t = 0, conflicts_with = "calibration")]
+    #[arg(long, default_value_t = 0)]
     seed: u64,
 }
 
@@ -54,13 +57,19 @@ impl Prompt {
 impl CalibrationOptions {
     /// Refuses what would be no prompt, before a model is fetched.
     pub(super) fn check(&self) -> Result<()> {
-        ensure!((1..=64).contains(&self.prompts), "--prompts: expected 1 to 64, found {}", self.prompts);
+        let (prompts, least) = (self.generated(), usize::from(self.calibration.is_empty()));
+        ensure!((least..=MOST).contains(&prompts), "--prompts: expected {least} to {MOST}, found {prompts}");
         let tokens = self.tokens.unwrap_or(TOKENS);
         ensure!(
             tokens >= LAST_QUERIES,
             "--tokens: expected at least {LAST_QUERIES}, whose queries the estimates look at, found {tokens}"
         );
         Ok(())
+    }
+
+    /// Number of generated prompts.
+    fn generated(&self) -> usize {
+        self.prompts.unwrap_or(usize::from(self.calibration.is_empty()))
     }
 
     /// Reads the files, before a model is fetched.
@@ -81,14 +90,9 @@ impl CalibrationOptions {
             length <= most,
             "--tokens: expected at most {most}, the model's context, found {length}; --context and --rope-scaling stretch it"
         );
-        let prompts: Vec<Prompt> = if texts.is_empty() {
-            (self.seed..)
-                .take(self.prompts)
-                .map(|seed| key_values(model, length, seed))
-                .collect::<Result<_>>()?
-        } else {
-            texts.into_iter().map(|text| from_text(text, model, length)).collect::<Result<_>>()?
-        };
+        let generated = (self.seed..).take(self.generated()).map(|seed| key_values(model, length, seed));
+        let read = texts.into_iter().map(|text| from_text(text, model, length));
+        let prompts: Vec<Prompt> = generated.chain(read).collect::<Result<_>>()?;
         for Prompt { source, tokens } in &prompts {
             ensure!(
                 tokens.len() >= LAST_QUERIES,

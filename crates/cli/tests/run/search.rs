@@ -133,6 +133,7 @@ fn texts_and_token_files_are_calibration_too() {
     assert_eq!(hash(&["--calibration", "text.txt", "--tokens", "100"])[0].0, 100);
     assert_eq!(hash(&["--calibration", "text.txt", "--calibration", "tokens.json"]).len(), 2);
     assert_eq!(hash(&["--tokens", "300", "--prompts", "3"]).len(), 3);
+    assert_eq!(hash(&["--calibration", "text.txt", "--prompts", "2", "--tokens", "300"]).len(), 3);
 
     with(&["--calibration", "beyond.json"]).is_refused(ERROR, &["beyond.json", "below 257", "257"]);
     with(&["--calibration", "nowhere.txt"]).is_refused(ERROR, &["nowhere.txt"]);
