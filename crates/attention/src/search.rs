@@ -20,7 +20,7 @@
 //!
 //! // One head that looks at the first tokens, at some columns, and at two distances.
 //! let (tokens, head_dim) = (2048, 32);
-//! let head = planted_head(tokens, head_dim, &Planted::typical(tokens, 7), 7);
+//! let head = planted_head(tokens, head_dim, &Planted::typical(tokens, 1), 1);
 //! let shape = [tokens, 1, head_dim];
 //! let inputs = AttentionInputs::new(
 //!     TensorView::new(&head.q, shape)?, TensorView::new(&head.k, shape)?, TensorView::new(&head.v, shape)?)?;
@@ -30,10 +30,10 @@
 //! backend.attend(&inputs, &[SparseIndex::Dense], &mut TensorViewMut::new(&mut dense, shape)?)?;
 //!
 //! let objective = Objective::SamePairs {
-//!     target: HeadPattern::AShape { sink: 64, local: 512 },
+//!     target: HeadPattern::AShape { sink: 16, local: 400 },
 //!     candidates: vec![
-//!         HeadPattern::AShape { sink: 64, local: 512 },
-//!         HeadPattern::VerticalSlash { vertical: 100, slash: 200 },
+//!         HeadPattern::AShape { sink: 16, local: 400 },
+//!         HeadPattern::VerticalSlash { vertical: 62, slash: 200 },
 //!         HeadPattern::BlockSparse { top_k: 10 },
 //!     ],
 //! };

@@ -145,6 +145,11 @@ fn fill<E>(
     let mut is_trimmed = false;
     loop {
         let tokens = count_tokens(&filler)?;
+        if filler.is_empty() && !is_trimmed && tokens < limit {
+            // these say how long lines are
+            filler.extend((0..SAMPLE.min(limit)).map(|_| line()));
+            continue;
+        }
         let line_tokens = (tokens / (filler.len() + others)).max(1);
         if tokens > limit && !filler.is_empty() {
             // what is too much goes
@@ -158,8 +163,6 @@ fn fill<E>(
         if is_trimmed || missing == 0 || filler.len() >= limit {
             return Ok((filler, tokens));
         }
-        // the first lines say how long lines are
-        let missing = if filler.is_empty() { missing.min(SAMPLE) } else { missing };
         filler.extend((0..missing).map(|_| line()));
     }
 }
