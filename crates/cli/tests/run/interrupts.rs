@@ -15,10 +15,15 @@ fn start(workplace: &Workplace, arguments: &[&str]) -> Child {
 }
 
 fn start_with(workplace: &Workplace, arguments: &[&str]) -> Child {
+    start_command(workplace, "run", arguments)
+}
+
+fn start_command(workplace: &Workplace, command: &str, arguments: &[&str]) -> Child {
     Command::new(assert_cmd::cargo::cargo_bin!("minference"))
         .current_dir(workplace.path())
-        .args(["run", "--model", "model.gguf", "--threads", "2"])
+        .args([command, "--model", "model.gguf", "--threads", "2"])
         .args(arguments)
+        .env("MINFERENCE_CACHE", workplace.path().join("cache"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -71,6 +76,21 @@ fn ctrl_c_stops_reading_the_prompt() {
     std::thread::sleep(Duration::from_secs(2));
     interrupt(&child);
     assert_eq!(stopped(child), "");
+}
+
+#[test]
+fn ctrl_c_stops_a_search() {
+    let workplace = workplace();
+    workplace.write("long.txt", long_text(200_000));
+    let arguments = ["--max-error", "0.1", "--calibration", "long.txt", "--tokens", "200000"];
+    let child = start_command(&workplace, "search", &arguments);
+    wait_until_listening(&child);
+    std::thread::sleep(Duration::from_secs(2));
+    interrupt(&child);
+    let output = child.wait_with_output().unwrap();
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(130), "{message}");
+    assert!(message.ends_with("stopped\n") && output.stdout.is_empty(), "{message}");
 }
 
 #[test]
