@@ -93,7 +93,7 @@ pub fn inspect_prompt(
         compute,
         request.tokens,
         request.element_type,
-        request.progress.as_deref(),
+        request.progress.as_ref(),
         &mut |layer| inspection.visit(layer),
     )?;
     let Inspection { mut layers, mut heads, pairs, .. } = inspection;

@@ -29,6 +29,7 @@ use crate::compute::Compute;
 use crate::decoder::{Decoder, LayerSteps, PhaseTimes};
 use crate::error::Result;
 use minference_attention::{AttentionInputs, ElementType, HeadPattern, Progress, TensorView};
+use std::sync::Arc;
 
 /// A layer, as a prompt meets it.
 #[derive(Debug, Clone, Copy)]
@@ -50,13 +51,13 @@ pub fn walk_layers(
     compute: &Compute,
     tokens: &[u32],
     element_type: ElementType,
-    progress: Option<&dyn Progress>,
+    progress: Option<&Arc<dyn Progress>>,
     visit: &mut (dyn FnMut(&WalkedLayer<'_>) -> Result<()> + Send),
 ) -> Result<Vec<PhaseTimes>> {
     compute.install(|| {
         let layers = decoder.config().layers.len();
         let patterns = vec![HeadPattern::Dense; decoder.config().heads];
-        let mut steps = LayerSteps::new(decoder, compute, tokens, element_type)?;
+        let mut steps = LayerSteps::new(decoder, compute, tokens, element_type, progress)?;
         let mut times = Vec::with_capacity(layers);
         for layer in 0..layers {
             let queries = steps.project()?;
@@ -67,9 +68,6 @@ pub fn walk_layers(
             times.push(steps.take_times());
             if let Some(progress) = progress {
                 progress.advance(layer as u64 + 1, layers as u64);
-                if progress.cancelled() {
-                    return Err(minference_attention::Error::Cancelled.into());
-                }
             }
         }
         Ok(times)

@@ -89,7 +89,8 @@ fn run(
     };
     let mut steps = Vec::with_capacity(request.samples.len());
     for tokens in request.samples {
-        steps.push(LayerSteps::new(decoder, compute, tokens, request.element_type)?);
+        let progress = request.progress.as_ref();
+        steps.push(LayerSteps::new(decoder, compute, tokens, request.element_type, progress)?);
     }
     let mut told = Told::new(request, layers);
     let dense = vec![HeadPattern::Dense; heads];
@@ -98,12 +99,10 @@ fn run(
         let mut attended = Vec::with_capacity(steps.len());
         for steps in &mut steps {
             queries.push(steps.project()?);
-            told.check()?;
         }
         for (steps, queries) in steps.iter_mut().zip(&queries) {
             attended.push(steps.attend(queries, &dense)?.0);
             told.advance();
-            told.check()?;
         }
         if layer == found.len() {
             let samples = steps.iter().zip(&queries).zip(&attended).map(|((steps, queries), dense)| {
@@ -118,7 +117,6 @@ fn run(
         if layer + 1 < layers {
             for (steps, attended) in steps.iter_mut().zip(&attended) {
                 steps.finish(attended)?;
-                told.check()?;
             }
         }
     }
@@ -163,13 +161,6 @@ impl Told {
     fn tell(&self) {
         if let Some(progress) = &self.progress {
             progress.advance(self.done, self.total);
-        }
-    }
-
-    fn check(&self) -> Result<()> {
-        match &self.progress {
-            Some(progress) if progress.cancelled() => Err(minference_attention::Error::Cancelled.into()),
-            _ => Ok(()),
         }
     }
 }

@@ -4,9 +4,11 @@ use super::{Decoder, Pass, PhaseTimes};
 use crate::compute::Compute;
 use crate::error::Result;
 use crate::kv_cache::LayerCache;
+use crate::progress::Untold;
 use crate::rope::Rotation;
 use crate::token_rows::TokenRows;
-use minference_attention::{AttentionInputs, ElementType, HeadPattern, LayerReport};
+use minference_attention::{AttentionInputs, ElementType, HeadPattern, LayerReport, Progress};
+use std::sync::Arc;
 
 /// A whole prompt on its way through the layers. It holds the residual stream, and keys and values of one layer at a time.
 ///
@@ -19,6 +21,8 @@ pub(crate) struct LayerSteps<'a> {
 }
 
 impl<'a> LayerSteps<'a> {
+    /// - `progress`: is asked whether to stop, and told nothing: how far this is, the caller knows
+    ///
     /// # Errors
     /// As [`Decoder::forward`].
     pub(crate) fn new(
@@ -26,12 +30,14 @@ impl<'a> LayerSteps<'a> {
         compute: &'a Compute,
         tokens: &[u32],
         element_type: ElementType,
+        progress: Option<&Arc<dyn Progress>>,
     ) -> Result<Self> {
         decoder.check_tokens(tokens)?;
         let rotations: Vec<Rotation> =
             decoder.config.ropes.iter().map(|rope| rope.rotation(tokens.len())).collect::<Result<_>>()?;
+        let untold = progress.map(|progress| -> Arc<dyn Progress> { Arc::new(Untold(progress.clone())) });
         Ok(Self {
-            pass: Pass::new(decoder, compute, &rotations, 0..tokens.len(), None),
+            pass: Pass::new(decoder, compute, &rotations, 0..tokens.len(), untold),
             residual: decoder.embed(compute, tokens)?,
             cache: LayerCache::new(&decoder.config, tokens.len(), element_type)?,
             layer: 0,
