@@ -106,11 +106,13 @@ impl ModelPatterns {
         let wrong = |place: &str, expected: String, found: String| {
             Error::file(Path::new(&source.to_string()), place, expected, found)
         };
-        let (layers, heads) = (patterns.layers(), patterns.heads());
-        if (layers, heads) != (config.layers.len(), config.heads) {
-            let expected =
-                format!("{} layers of {} heads, as the model has", config.layers.len(), config.heads);
-            return Err(wrong("layers", expected, format!("{layers} layers of {heads} heads")));
+        if let Err(error) = patterns.check_model(config.layers.len(), config.heads) {
+            return Err(match error {
+                minference_attention::Error::PatternFile { place, expected, found, .. } => {
+                    wrong(&place, expected, found)
+                }
+                other => other.into(),
+            });
         }
         if let Some(provenance) = patterns.provenance()
             && provenance.fingerprint != fingerprint.to_string()
