@@ -1,6 +1,6 @@
 //! What can go wrong, with what was expected and what was found.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Errors of this crate.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +14,39 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A file or folder that can't be read.
+    #[error("can't read {path}: {source}")]
+    Read {
+        /// Which one.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file of samples, texts or results that is not what it should be.
+    #[error("{path}{}: expected {expected}, found {found}", place(*line))]
+    File {
+        /// Which one.
+        path: PathBuf,
+        /// The line, counted from 1, where there is one.
+        line: Option<usize>,
+        /// What it should be.
+        expected: String,
+        /// What it is.
+        found: String,
+    },
+    /// A choice that makes no sense: an unknown task or method, a length that is too short, no samples.
+    #[error("{what}: expected {expected}, found {found}")]
+    Choice {
+        /// What was chosen.
+        what: String,
+        /// What could have been.
+        expected: String,
+        /// What was.
+        found: String,
+    },
+    /// The model refused, or can't go on.
+    #[error(transparent)]
+    Model(#[from] minference_model::Error),
     /// A figure whose SVG can't be drawn.
     #[error("figure {name}: expected an SVG, found {reason}")]
     Svg {
@@ -32,6 +65,37 @@ pub enum Error {
         /// The longest side.
         limit: u32,
     },
+}
+
+fn place(line: Option<usize>) -> String {
+    line.map(|line| format!(", line {line}")).unwrap_or_default()
+}
+
+impl Error {
+    /// A wrong choice.
+    pub(crate) fn choice(
+        what: impl Into<String>,
+        expected: impl Into<String>,
+        found: impl std::fmt::Display,
+    ) -> Self {
+        Self::Choice { what: what.into(), expected: expected.into(), found: found.to_string() }
+    }
+
+    /// A wrong file.
+    pub(crate) fn file(
+        path: &Path,
+        line: Option<usize>,
+        expected: impl Into<String>,
+        found: impl std::fmt::Display,
+    ) -> Self {
+        Self::File { path: path.to_path_buf(), line, expected: expected.into(), found: found.to_string() }
+    }
+}
+
+impl From<minference_attention::Error> for Error {
+    fn from(error: minference_attention::Error) -> Self {
+        Self::Model(error.into())
+    }
 }
 
 /// The result of this crate's functions.

@@ -4,10 +4,18 @@
 //! |---|---|
 //! | [`inspect`] | what sparse attention does to a prompt in a model |
 //! | [`report`] | `minference inspect`: why a head has its pattern and what was computed, as one HTML file with its figures |
+//! | [`sample`], [`prompt`], [`scoring`] | a question about a long text, the tokens that ask it, and how its answer is judged |
+//! | [`tasks`] | what is asked: needle, RULER, InfiniteBench |
+//! | [`results`] | what evaluations found, as files |
 //! | [`error`] | what can go wrong |
 
 pub mod error;
 pub mod inspect;
+pub mod prompt;
 pub mod report;
+pub mod results;
+pub mod sample;
+pub mod scoring;
+pub mod tasks;
 
 pub use error::{Error, Result};

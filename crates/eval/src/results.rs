@@ -1,0 +1,53 @@
+//! What evaluations found, as they leave it in a folder: `run.json` says what was run, `records.jsonl` holds a line for each result.
+//!
+//! A folder belongs to one [`RunHeader`]. A run that goes on reads the records that are there and adds the others; one with other settings
+//! is refused, so that results of different runs never mix.
+
+mod records;
+
+pub use records::{
+    AnswerRecord, AnswerSeconds, DenseAgreement, LatencyRecord, LatencySeconds, LatencySource, LossBucket,
+    PerplexityRecord,
+};
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Version of the format of result folders.
+pub const FORMAT: u32 = 1;
+/// The file that says what was run.
+pub const HEADER_FILE: &str = "run.json";
+/// The file of results, one JSON object a line.
+pub const RECORDS_FILE: &str = "records.jsonl";
+
+/// Kinds of evaluations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EvaluationKind {
+    /// Facts in generated texts: records are [`AnswerRecord`]s.
+    Needle,
+    /// RULER: records are [`AnswerRecord`]s.
+    Ruler,
+    /// InfiniteBench: records are [`AnswerRecord`]s.
+    InfiniteBench,
+    /// Losses on texts: records are [`PerplexityRecord`]s.
+    Perplexity,
+    /// Times to the first token: records are [`LatencyRecord`]s.
+    Latency,
+}
+
+/// What a folder of results is about. Runs that go on must have the same.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunHeader {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// What was evaluated.
+    pub evaluation: EvaluationKind,
+    /// The model's name, for readers.
+    pub model: String,
+    /// What identifies its weights.
+    pub fingerprint: String,
+    /// All that changes results beyond a sample's name and a method: seeds, styles, types, templates. Numbers of samples and lists of
+    /// lengths, tasks and methods are not among them, so that a later run may add to them.
+    pub settings: BTreeMap<String, String>,
+}

@@ -1,0 +1,89 @@
+//! [`Sample`]: a long context, the questions about it, and what a right answer holds.
+//!
+//! A task of an evaluation is a [`SampleSource`]: it knows the names of its samples beforehand, so that a run that goes on skips those it
+//! has, and makes each when it is needed.
+//!
+//! ```
+//! use minference_eval::sample::{PromptText, Question, Sample};
+//! use minference_eval::scoring::Scoring;
+//!
+//! let ask = |place: &str, code: &str| Question {
+//!     prompt: PromptText::Asked {
+//!         user: format!("Oslo has code 1234, Turin 5678.\nWhat is the code of {place}?"),
+//!         answer_prefix: String::new(),
+//!     },
+//!     references: vec![code.into()],
+//!     scoring: Scoring::Word,
+//!     max_tokens: 8,
+//!     depth: None,
+//! };
+//! // The two prompts begin alike. What they share is read once.
+//! let sample = Sample {
+//!     name: "4096/0".into(),
+//!     task: "codes".into(),
+//!     length: 4096,
+//!     questions: vec![ask("Oslo", "1234"), ask("Turin", "5678")],
+//! };
+//! assert_eq!(sample.questions[1].scoring.score("It is 5678.", &sample.questions[1].references), 1.0);
+//! ```
+
+use crate::error::Result;
+use crate::prompt::PromptEncoder;
+use crate::scoring::Scoring;
+
+/// What a model reads before it answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PromptText {
+    /// A message of a user, which the template puts into its form.
+    Asked {
+        /// The message: the context, and then the question.
+        user: String,
+        /// How the answer begins; the model goes on from there. Often empty.
+        answer_prefix: String,
+    },
+    /// A text as it stands: it already holds whatever form it needs.
+    Raw(String),
+}
+
+/// One question about a context, with the context.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Question {
+    /// All that is read.
+    pub prompt: PromptText,
+    /// What right answers hold; at least one.
+    pub references: Vec<String>,
+    /// How an answer is judged.
+    pub scoring: Scoring,
+    /// Longest answer, in tokens.
+    pub max_tokens: usize,
+    /// Where in the context the answer lies, 0 to 1, if it lies in one place.
+    pub depth: Option<f64>,
+}
+
+/// Questions whose prompts begin alike: the tokens that they share are read once.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sample {
+    /// Its name, which no other sample of the run has. It says what the sample was made of, so that a rerun finds it again.
+    pub name: String,
+    /// The task that it belongs to, such as `niah_single_1`.
+    pub task: String,
+    /// The length that was asked for, in tokens: prompts are no longer. (For samples from files the length of the prompt.)
+    pub length: usize,
+    /// The questions; at least one.
+    pub questions: Vec<Question>,
+}
+
+/// Makes samples, one at a time.
+pub trait SampleSource {
+    /// The names of all samples, in their order.
+    fn names(&self) -> Vec<String>;
+
+    /// Makes a sample, whose name must be that of its place in [`names`](Self::names).
+    ///
+    /// - `number`: its place
+    /// - `encoder`: counts tokens
+    ///
+    /// # Errors
+    /// Texts that can't be made as they should, files that can't be read.
+    fn sample(&self, number: usize, encoder: &PromptEncoder<'_>) -> Result<Sample>;
+}
