@@ -1,5 +1,9 @@
 //! [`attend_layer`]: one call for a whole layer, with a report that says what was computed.
 
+mod fixed;
+
+pub use fixed::{FixedHead, attend_fixed, fix_layer};
+
 use crate::backend::{AttentionBackend, Crossover};
 use crate::error::{Error, Result};
 use crate::index::SparseIndex;

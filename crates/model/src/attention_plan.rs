@@ -1,8 +1,13 @@
 //! [`AttentionPlan`]: which pattern each head of a model gets.
 
-use crate::error::Result;
-use minference_attention::HeadPattern;
+use crate::compute::Compute;
+use crate::decoder::Decoder;
+use crate::error::{Error, Result};
+use crate::layer_walk::walk_layers;
+use minference_attention::layer::{FixedHead, fix_layer};
 use minference_attention::pattern::config::PatternConfig;
+use minference_attention::{ElementType, HeadPattern, Progress};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Which pattern each head gets.
@@ -18,13 +23,30 @@ pub enum AttentionPlan {
     Uniform(HeadPattern),
     /// What a pattern file says.
     PerHead(Arc<PatternConfig>),
+    /// No estimates: what another prompt's heads attended to (the paper's ablation "static").
+    Fixed(Arc<FixedIndices>),
+}
+
+/// What all heads attended to in one prompt, for use in others.
+#[derive(Debug, Clone)]
+pub struct FixedIndices {
+    layers: Vec<Vec<FixedHead>>,
+}
+
+/// How the heads of one layer choose their keys.
+#[derive(Debug)]
+pub(crate) enum LayerPlan<'a> {
+    /// Each head's pattern chooses.
+    Patterns(Cow<'a, [HeadPattern]>),
+    /// It was chosen before.
+    Fixed(&'a [FixedHead]),
 }
 
 impl AttentionPlan {
     /// The patterns of a layer's heads, for a prompt that has `tokens` tokens so far.
     ///
     /// # Errors
-    /// A pattern file for another model.
+    /// A pattern file, or fixed indices, of another model.
     pub fn patterns(&self, layer: usize, heads: usize, tokens: usize) -> Result<Vec<HeadPattern>> {
         Ok(match self {
             Self::Dense => vec![HeadPattern::Dense; heads],
@@ -33,6 +55,45 @@ impl AttentionPlan {
             Self::PerHead(config) => {
                 (0..heads).map(|head| Ok(config.head(layer, head)?.pattern)).collect::<Result<_>>()?
             }
+            Self::Fixed(indices) => indices.layer(layer)?.iter().map(|head| head.pattern).collect(),
         })
+    }
+
+    /// How a layer's heads choose, for a prompt that has `tokens` tokens so far.
+    pub(crate) fn layer(&self, layer: usize, heads: usize, tokens: usize) -> Result<LayerPlan<'_>> {
+        match self {
+            Self::Fixed(indices) => Ok(LayerPlan::Fixed(indices.layer(layer)?)),
+            _ => Ok(LayerPlan::Patterns(self.patterns(layer, heads, tokens)?.into())),
+        }
+    }
+}
+
+impl FixedIndices {
+    /// What a plan chooses in a whole prompt. The prompt goes through the model densely, so that what is chosen in one layer does not depend on
+    /// what was in another.
+    ///
+    /// # Errors
+    /// As for [`walk_layers`], and a plan for another model.
+    pub fn of_prompt(
+        decoder: &Decoder,
+        compute: &Compute,
+        tokens: &[u32],
+        plan: &AttentionPlan,
+        element_type: ElementType,
+        progress: Option<&Arc<dyn Progress>>,
+    ) -> Result<Self> {
+        let mut layers = Vec::with_capacity(decoder.config().layers.len());
+        walk_layers(decoder, compute, tokens, element_type, progress, &mut |walked| {
+            let patterns = plan.patterns(walked.layer, walked.inputs.heads(), tokens.len())?;
+            layers.push(fix_layer(compute.backend(), &walked.inputs, &patterns)?);
+            Ok(())
+        })?;
+        Ok(Self { layers })
+    }
+
+    fn layer(&self, layer: usize) -> Result<&[FixedHead]> {
+        let expected = || format!("at most {}, of the model that they were made with", self.layers.len());
+        let found = self.layers.get(layer).map(Vec::as_slice);
+        found.ok_or_else(|| Error::shape("layers of fixed indices", expected(), layer + 1))
     }
 }

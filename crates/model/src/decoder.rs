@@ -37,6 +37,8 @@ use std::sync::Arc;
 
 /// Rows that projections and the MLP take at once: enough to hide the widening of weights, few enough for the buffers.
 pub(crate) const CHUNK: usize = 1024;
+/// Rows whose logits are computed at once: enough to hide the widening of weights; a vocabulary of 150,000 makes 150 MB of them.
+const LOGIT_ROWS: usize = 256;
 /// Rows from which threads share work on rows; a decoding step is not worth their wake-up.
 const PARALLEL_ROWS: usize = 16;
 
@@ -61,6 +63,9 @@ pub struct ForwardRequest<'a> {
     /// Follows the pass, in units of a third of a layer's token, and may cancel it.
     pub progress: Option<Arc<dyn Progress>>,
 }
+
+/// Sees the logits of a pass, some tokens at a time and in their order, `[rows, vocabulary]`.
+pub type LogitsVisitor<'a> = dyn FnMut(&[f32]) -> Result<()> + Send + 'a;
 
 /// What a forward pass gives.
 #[derive(Debug, Clone)]
@@ -117,9 +122,28 @@ impl Decoder {
         cache: &mut KvCache,
         request: &ForwardRequest<'_>,
     ) -> Result<Forward> {
+        let mut logits = Vec::new();
+        let report = self.forward_visiting(compute, cache, request, &mut |rows| {
+            logits.extend_from_slice(rows);
+            Ok(())
+        })?;
+        Ok(Forward { logits, report })
+    }
+
+    /// As [`forward`](Self::forward), for many logits: they are handed out while they are computed, and not kept.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward), and those of `visit`.
+    pub fn forward_visiting(
+        &self,
+        compute: &Compute,
+        cache: &mut KvCache,
+        request: &ForwardRequest<'_>,
+        visit: &mut LogitsVisitor<'_>,
+    ) -> Result<ForwardReport> {
         let before = cache.tokens();
         self.check_request(request, cache)?;
-        let result = compute.install(|| self.run(compute, cache, request));
+        let result = compute.install(|| self.run(compute, cache, request, visit));
         if result.is_err() {
             cache.truncate(before);
         }
@@ -158,7 +182,13 @@ impl Decoder {
         }
     }
 
-    fn run(&self, compute: &Compute, cache: &mut KvCache, request: &ForwardRequest<'_>) -> Result<Forward> {
+    fn run(
+        &self,
+        compute: &Compute,
+        cache: &mut KvCache,
+        request: &ForwardRequest<'_>,
+        visit: &mut LogitsVisitor<'_>,
+    ) -> Result<ForwardReport> {
         let tokens = request.tokens.len();
         let start = cache.tokens();
         let layers = self.config.layers.len();
@@ -170,15 +200,21 @@ impl Decoder {
             let layer_cache = cache.layer_mut(layer);
             let queries = pass.project(layer, layer_cache, &residual, first)?;
             let keys = layer_cache.keys.tokens();
-            let patterns = request.plan.patterns(layer, self.config.heads, keys)?;
-            let (attended, report) = pass.attend(layer, layer_cache, &queries, &patterns)?;
+            let plan = request.plan.layer(layer, self.config.heads, keys)?;
+            let (attended, report) = pass.attend(layer, layer_cache, &queries, &plan)?;
             pass.report.layers.push((&report).into());
             drop(queries);
             pass.add_attention_and_mlp(layer, &attended, first, &mut residual)?;
         }
-        let logits = pass.logits(&residual[(tokens - request.wanted) * self.config.hidden..]);
-        check::check_logits(&logits, self.config.vocabulary, tokens - request.wanted)?;
-        Ok(Forward { logits, report: pass.report })
+        let first = tokens - request.wanted;
+        let wanted = &residual[first * self.config.hidden..];
+        for (i, rows) in wanted.chunks(LOGIT_ROWS * self.config.hidden).enumerate() {
+            let logits = pass.logits(rows);
+            check::check_logits(&logits, self.config.vocabulary, first + i * LOGIT_ROWS)?;
+            visit(&logits)?;
+            pass.advance(0)?;
+        }
+        Ok(pass.report)
     }
 
     /// The residual stream at its start, `[tokens, hidden]`.

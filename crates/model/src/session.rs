@@ -15,7 +15,7 @@
 
 use crate::attention_plan::AttentionPlan;
 use crate::compute::Compute;
-use crate::decoder::{Decoder, Forward, ForwardReport, ForwardRequest};
+use crate::decoder::{Decoder, Forward, ForwardReport, ForwardRequest, LogitsVisitor};
 use crate::error::{Error, Result};
 use crate::kv_cache::KvCache;
 use crate::progress::Part;
@@ -147,6 +147,22 @@ impl Session {
     ) -> Result<Forward> {
         let request = ForwardRequest { tokens, plan, wanted, rotations: &self.rotations, progress };
         self.decoder.forward(&self.compute, &mut self.cache, &request)
+    }
+
+    /// Reads tokens in one pass and hands out the logits of all of them, some at a time and in their order.
+    ///
+    /// # Errors
+    /// As [`Decoder::forward_visiting`].
+    pub fn score(
+        &mut self,
+        tokens: &[u32],
+        plan: &AttentionPlan,
+        progress: Option<Arc<dyn Progress>>,
+        visit: &mut LogitsVisitor<'_>,
+    ) -> Result<ForwardReport> {
+        let request =
+            ForwardRequest { tokens, plan, wanted: tokens.len(), rotations: &self.rotations, progress };
+        self.decoder.forward_visiting(&self.compute, &mut self.cache, &request, visit)
     }
 
     /// Forgets all tokens from `tokens` on.

@@ -1,6 +1,7 @@
 //! A layer's attention: from the residual stream to queries, keys and values, and to the heads' output, sparse.
 
 use super::{CHUNK, Pass, buffer, for_rows};
+use crate::attention_plan::LayerPlan;
 use crate::error::Result;
 use crate::kv_cache::LayerCache;
 use crate::matrix::{Product, Store};
@@ -8,7 +9,8 @@ use crate::progress::Part;
 use crate::rope::RotationTable;
 use crate::token_rows::TokenRows;
 use crate::weights::{LayerWeights, Projection};
-use minference_attention::{AttentionInputs, HeadPattern, LayerReport, attend_layer};
+use minference_attention::layer::attend_fixed;
+use minference_attention::{AttentionBackend, AttentionInputs, LayerReport, TensorViewMut, attend_layer};
 use std::time::Instant;
 
 impl Pass<'_> {
@@ -25,13 +27,13 @@ impl Pass<'_> {
         Ok(inputs.with_scale(config.attention_scale)?.with_sliding_window(config.layers[layer].window)?)
     }
 
-    /// The heads' output for the queries, `[queries, heads, head_dim]`, with a pattern for each head.
+    /// The heads' output for the queries, `[queries, heads, head_dim]`, with what the plan says for each head.
     pub(super) fn attend(
         &mut self,
         layer: usize,
         cache: &LayerCache,
         queries: &TokenRows,
-        patterns: &[HeadPattern],
+        plan: &LayerPlan<'_>,
     ) -> Result<(TokenRows, LayerReport)> {
         let start = Instant::now();
         let inputs = self.inputs(layer, cache, queries)?;
@@ -46,9 +48,9 @@ impl Pass<'_> {
             // One query is done before anyone looks.
             Some(progress) if queries.tokens() > 1 => {
                 let part = Part::of(progress.clone(), self.done, units, self.total);
-                attend_layer(&backend.with_progress(part), &inputs, patterns, &mut output.view_mut()?)
+                attend(&backend.with_progress(part), &inputs, plan, &mut output.view_mut()?)
             }
-            _ => attend_layer(backend, &inputs, patterns, &mut output.view_mut()?),
+            _ => attend(backend, &inputs, plan, &mut output.view_mut()?),
         }?;
         let index = report.index_time();
         self.report.times.index += index;
@@ -140,6 +142,18 @@ impl Pass<'_> {
                 table.apply(kernels, position + i, head);
             }
         });
+    }
+}
+
+fn attend(
+    backend: &impl AttentionBackend,
+    inputs: &AttentionInputs<'_>,
+    plan: &LayerPlan<'_>,
+    output: &mut TensorViewMut<'_>,
+) -> minference_attention::Result<LayerReport> {
+    match plan {
+        LayerPlan::Patterns(patterns) => attend_layer(backend, inputs, patterns, output),
+        LayerPlan::Fixed(heads) => attend_fixed(backend, inputs, heads, output),
     }
 }
 

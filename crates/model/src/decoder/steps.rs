@@ -1,6 +1,7 @@
 //! [`LayerSteps`]: a forward pass that stops within each layer, for those who look at its queries, keys and values.
 
 use super::{Decoder, Pass, PhaseTimes};
+use crate::attention_plan::LayerPlan;
 use crate::compute::Compute;
 use crate::error::Result;
 use crate::kv_cache::LayerCache;
@@ -61,7 +62,7 @@ impl<'a> LayerSteps<'a> {
         queries: &TokenRows,
         patterns: &[HeadPattern],
     ) -> Result<(TokenRows, LayerReport)> {
-        self.pass.attend(self.layer, &self.cache, queries, patterns)
+        self.pass.attend(self.layer, &self.cache, queries, &LayerPlan::Patterns(patterns.into()))
     }
 
     /// Ends the layer with its heads' output; the next one begins.

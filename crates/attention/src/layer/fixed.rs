@@ -1,0 +1,198 @@
+//! [`FixedHead`]: what a head attended to in one prompt, for use in others.
+//!
+//! The paper's ablation "static": the index of one prompt serves all. It shows what the online estimate is worth, and is no way to
+//! compute attention that should be right.
+
+use super::{HeadReport, LayerReport, plan_layer};
+use crate::backend::AttentionBackend;
+use crate::error::{Error, Result};
+use crate::index::{BLOCK, SparseIndex};
+use crate::inputs::AttentionInputs;
+use crate::layout::{Geometry, Lowering};
+use crate::pattern::HeadPattern;
+use crate::view::TensorViewMut;
+use std::time::{Duration, Instant};
+
+/// A head's pattern, and what it chose in some prompt.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FixedHead {
+    /// The pattern that chose.
+    pub pattern: HeadPattern,
+    /// What it chose in a whole prompt, or dense where sparse attention did not pay.
+    pub index: SparseIndex,
+}
+
+/// What each head chooses in a layer of a whole prompt.
+///
+/// # Errors
+/// As for [`plan_layer`].
+pub fn fix_layer(
+    backend: &impl AttentionBackend,
+    inputs: &AttentionInputs<'_>,
+    patterns: &[HeadPattern],
+) -> Result<Vec<FixedHead>> {
+    let plans = plan_layer(backend, inputs, patterns)?;
+    Ok(plans.into_iter().map(|(index, report)| FixedHead { pattern: report.pattern, index }).collect())
+}
+
+/// Sparse attention of one layer with indices of another prompt; nothing is estimated. `output` is `[queries, heads, head_dim]`.
+///
+/// Columns and diagonals stay where they are. Blocks of a query block are those of the query block at the same place in the other prompt, or of
+/// its last one; each query sees its own block. As in [`attend_layer`](crate::attend_layer), a single query sees everything.
+///
+/// # Errors
+/// Another number of heads, and as for [`AttentionBackend::attend`].
+pub fn attend_fixed(
+    backend: &impl AttentionBackend,
+    inputs: &AttentionInputs<'_>,
+    heads: &[FixedHead],
+    output: &mut TensorViewMut<'_>,
+) -> Result<LayerReport> {
+    if heads.len() != inputs.heads() {
+        return Err(Error::Shape {
+            what: "fixed indices",
+            expected: format!("one for each of the {} query heads", inputs.heads()),
+            found: format!("{}", heads.len()),
+        });
+    }
+    let geometry = inputs.geometry();
+    let causal_pairs = geometry.causal_pairs();
+    let (mut indices, mut reports) = (Vec::with_capacity(heads.len()), Vec::with_capacity(heads.len()));
+    for head in heads {
+        let start = Instant::now();
+        let index = if geometry.queries() == 1 { SparseIndex::Dense } else { refit(&head.index, geometry)? };
+        reports.push(HeadReport {
+            pattern: head.pattern,
+            ran_dense: index.is_dense(),
+            pairs: backend.pairs(&Lowering::new(&index, geometry)?),
+            causal_pairs,
+            index_time: start.elapsed(),
+            kernel_time: Duration::ZERO,
+        });
+        indices.push(index);
+    }
+    let costs = backend.attend(inputs, &indices, output)?;
+    for (report, cost) in reports.iter_mut().zip(costs) {
+        report.kernel_time = cost.kernel_time;
+    }
+    Ok(LayerReport { heads: reports })
+}
+
+/// The index of a whole prompt, for a prompt or chunk of another length.
+fn refit(index: &SparseIndex, geometry: Geometry) -> Result<SparseIndex> {
+    let SparseIndex::Blocks(blocks) = index else {
+        // lines beyond the prompt have no effect
+        return Ok(index.clone());
+    };
+    let rows: Vec<Vec<u32>> = (0..geometry.query_blocks())
+        .map(|block| {
+            let queries = geometry.block_queries(block);
+            let own = queries.start / BLOCK..queries.end.div_ceil(BLOCK);
+            let place = (queries.start / BLOCK).min(blocks.query_blocks().saturating_sub(1));
+            let chosen = if blocks.query_blocks() == 0 { &[] } else { blocks.key_blocks(place) };
+            let before = chosen.iter().copied().filter(|&key_block| (key_block as usize) < own.start);
+            before.chain(own.clone().map(|key_block| key_block as u32)).collect()
+        })
+        .collect();
+    SparseIndex::blocks(&rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpu::CpuBackend;
+    use crate::synthetic::Random;
+    use crate::view::TensorView;
+    use crate::{attend_layer, layout::KeyLayout};
+
+    const HEADS: usize = 3;
+    const DIM: usize = 8;
+
+    fn random(tokens: usize, heads: usize, seed: u64) -> Vec<f32> {
+        let mut random = Random::new(seed);
+        (0..tokens * heads * DIM).map(|_| random.below(2000) as f32 / 1000.0 - 1.0).collect()
+    }
+
+    /// Attends `queries` of `keys` tokens with given heads, or with the patterns' own estimates.
+    fn attend(
+        queries: usize,
+        keys: usize,
+        seed: u64,
+        heads: Option<&[FixedHead]>,
+    ) -> (Vec<f32>, LayerReport) {
+        let backend = CpuBackend::builder().threads(1).build().unwrap();
+        let [q, k, v] =
+            [(queries, HEADS, 0), (keys, 1, 1), (keys, 1, 2)].map(|(t, h, s)| random(t, h, seed + s));
+        let (shape, kv) = ([queries, HEADS, DIM], [keys, 1, DIM]);
+        let view = |data, shape| TensorView::new(data, shape).unwrap();
+        let inputs = AttentionInputs::new(view(&q, shape), view(&k, kv), view(&v, kv)).unwrap();
+        let mut output = vec![0.0f32; queries * HEADS * DIM];
+        let mut target = TensorViewMut::new(&mut output, shape).unwrap();
+        let report = match heads {
+            Some(heads) => attend_fixed(&backend, &inputs, heads, &mut target),
+            None => attend_layer(&backend, &inputs, &patterns(), &mut target),
+        };
+        (output.clone(), report.unwrap())
+    }
+
+    fn patterns() -> Vec<HeadPattern> {
+        vec![
+            HeadPattern::VerticalSlash { vertical: 60, slash: 100 },
+            HeadPattern::BlockSparse { top_k: 4 },
+            HeadPattern::AShape { sink: 16, local: 200 },
+        ]
+    }
+
+    fn fixed(tokens: usize, seed: u64) -> Vec<FixedHead> {
+        let backend = CpuBackend::builder().threads(1).build().unwrap();
+        let [q, k, v] = [(HEADS, 0), (1, 1), (1, 2)].map(|(h, s)| random(tokens, h, seed + s));
+        let view = |data, heads| TensorView::new(data, [tokens, heads, DIM]).unwrap();
+        let inputs = AttentionInputs::new(view(&q, HEADS), view(&k, 1), view(&v, 1)).unwrap();
+        fix_layer(&backend, &inputs, &patterns()).unwrap()
+    }
+
+    #[test]
+    fn in_its_own_prompt_a_fixed_index_gives_what_the_estimate_gave() {
+        let heads = fixed(3000, 7);
+        assert!(heads.iter().all(|head| !head.index.is_dense()));
+        let (own, report) = attend(3000, 3000, 7, Some(&heads));
+        let (estimated, expected) = attend(3000, 3000, 7, None);
+        assert_eq!(own, estimated);
+        assert_eq!(report.pairs(), expected.pairs());
+        // elsewhere it is another index
+        let (other, _) = attend(3000, 3000, 8, Some(&heads));
+        assert_ne!(other, attend(3000, 3000, 8, None).0);
+    }
+
+    #[test]
+    fn other_lengths_and_chunks_get_an_index_that_fits() {
+        let heads = fixed(3000, 7);
+        for (queries, keys) in [(1, 1), (1, 900), (64, 64), (700, 700), (40, 3037), (3100, 3100), (130, 2600)]
+        {
+            let (output, report) = attend(queries, keys, 3, Some(&heads));
+            assert!(output.iter().all(|x| x.is_finite()));
+            assert!(report.pairs() <= report.causal_pairs());
+            assert_eq!(queries == 1, report.heads.iter().all(|head| head.ran_dense));
+        }
+        // every query of a chunk sees itself
+        let geometry = Geometry::chunk(130, 2600, None).unwrap();
+        let index = refit(&heads[1].index, geometry).unwrap();
+        let (lowering, mut layout) = (Lowering::new(&index, geometry).unwrap(), KeyLayout::default());
+        for block in 0..geometry.query_blocks() {
+            lowering.layout_into(block, &mut layout);
+            assert!(layout.queries().all(|i| layout.contains(i, i)));
+        }
+    }
+
+    #[test]
+    fn another_number_of_heads_is_refused() {
+        let backend = CpuBackend::new().unwrap();
+        let data = random(4, HEADS, 0);
+        let view = || TensorView::new(&data, [4, HEADS, DIM]).unwrap();
+        let inputs = AttentionInputs::new(view(), view(), view()).unwrap();
+        let mut output = vec![0.0f32; data.len()];
+        let mut target = TensorViewMut::new(&mut output, [4, HEADS, DIM]).unwrap();
+        let error = attend_fixed(&backend, &inputs, &fixed(100, 1)[..2], &mut target).unwrap_err();
+        assert!(error.to_string().contains("3 query heads"), "{error}");
+    }
+}
