@@ -11,7 +11,7 @@ use anyhow::{Result, anyhow, ensure};
 use clap::{Args, ValueEnum};
 use minference_model::fetch::ModelReference;
 use minference_model::generate::GenerationOptions;
-use minference_model::haystack::{Haystack, HaystackOptions, HaystackStyle};
+use minference_model::haystack::{Haystack, HaystackFact, HaystackOptions, HaystackStyle};
 use minference_model::sampling::SamplingOptions;
 use minference_model::tokenizer::SpecialTokens;
 use std::io::{self, Write};
@@ -66,7 +66,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         options.tokens
     );
     let tokenizer = model.model.tokenizer();
-    let haystack = Haystack::generate(&haystack_options(options), |text| {
+    let haystack = Haystack::generate(&haystack_options(options, &[depth(options.seed)]), |text| {
         tokenizer.encode(text, SpecialTokens::AsText).map(|tokens| tokens.len())
     })?;
     let prompt = PromptText::new(haystack.prompt()).tokens(&model.model)?;
@@ -84,8 +84,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     };
     let mut out = io::stdout().lock();
     writeln!(out, "A generated text of {} tokens. Somewhere in it:", haystack.tokens)?;
-    writeln!(out, "  {}", haystack.fact)?;
-    writeln!(out, "{}", haystack.question)?;
+    writeln!(out, "  {}", haystack.facts[0].line)?;
+    writeln!(out, "{}", haystack.facts[0].question)?;
     let plan = NamedPlan::minference(&model, prompt.len())?;
     preload(&model, &interrupt)?;
     forget_peak_memory();
@@ -102,18 +102,15 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     print_summary(&mut out, &Comparison { model: &model.name, answer: &sparse, dense: dense.as_ref() })?;
     outcome?;
-    judge(&haystack, &sparse.answer.text, sparse.report.computed_share())
+    judge(&haystack.facts[0], &sparse.answer.text, sparse.report.computed_share())
 }
 
 /// What was to be shown: the right answer from a part of attention.
 ///
 /// - `share`: how much of attention was computed, 0 to 1
-fn judge(haystack: &Haystack, answer: &str, share: f64) -> Result<()> {
-    let expected = &haystack.answer;
-    ensure!(
-        haystack.is_answered_by(answer),
-        "the sparse answer is wrong: expected {expected}, found {answer:?}"
-    );
+fn judge(fact: &HaystackFact, answer: &str, share: f64) -> Result<()> {
+    let expected = &fact.answer;
+    ensure!(fact.is_answered_by(answer), "the sparse answer is wrong: expected {expected}, found {answer:?}");
     ensure!(
         share < 1.0,
         "nothing was sparse: expected less than 100 % of attention, found all of it; a longer text (--tokens) pays"
@@ -121,14 +118,17 @@ fn judge(haystack: &Haystack, answer: &str, share: f64) -> Result<()> {
     Ok(())
 }
 
-/// The fact lies where the seed says, not always in the middle.
-fn haystack_options(options: &Options) -> HaystackOptions {
+fn haystack_options<'a>(options: &Options, depths: &'a [f32]) -> HaystackOptions<'a> {
     let style = match options.style {
         StyleChoice::Log => HaystackStyle::Log,
         StyleChoice::Prose => HaystackStyle::Prose,
     };
-    let depth = 0.15 + 0.7 * (options.seed.wrapping_mul(0x9e37_79b9) % 1000) as f32 / 1000.0;
-    HaystackOptions { style, tokens: options.tokens - AROUND, depth, similar_facts: 0, seed: options.seed }
+    HaystackOptions { style, tokens: options.tokens - AROUND, depths, similar_facts: 0, seed: options.seed }
+}
+
+/// The fact lies where the seed says, not always in the middle.
+fn depth(seed: u64) -> f32 {
+    0.15 + 0.7 * (seed.wrapping_mul(0x9e37_79b9) % 1000) as f32 / 1000.0
 }
 
 #[cfg(test)]
@@ -137,14 +137,19 @@ mod tests {
 
     #[test]
     fn only_a_right_answer_from_sparse_attention_will_do() {
-        let options =
-            HaystackOptions { style: HaystackStyle::Log, tokens: 100, depth: 0.5, similar_facts: 0, seed: 1 };
+        let options = HaystackOptions {
+            style: HaystackStyle::Log,
+            tokens: 100,
+            depths: &[0.5],
+            similar_facts: 0,
+            seed: 1,
+        };
         let count = |text: &str| Ok::<_, std::convert::Infallible>(text.split_whitespace().count());
-        let haystack = Haystack::generate(&options, count).unwrap();
-        let right = format!("It is {}.", haystack.answer);
-        judge(&haystack, &right, 0.4).unwrap();
-        let message = |answer: &str, share| judge(&haystack, answer, share).unwrap_err().to_string();
-        assert!(message("It is 12.", 0.4).contains(&haystack.answer));
+        let fact = Haystack::generate(&options, count).unwrap().facts.remove(0);
+        let right = format!("It is {}.", fact.answer);
+        judge(&fact, &right, 0.4).unwrap();
+        let message = |answer: &str, share| judge(&fact, answer, share).unwrap_err().to_string();
+        assert!(message("It is 12.", 0.4).contains(&fact.answer));
         assert!(message("It is 12.", 1.0).contains("wrong"));
         assert!(message(&right, 1.0).contains("nothing was sparse"));
     }

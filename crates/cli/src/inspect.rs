@@ -141,7 +141,7 @@ fn generated(model: &LoadedModel) -> Result<PromptText> {
     const AROUND: usize = 100;
     let tokens = TOKENS.min(model.context).saturating_sub(AROUND);
     let options =
-        HaystackOptions { style: HaystackStyle::Prose, tokens, depth: 0.5, similar_facts: 0, seed: 1 };
+        HaystackOptions { style: HaystackStyle::Prose, tokens, depths: &[0.5], similar_facts: 0, seed: 1 };
     let haystack = Haystack::generate(&options, |text| {
         PromptText::new(text.to_string()).tokens(&model.model).map(|tokens| tokens.len())
     })?;

@@ -1,4 +1,4 @@
-//! Long prompts of our own making: much text, one fact in it, and a question about that fact.
+//! Long prompts of our own making: much text, one fact in it or several, and a question about each.
 //!
 //! A model that reads the whole text answers right; sparse attention that loses the wrong keys does not. The same options give the
 //! same text everywhere.
@@ -6,61 +6,75 @@
 //! ```
 //! use minference_model::haystack::{Haystack, HaystackOptions, HaystackStyle};
 //!
-//! let options = HaystackOptions { style: HaystackStyle::Log, tokens: 500, depth: 0.4, similar_facts: 3, seed: 1 };
+//! let options = HaystackOptions { style: HaystackStyle::Log, tokens: 500, depths: &[0.4], similar_facts: 3, seed: 1 };
 //! // a tokenizer's count; here one token per word
 //! let haystack = Haystack::generate(&options, |text| Ok::<_, String>(text.split_whitespace().count()))?;
-//! assert!(haystack.tokens <= 500 && haystack.text.contains(&haystack.fact));
-//! assert!(haystack.question.contains("access code"));
-//! assert!(haystack.is_answered_by(&format!("The code is {}.", haystack.answer)));
+//! let fact = &haystack.facts[0];
+//! assert!(haystack.tokens <= 500 && haystack.text.contains(&fact.line));
+//! assert!(fact.question.contains("access code"));
+//! assert!(fact.is_answered_by(&format!("The code is {}.", fact.answer)));
 //! # Ok::<(), String>(())
 //! ```
 
 mod key_values;
 mod log;
 mod prose;
+mod sentences;
 
 use minference_attention::synthetic::Random;
+use sentences::Sentences;
 
 /// Lines that are counted to learn how long lines are.
 const SAMPLE: usize = 32;
 
 /// What the text looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum HaystackStyle {
+pub enum HaystackStyle<'a> {
     /// Lines of a server's log.
     Log,
     /// English sentences about nothing in particular.
     Prose,
+    /// Sentences of this text, from a place that the seed chooses. It should hold no access codes.
+    Text(&'a str),
 }
 
 /// What to make.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct HaystackOptions {
+pub struct HaystackOptions<'a> {
     /// What the text looks like.
-    pub style: HaystackStyle,
+    pub style: HaystackStyle<'a>,
     /// The text has at most so many tokens, and no more than about a line less. The question comes on top.
     pub tokens: usize,
-    /// Where the fact stands: 0 is the beginning, 1 the end. Values outside are moved to the nearer of these.
-    pub depth: f32,
-    /// Facts of the same form about other places, spread over the text; each makes the question harder.
+    /// Where the facts stand that are asked for, of 24 at most: 0 is the beginning, 1 the end. Values outside are moved to the nearer of these.
+    pub depths: &'a [f32],
+    /// Facts of the same form that nobody asks for, spread over the text; each makes the questions harder. With the others 24 at most.
     pub similar_facts: usize,
     /// Texts of different seeds differ in everything.
     pub seed: u64,
 }
 
-/// A long text, and a question about one of its lines.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A long text, and questions about some of its lines.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Haystack {
     /// The text: lines, each with its end.
     pub text: String,
+    /// What is asked for; at least one.
+    pub facts: Vec<HaystackFact>,
+    /// Tokens of the text, as the caller counts them.
+    pub tokens: usize,
+}
+
+/// A line of a text, and a question about it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HaystackFact {
     /// The line that holds the fact.
-    pub fact: String,
+    pub line: String,
     /// What to ask, after the text.
     pub question: String,
     /// The answer: a number, or a value, that stands nowhere else in the text.
     pub answer: String,
-    /// Tokens of the text, as the caller counts them.
-    pub tokens: usize,
+    /// Where it stands: 0 is the beginning, 1 the end.
+    pub depth: f32,
 }
 
 impl Haystack {
@@ -75,18 +89,19 @@ impl Haystack {
         let style = options.style;
         let mut random = Random::new(options.seed);
         let facts = facts(options, &mut random);
-        let (place, answer) = (facts[0].place, facts[0].code.clone());
-
+        let mut filler = Filler::new(style, &mut random);
         let text = |filler: &[String]| write(style, filler, &facts);
-        let (filler, tokens) = fill(
-            options.tokens,
-            facts.len(),
-            || style.filler(&mut random),
-            |filler| count_tokens(&text(filler).0),
-        )?;
-        let (text, fact) = text(&filler);
-        let question = format!("What is the access code of the {place} office?");
-        Ok(Self { text, fact, question, answer, tokens })
+        let count = |filler: &[String]| count_tokens(&text(filler).0);
+        let (filler, tokens) = fill(options.tokens, facts.len(), || filler.line(&mut random), count)?;
+        let (text, lines) = text(&filler);
+        let asked = facts.iter().zip(lines).take(options.depths.len().max(1));
+        let facts = asked.map(|(fact, line)| HaystackFact {
+            line,
+            question: format!("What is the access code of the {} office?", fact.place),
+            answer: fact.code.clone(),
+            depth: fact.depth as f32,
+        });
+        Ok(Self { facts: facts.collect(), text, tokens })
     }
 
     /// A JSON object of random keys and values, and a question about the value in its middle, give or take a sixth. As the question belongs
@@ -114,14 +129,27 @@ impl Haystack {
         };
         let count = |filler: &[String]| count_tokens(&prompt(&text(filler), &question));
         let (filler, tokens) = fill(tokens, 1, &mut entry, count)?;
-        Ok(Self { text: text(&filler), fact, question, answer: value, tokens })
+        let fact = HaystackFact {
+            line: fact.clone(),
+            question: question.clone(),
+            answer: value,
+            depth: depth as f32,
+        };
+        Ok(Self { text: text(&filler), facts: vec![fact], tokens })
     }
 
-    /// What a model is asked: the text, and then the question.
+    /// What a model is asked: the text, and then the question about the first fact.
     pub fn prompt(&self) -> String {
-        prompt(&self.text, &self.question)
+        self.prompt_about(&self.facts[0])
     }
 
+    /// What a model is asked about one of the facts.
+    pub fn prompt_about(&self, fact: &HaystackFact) -> String {
+        prompt(&self.text, &fact.question)
+    }
+}
+
+impl HaystackFact {
     /// Whether a model's reply holds the answer, as a number or a word of its own.
     pub fn is_answered_by(&self, reply: &str) -> bool {
         reply
@@ -174,14 +202,16 @@ struct Fact {
     code: String,
 }
 
-/// The fact that is asked for, and then those that look like it.
-fn facts(options: &HaystackOptions, random: &mut Random) -> Vec<Fact> {
+/// The facts that are asked for, one at least, and then those that look like them.
+fn facts(options: &HaystackOptions<'_>, random: &mut Random) -> Vec<Fact> {
     let mut places = PLACES.to_vec();
+    let depths = if options.depths.is_empty() { &[0.5] } else { options.depths };
     // more would name a place twice
-    let similar = options.similar_facts.min(places.len() - 1);
+    let asked = depths.len().min(places.len());
+    let similar = options.similar_facts.min(places.len() - asked);
     let mut codes: Vec<String> = Vec::new();
     let mut facts = Vec::new();
-    for i in 0..=similar {
+    for i in 0..asked + similar {
         let place = places.swap_remove(random.below(places.len()));
         let mut code = String::new();
         // four digits; all other numbers of the text have fewer
@@ -189,43 +219,65 @@ fn facts(options: &HaystackOptions, random: &mut Random) -> Vec<Fact> {
             code = (1000 + random.below(9000)).to_string();
         }
         codes.push(code.clone());
-        let depth = match i {
-            0 => f64::from(options.depth.clamp(0.0, 1.0)),
-            _ => (i as f64 - 0.5) / similar as f64,
+        let depth = match depths.get(i) {
+            Some(depth) => f64::from(depth.clamp(0.0, 1.0)),
+            None => ((i - asked) as f64 + 0.5) / similar as f64,
         };
         facts.push(Fact { depth, place, code });
     }
     facts
 }
 
-/// The text, and the line of the first fact in it.
-fn write(style: HaystackStyle, filler: &[String], facts: &[Fact]) -> (String, String) {
-    let mut lines: Vec<(f64, String)> =
-        filler.iter().enumerate().map(|(i, line)| (i as f64 + 0.5, line.clone())).collect();
-    let asked = style.fact(facts[0].place, &facts[0].code);
-    for fact in facts {
-        lines.push((fact.depth * filler.len() as f64, style.fact(fact.place, &fact.code)));
+/// The text, and the line of each fact in it.
+fn write(style: HaystackStyle<'_>, filler: &[String], facts: &[Fact]) -> (String, Vec<String>) {
+    // a line, and the fact that it is
+    let mut lines: Vec<(f64, Option<usize>, String)> =
+        filler.iter().enumerate().map(|(i, line)| (i as f64 + 0.5, None, line.clone())).collect();
+    for (i, fact) in facts.iter().enumerate() {
+        lines.push((fact.depth * filler.len() as f64, Some(i), style.fact(fact.place, &fact.code)));
     }
     lines.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let lines = lines.iter().enumerate().map(|(i, (_, line))| style.line(i, line));
-    let lines: Vec<String> = lines.collect();
-    let fact = lines.iter().find(|line| line.contains(&asked)).map(|line| line.trim().to_string());
-    (lines.concat(), fact.unwrap_or(asked))
+    let (mut text, mut fact_lines) = (String::new(), vec![String::new(); facts.len()]);
+    for (at, (_, fact, line)) in lines.iter().enumerate() {
+        let line = style.line(at, line);
+        if let Some(fact) = fact {
+            fact_lines[*fact] = line.trim().to_string();
+        }
+        text += &line;
+    }
+    (text, fact_lines)
 }
 
-impl HaystackStyle {
-    /// A line about something else.
-    fn filler(self, random: &mut Random) -> String {
-        match self {
-            Self::Log => log::entry(random),
-            Self::Prose => prose::sentence(random),
+/// Where lines about something else come from.
+enum Filler<'a> {
+    Log,
+    Prose,
+    Text(Sentences<'a>),
+}
+
+impl<'a> Filler<'a> {
+    fn new(style: HaystackStyle<'a>, random: &mut Random) -> Self {
+        match style {
+            HaystackStyle::Log => Self::Log,
+            HaystackStyle::Prose => Self::Prose,
+            HaystackStyle::Text(text) => Self::Text(Sentences::new(text, random)),
         }
     }
 
+    fn line(&mut self, random: &mut Random) -> String {
+        match self {
+            Self::Log => log::entry(random),
+            Self::Prose => prose::sentence(random),
+            Self::Text(sentences) => sentences.next(),
+        }
+    }
+}
+
+impl HaystackStyle<'_> {
     fn fact(self, place: &str, code: &str) -> String {
         match self {
             Self::Log => log::fact(place, code),
-            Self::Prose => format!("The access code of the {place} office is {code}."),
+            Self::Prose | Self::Text(_) => format!("The access code of the {place} office is {code}."),
         }
     }
 
@@ -233,7 +285,7 @@ impl HaystackStyle {
     fn line(self, at: usize, line: &str) -> String {
         match self {
             Self::Log => log::line(at, line),
-            Self::Prose => prose::line(at, line),
+            Self::Prose | Self::Text(_) => prose::line(at, line),
         }
     }
 }
@@ -249,87 +301,4 @@ const PLACES: [&str; 24] = [
 ];
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::convert::Infallible;
-
-    fn words(text: &str) -> Result<usize, Infallible> {
-        Ok(text.split_whitespace().count())
-    }
-
-    fn make(style: HaystackStyle, tokens: usize, depth: f32, similar_facts: usize, seed: u64) -> Haystack {
-        let options = HaystackOptions { style, tokens, depth, similar_facts, seed };
-        Haystack::generate(&options, words).unwrap()
-    }
-
-    #[test]
-    fn the_fact_stands_once_where_it_should_in_a_text_of_the_right_length() {
-        for style in [HaystackStyle::Log, HaystackStyle::Prose] {
-            for (depth, seed) in [(0.0, 1), (0.3, 2), (0.5, 3), (1.0, 4), (f32::NAN, 5)] {
-                let made = make(style, 3000, depth, 5, seed);
-                assert!((2950..=3000).contains(&made.tokens), "{} tokens", made.tokens);
-                assert_eq!(made.tokens, words(&made.text).unwrap());
-                assert_eq!(made.text.matches(&made.answer).count(), 1);
-                let at = made.text.find(&made.fact).unwrap() as f32 / made.text.len() as f32;
-                if !depth.is_nan() {
-                    assert!((at - depth).abs() < 0.03, "at {at}, expected {depth}");
-                }
-                assert!(made.fact.contains(&made.answer));
-                assert_eq!(made.text.matches("access code").count(), 6);
-            }
-        }
-    }
-
-    #[test]
-    fn the_seed_decides_everything() {
-        for style in [HaystackStyle::Log, HaystackStyle::Prose] {
-            let one = make(style, 500, 0.5, 2, 7);
-            assert_eq!(one, make(style, 500, 0.5, 2, 7));
-            assert_ne!(one.text, make(style, 500, 0.5, 2, 8).text);
-        }
-    }
-
-    #[test]
-    fn objects_of_keys_and_values_hold_the_one_that_is_asked_for() {
-        let count = |text: &str| Ok::<_, Infallible>(text.len() / 2);
-        for (tokens, seed) in [(200, 1), (5000, 2), (30_000, 3)] {
-            let made = Haystack::key_values(tokens, seed, count).unwrap();
-            assert!(made.tokens <= tokens && made.tokens + 60 > tokens, "{} of {tokens}", made.tokens);
-            assert_eq!(made.tokens, count(&made.prompt()).unwrap());
-            assert_eq!(made.text.matches(&made.answer).count(), 1);
-            assert!(made.fact.contains(&made.answer));
-            let object = &made.text[made.text.find('{').unwrap()..];
-            let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(object).unwrap();
-            let key = made.question.split('"').nth(1).unwrap();
-            assert_eq!(object[key], *made.answer);
-            assert!(object.len() * 41 > tokens - 100 && key.len() == 36);
-            assert!(made.is_answered_by(&format!("It is \"{}\".", made.answer)));
-            assert!(!made.is_answered_by(&made.answer[1..]) && !made.is_answered_by(key));
-            assert_ne!(made, Haystack::key_values(tokens, seed + 1, count).unwrap());
-        }
-        assert!(Haystack::key_values(0, 1, count).unwrap().text.contains('{'));
-    }
-
-    #[test]
-    fn extremes_end() {
-        for style in [HaystackStyle::Log, HaystackStyle::Prose] {
-            assert!(make(style, 0, 0.5, 0, 1).text.contains("access code"));
-            make(style, 2000, 0.5, 1000, 1);
-            let options = HaystackOptions { style, tokens: 20, depth: 0.5, similar_facts: 0, seed: 1 };
-            Haystack::generate(&options, |_| Ok::<_, Infallible>(0)).unwrap();
-        }
-        let refused = Haystack::generate(
-            &HaystackOptions { style: HaystackStyle::Log, tokens: 9, depth: 0.0, similar_facts: 0, seed: 1 },
-            |_| Err("no tokenizer"),
-        );
-        assert_eq!(refused, Err("no tokenizer"));
-    }
-
-    #[test]
-    fn replies_are_judged_by_the_number() {
-        let mut made = make(HaystackStyle::Log, 100, 0.5, 0, 1);
-        made.answer = "4827".into();
-        assert!(made.is_answered_by("4827") && made.is_answered_by("It is **4827**."));
-        assert!(!made.is_answered_by("14827") && !made.is_answered_by("482") && !made.is_answered_by(""));
-    }
-}
+mod tests;
