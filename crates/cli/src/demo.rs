@@ -2,16 +2,14 @@
 
 use crate::bench::options::{Compute, Matmul};
 use crate::interrupt::Interrupt;
-use crate::run::{
-    Comparison, ModelOptions, NamedPlan, PromptText, Request, answer, forget_peak_memory, preload,
-    print_summary,
-};
+use crate::run::{Comparison, ModelOptions, NamedPlan, PromptText, Request, answer, preload, print_summary};
 use crate::usage::checked;
 use anyhow::{Result, anyhow, ensure};
 use clap::{Args, ValueEnum};
 use minference_model::fetch::ModelReference;
 use minference_model::generate::GenerationOptions;
 use minference_model::haystack::{Haystack, HaystackFact, HaystackOptions, HaystackStyle};
+use minference_model::memory;
 use minference_model::sampling::SamplingOptions;
 use minference_model::tokenizer::SpecialTokens;
 use std::io::{self, Write};
@@ -88,10 +86,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     writeln!(out, "{}", haystack.facts[0].question)?;
     let plan = NamedPlan::minference(&model, prompt.len())?;
     preload(&model, &interrupt)?;
-    forget_peak_memory();
+    memory::forget_peak();
     let sparse = answer(&request, plan, |_| Ok(()))?;
     writeln!(out, "  sparse: {}", sparse.answer.text.trim())?;
-    forget_peak_memory();
+    memory::forget_peak();
     // what the sparse answer took is told even if nobody wants to wait for the dense one
     let (dense, outcome) = match answer(&request, NamedPlan::dense(), |_| Ok(())) {
         Ok(dense) => (Some(dense), Ok(())),

@@ -24,7 +24,7 @@ mod summary;
 pub(crate) use answer::{Request, answer};
 pub(crate) use attention::{AttentionOptions, NamedPlan};
 pub(crate) use comparison::Comparison;
-pub(crate) use fairness::{forget_peak_memory, preload};
+pub(crate) use fairness::preload;
 pub(crate) use model::{LoadedModel, ModelOptions, pattern_cache};
 pub(crate) use prompt::{PromptOptions, PromptText};
 pub(crate) use summary::print_summary;
@@ -36,6 +36,7 @@ use answer::{TimedAnswer, print};
 use anyhow::Result;
 use clap::Args;
 use generation::AnswerOptions;
+use minference_model::memory;
 use std::io::{self, IsTerminal, Write};
 use summary::print_what_was_cut;
 
@@ -132,7 +133,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     };
     if options.compare {
         preload(&model, &interrupt)?;
-        forget_peak_memory();
+        memory::forget_peak();
     }
     let sparse = if options.json { answer(&request, plan, |_| Ok(()))? } else { stream(&request, plan)? };
     // An answer that is there is reported, whatever becomes of the other one.
@@ -182,6 +183,6 @@ fn answer_densely(request: &Request<'_>, quietly: bool) -> Result<TimedAnswer> {
     if !quietly && io::stderr().is_terminal() {
         writeln!(io::stderr(), "\nthe same with dense attention")?;
     }
-    forget_peak_memory();
+    memory::forget_peak();
     answer(request, NamedPlan::dense(), |_| Ok(()))
 }

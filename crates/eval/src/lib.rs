@@ -5,12 +5,20 @@
 //! | [`inspect`] | what sparse attention does to a prompt in a model |
 //! | [`report`] | `minference inspect`: why a head has its pattern and what was computed, as one HTML file with its figures |
 //! | [`sample`], [`prompt`], [`scoring`] | a question about a long text, the tokens that ask it, and how its answer is judged |
+//! | [`methods`] | the ways of attending that are compared |
+//! | [`evaluate`] | asking, with each method, and holding answers against dense attention's |
 //! | [`tasks`] | what is asked: needle, RULER, InfiniteBench |
+//! | [`perplexity`](mod@perplexity) | how well texts are predicted |
+//! | [`latency`](mod@latency) | the time to the first token |
 //! | [`results`] | what evaluations found, as files |
 //! | [`error`] | what can go wrong |
 
 pub mod error;
+pub mod evaluate;
 pub mod inspect;
+pub mod latency;
+pub mod methods;
+pub mod perplexity;
 pub mod prompt;
 pub mod report;
 pub mod results;

@@ -3,12 +3,17 @@
 //! A folder belongs to one [`RunHeader`]. A run that goes on reads the records that are there and adds the others; one with other settings
 //! is refused, so that results of different runs never mix.
 
+mod folder;
+mod read;
 mod records;
+mod references;
 
+pub use folder::ResultsFolder;
 pub use records::{
     AnswerRecord, AnswerSeconds, DenseAgreement, LatencyRecord, LatencySeconds, LatencySource, LossBucket,
     PerplexityRecord,
 };
+pub use references::References;
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -34,6 +39,19 @@ pub enum EvaluationKind {
     Perplexity,
     /// Times to the first token: records are [`LatencyRecord`]s.
     Latency,
+}
+
+impl EvaluationKind {
+    /// As commands spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Needle => "needle",
+            Self::Ruler => "ruler",
+            Self::InfiniteBench => "infinite-bench",
+            Self::Perplexity => "perplexity",
+            Self::Latency => "latency",
+        }
+    }
 }
 
 /// What a folder of results is about. Runs that go on must have the same.

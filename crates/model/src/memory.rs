@@ -148,6 +148,12 @@ pub fn peak() -> Option<u64> {
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
 }
 
+/// Lets [`peak`] count anew from here. Where the system can't do that (only Linux can), the peak stays that of the whole process.
+pub fn forget_peak() {
+    // proc(5): 5 sets the peak of the resident set to what is resident now
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

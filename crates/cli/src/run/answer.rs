@@ -37,7 +37,7 @@ pub(crate) struct TimedAnswer {
     /// What reading the prompt computed.
     pub(crate) report: ForwardReport,
     /// Peak memory of the process until the answer's end, in bytes; from its beginning on if that was
-    /// [forgotten](super::fairness::forget_peak_memory) then.
+    /// [forgotten](memory::forget_peak) then.
     pub(crate) peak_memory: Option<u64>,
 }
 

@@ -12,10 +12,3 @@ pub(crate) fn preload(model: &LoadedModel, interrupt: &Interrupt) -> Result<()> 
     }
     Ok(())
 }
-
-/// Peak memory counts anew from here. Where the system can't do that (only Linux can), the second answer's peak is at least the
-/// first one's.
-pub(crate) fn forget_peak_memory() {
-    // proc(5): 5 sets the peak of the resident set to what is resident now
-    let _ = std::fs::write("/proc/self/clear_refs", "5");
-}

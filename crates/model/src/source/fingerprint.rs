@@ -36,6 +36,13 @@ impl Fingerprint {
         Self(hash.0)
     }
 
+    /// Of a text, for those who must tell one file from another: FNV-1a over its bytes, after their number.
+    pub fn of_text(text: &str) -> Self {
+        let mut hash = Fnv(BASIS);
+        hash.bytes(text.as_bytes());
+        Self(hash.0)
+    }
+
     pub(super) fn of(config: &ModelConfig, tensors: &Tensors) -> Self {
         let mut hash = Fnv(BASIS);
         hash.config(config);

@@ -1,0 +1,77 @@
+//! [`References`]: dense attention's next-token distributions, kept beside the results, so that a method that is added later can be held
+//! against them.
+//!
+//! A file for each sample in the folder `references`: a row for each distribution, natural logarithms of the probabilities as `f16`, little-endian.
+//! They may be deleted; what needs them then runs dense attention again.
+
+use crate::error::{Error, Result};
+use half::f16;
+use std::path::{Path, PathBuf};
+
+/// The folder of distributions of a run.
+#[derive(Debug)]
+pub struct References {
+    folder: PathBuf,
+    vocabulary: usize,
+}
+
+impl References {
+    /// Beside the results of a run.
+    ///
+    /// - `vocabulary`: logits of a token
+    pub fn beside(results: &Path, vocabulary: usize) -> Self {
+        Self { folder: results.join("references"), vocabulary }
+    }
+
+    /// The distributions of a sample; none where they were not kept, or not completely.
+    pub fn read(&self, sample: &str, rows: usize) -> Option<Vec<Vec<f32>>> {
+        let bytes = std::fs::read(self.path(sample)).ok()?;
+        if bytes.len() != rows * self.vocabulary * size_of::<f16>() {
+            return None;
+        }
+        let row = |bytes: &[u8]| {
+            bytes.chunks_exact(2).map(|pair| f16::from_le_bytes([pair[0], pair[1]]).to_f32()).collect()
+        };
+        Some(bytes.chunks_exact(self.vocabulary * size_of::<f16>()).map(row).collect())
+    }
+
+    /// Keeps the distributions of a sample.
+    ///
+    /// # Errors
+    /// [`Error::Write`].
+    pub fn write(&self, sample: &str, rows: &[Vec<f32>]) -> Result<()> {
+        let path = self.path(sample);
+        let bytes: Vec<u8> =
+            rows.iter().flatten().flat_map(|&value| f16::from_f32(value).to_le_bytes()).collect();
+        let written = std::fs::create_dir_all(&self.folder).and_then(|()| std::fs::write(&path, bytes));
+        written.map_err(|source| Error::Write { path, source })
+    }
+
+    /// Names of samples have slashes, and may be those of files.
+    fn path(&self, sample: &str) -> PathBuf {
+        let plain = |letter: char| if letter.is_ascii_alphanumeric() || letter == '.' { letter } else { '-' };
+        let readable: String = sample.chars().map(plain).take(80).collect();
+        let hash = minference_model::source::Fingerprint::of_text(sample);
+        self.folder.join(format!("{readable}-{hash}.f16"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_kept_is_read_and_what_is_broken_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let references = References::beside(folder.path(), 3);
+        let rows = [vec![-0.5, -1.0, -20.25], vec![-2.0, -1.5, -0.75]];
+        assert_eq!(references.read("a/b", 2), None);
+        references.write("a/b", &rows).unwrap();
+        references.write("a-b", &rows[..1]).unwrap();
+        assert_eq!(references.read("a/b", 2).unwrap(), rows);
+        assert_eq!(references.read("a-b", 1).unwrap(), rows[..1]);
+        assert_eq!(references.read("a/b", 3), None);
+        std::fs::write(references.path("a/b"), [0; 5]).unwrap();
+        assert_eq!(references.read("a/b", 2), None);
+    }
+}
