@@ -5,6 +5,7 @@ mod decode;
 mod inputs;
 mod matmul;
 pub(crate) mod options;
+mod prefill;
 pub(crate) mod table;
 
 use anyhow::Result;
@@ -19,6 +20,9 @@ pub(crate) enum Bench {
     /// favours none. Speed-ups are against this program's own dense kernel.
     #[command(after_long_help = attention::EXAMPLES)]
     Attention(attention::Options),
+    /// Time whole prompts to the first token, by length and method, and see where the time goes
+    #[command(after_long_help = prefill::HELP)]
+    Prefill(Box<prefill::Options>),
     /// Time one decoding step over a long cache, against the rate at which memory can be read
     Decode(decode::Options),
     /// Time products of prompt rows with stored weights, format by format, against the machine's f32 peak
@@ -29,6 +33,7 @@ impl Bench {
     pub(crate) fn run(self) -> Result<()> {
         match self {
             Self::Attention(options) => attention::run(&options),
+            Self::Prefill(options) => prefill::run(&options),
             Self::Decode(options) => decode::run(&options),
             Self::Matmul(options) => matmul::run(&options),
         }

@@ -38,4 +38,8 @@ pub(crate) fn is_cancellation(error: &anyhow::Error) -> bool {
     use minference_attention::Error::Cancelled;
     matches!(error.downcast_ref(), Some(Cancelled))
         || matches!(error.downcast_ref(), Some(minference_model::Error::Attention(Cancelled)))
+        || matches!(
+            error.downcast_ref(),
+            Some(minference_eval::Error::Model(minference_model::Error::Attention(Cancelled)))
+        )
 }

@@ -5,6 +5,7 @@
 
 mod bench;
 mod demo;
+mod eval;
 mod inspect;
 mod interrupt;
 mod layers_bar;
@@ -48,6 +49,9 @@ enum Command {
     /// Writes one HTML page that needs nothing else, and its figures as SVG and PNG if asked for.
     #[command(after_long_help = inspect::HELP)]
     Inspect(Box<inspect::Options>),
+    /// Check whether answers stay right, and how far they are dense attention's, on your model and at your lengths
+    #[command(subcommand, after_long_help = eval::HELP)]
+    Eval(eval::Eval),
     /// Show, convert or check a pattern file
     #[command(subcommand)]
     Patterns(patterns::Command),
@@ -66,6 +70,7 @@ fn main() -> ExitCode {
         Command::Run(options) => run::run(&options),
         Command::Search(options) => search::run(&options),
         Command::Inspect(options) => inspect::run(&options),
+        Command::Eval(eval) => eval.run(),
         Command::Patterns(command) => command.run(),
         Command::Bench(bench) => bench.run(),
         Command::Pull(options) => pull::run(&options),

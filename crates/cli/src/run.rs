@@ -22,7 +22,7 @@ mod rope;
 mod summary;
 
 pub(crate) use answer::{Request, answer};
-pub(crate) use attention::{AttentionOptions, NamedPlan};
+pub(crate) use attention::{AttentionOptions, NamedPlan, PatternFile};
 pub(crate) use comparison::Comparison;
 pub(crate) use fairness::preload;
 pub(crate) use model::{LoadedModel, ModelOptions, pattern_cache};

@@ -24,6 +24,18 @@ impl From<Dtype> for ElementType {
     }
 }
 
+impl Dtype {
+    /// As the command line spells it.
+    pub(crate) fn name(self) -> String {
+        spelling(self)
+    }
+}
+
+/// A choice as the command line spells it.
+fn spelling(choice: impl ValueEnum) -> String {
+    choice.to_possible_value().map_or_else(String::new, |value| value.get_name().to_string())
+}
+
 /// What products are computed in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ArithmeticChoice {
@@ -74,6 +86,13 @@ pub(crate) struct Matmul {
     /// Arithmetic of the prompt's products with weights; the answer's are always in f32
     #[arg(long, value_enum, default_value = "f32")]
     matmul: MatmulChoice,
+}
+
+impl Matmul {
+    /// As the command line spells it.
+    pub(crate) fn name(self) -> String {
+        spelling(self.matmul)
+    }
 }
 
 /// How to compute.

@@ -7,7 +7,7 @@ use minference_attention::HeadPattern;
 use minference_attention::pattern::config::PatternConfig;
 use minference_model::AttentionPlan;
 use minference_model::pattern_files::{ModelPatterns, PatternSource};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Kinds of attention, as the command line spells them.
@@ -80,6 +80,21 @@ pub(crate) struct AttentionOptions {
 pub(crate) struct PatternFile {
     path: PathBuf,
     patterns: PatternConfig,
+}
+
+impl PatternFile {
+    /// Reads a file.
+    pub(crate) fn read(path: &Path) -> Result<Self> {
+        let patterns = PatternConfig::read(path).context("can't use this pattern file")?;
+        Ok(Self { path: path.to_path_buf(), patterns })
+    }
+
+    /// Its patterns, if they are for a model.
+    pub(crate) fn for_model(self, model: &LoadedModel) -> Result<ModelPatterns> {
+        let (config, fingerprint) = (model.model.decoder().config(), model.model.fingerprint());
+        ModelPatterns::new(PatternSource::File(self.path), self.patterns, config, fingerprint)
+            .context("can't use this pattern file")
+    }
 }
 
 /// A plan, and what people call it.
@@ -175,11 +190,7 @@ impl AttentionOptions {
 
     /// The file of `--patterns`, read before a model is fetched.
     pub(crate) fn patterns(&self) -> Result<Option<PatternFile>> {
-        let read = |path: &PathBuf| -> Result<PatternFile> {
-            let patterns = PatternConfig::read(path).context("can't use this pattern file")?;
-            Ok(PatternFile { path: path.clone(), patterns })
-        };
-        self.patterns.as_ref().map(read).transpose()
+        self.patterns.as_deref().map(PatternFile::read).transpose()
     }
 
     /// The plan for a model and a prompt of some tokens.
@@ -194,14 +205,7 @@ impl AttentionOptions {
             AttentionKind::Minference => {
                 return match patterns {
                     None => NamedPlan::minference(model, tokens),
-                    Some(PatternFile { path, patterns }) => {
-                        let (config, fingerprint) =
-                            (model.model.decoder().config(), model.model.fingerprint());
-                        let found =
-                            ModelPatterns::new(PatternSource::File(path), patterns, config, fingerprint)
-                                .context("can't use this pattern file")?;
-                        Ok(NamedPlan::from_file(found, model, tokens))
-                    }
+                    Some(file) => Ok(NamedPlan::from_file(file.for_model(model)?, model, tokens)),
                 };
             }
             AttentionKind::AShape => {

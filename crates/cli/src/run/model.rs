@@ -84,7 +84,7 @@ impl ModelOptions {
 
 impl LoadedModel {
     /// The pattern file that belongs to it.
-    pub(super) fn own_patterns(&self) -> Result<Option<ModelPatterns>> {
+    pub(crate) fn own_patterns(&self) -> Result<Option<ModelPatterns>> {
         let (config, fingerprint) = (self.model.decoder().config(), self.model.fingerprint());
         ModelPatterns::find(&self.path, config, fingerprint, pattern_cache().as_deref()).context(
             "can't use the model's own pattern file; --patterns names another, --attention another pattern",

@@ -1,0 +1,156 @@
+//! `minference bench prefill`: the time to the first token, by length and method.
+
+use crate::complain;
+use crate::eval::{Length, RunOptions, Setup, tokens};
+use crate::usage::checked;
+use anyhow::{Context, Result, anyhow, ensure};
+use clap::Args;
+use minference_eval::latency::{LatencyOptions, latency};
+use minference_eval::methods::Methods;
+use minference_eval::prompt::PromptTemplate;
+use minference_eval::results::{EvaluationKind, LatencyRecord};
+use minference_model::Model;
+use minference_model::haystack::{Haystack, HaystackOptions, HaystackStyle};
+use minference_model::source::Fingerprint;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Shown by `--help`.
+pub(super) const HELP: &str = "\
+What is measured:
+  From a prompt's tokens to the first token of an answer, with weights in memory: projections, the online estimates (index), attention, and
+  the MLP. Methods run in turn. Speed-ups are against this program's own dense attention.
+
+Examples:
+  minference bench prefill --model demo --lengths 1K,2K,4K,8K
+  Dense attention of the longest prompts computed from that of 32K, and marked as such:
+    minference bench prefill --model m.gguf --lengths 8K,32K,128K --extrapolate-dense-beyond 32K
+  What benchmarks/prefill.md says, on this machine:
+    minference bench prefill --model demo --definition benchmarks/definitions/prefill-demo.json
+  A chart:
+    minference report results/latency";
+
+/// Measured where nothing else is asked for.
+const METHODS: &str = "dense,minference";
+/// Likewise.
+const LENGTHS: [usize; 4] = [1024, 2048, 4096, 8192];
+
+/// What to measure.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Lengths of prompts, such as 1K,8K,31K [default: 1K,2K,4K,8K]
+    #[arg(long, value_name = "LENGTHS", value_delimiter = ',', help_heading = "Prompts")]
+    lengths: Vec<Length>,
+    /// How often each is measured; the medians are shown [default: 1]
+    #[arg(long, value_name = "NUMBER", help_heading = "Prompts")]
+    repeats: Option<usize>,
+    /// Measure dense attention up to this length, and compute it from there for longer prompts; the results say so
+    #[arg(long, value_name = "LENGTH", help_heading = "Prompts")]
+    extrapolate_dense_beyond: Option<Length>,
+    /// Text of the prompts, from its beginning [default: generated English sentences]
+    #[arg(long, value_name = "FILE", help_heading = "Prompts")]
+    text: Option<PathBuf>,
+    /// Lengths, methods and so on from a JSON file; what is given here as well goes first
+    #[arg(long, value_name = "FILE", help_heading = "Prompts")]
+    definition: Option<PathBuf>,
+    #[command(flatten)]
+    run: RunOptions,
+}
+
+/// A benchmark as data; all is optional.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Definition {
+    /// What it is about, for readers.
+    #[serde(default)]
+    #[allow(dead_code)]
+    about: String,
+    lengths: Option<Vec<usize>>,
+    methods: Option<String>,
+    repeats: Option<usize>,
+    extrapolate_dense_beyond: Option<usize>,
+}
+
+pub(super) fn run(options: &Options) -> Result<()> {
+    let definition = definition(options)?;
+    let methods = definition.methods.as_deref().unwrap_or(METHODS);
+    let methods: Methods = methods.parse().context("wrong methods in the definition")?;
+    let measured = LatencyOptions {
+        lengths: match tokens(&options.lengths) {
+            given if given.is_empty() => definition.lengths.unwrap_or(LENGTHS.to_vec()),
+            given => given,
+        },
+        repeats: options.repeats.or(definition.repeats).unwrap_or(1),
+        longest_dense: options
+            .extrapolate_dense_beyond
+            .map(|length| length.0)
+            .or(definition.extrapolate_dense_beyond),
+    };
+    checked(check(&measured))?;
+    let text = options
+        .text
+        .as_ref()
+        .map(|path| {
+            std::fs::read_to_string(path).with_context(|| format!("can't read the text {}", path.display()))
+        })
+        .transpose()?;
+    let setup = options.run.setup_with(methods)?;
+    let longest = measured.lengths.iter().copied().max().unwrap_or(0);
+    setup.check_length(longest)?;
+    let prompt = prompt(&setup, text.as_deref(), longest)?;
+    let hash = text.map_or("generated".into(), |text| Fingerprint::of_text(&text).to_string());
+    let settings = BTreeMap::from([("text".to_string(), hash)]);
+    let mut folder = setup.folder::<LatencyRecord>(EvaluationKind::Latency, settings)?;
+    let evaluation = setup.evaluation(PromptTemplate::Raw);
+    let outcome = latency(&evaluation, &measured, &|length| Ok(prompt[..length].to_vec()), &mut folder);
+    setup.finish();
+    complain(&format!("results in {}", folder.path().display()));
+    outcome?;
+    Ok(())
+}
+
+fn definition(options: &Options) -> Result<Definition> {
+    let Some(path) = &options.definition else { return Ok(Definition::default()) };
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("can't read the definition {}", path.display()))?;
+    serde_json::from_str(&text).map_err(|error| {
+        anyhow!(
+            "{}: expected an object with lengths, methods, repeats or extrapolate_dense_beyond, found: {error}",
+            path.display()
+        )
+    })
+}
+
+fn check(options: &LatencyOptions) -> Result<()> {
+    ensure!(options.repeats > 0, "--repeats: expected at least 1, found 0");
+    Ok(())
+}
+
+/// The tokens of the longest prompt; shorter ones are its beginning.
+fn prompt(setup: &Setup, text: Option<&str>, tokens: usize) -> Result<Vec<u32>> {
+    let model: &Model = &setup.model.model;
+    let prompt = match text {
+        Some(text) => model.raw_prompt(text)?,
+        None => {
+            // a line more than fits, so that there is enough to cut
+            const MORE: usize = 100;
+            let options = HaystackOptions {
+                style: HaystackStyle::Prose,
+                tokens: tokens + MORE,
+                depths: &[0.5],
+                similar_facts: 0,
+                seed: 1,
+            };
+            let haystack =
+                Haystack::generate(&options, |text| model.raw_prompt(text).map(|tokens| tokens.len()))?;
+            model.raw_prompt(&haystack.text)?
+        }
+    };
+    ensure!(
+        prompt.len() >= tokens,
+        "--text: expected at least {tokens} tokens, for the longest prompt, found {}",
+        prompt.len()
+    );
+    Ok(prompt[..tokens].to_vec())
+}

@@ -1,0 +1,59 @@
+//! `minference eval`: whether answers stay right, and how far they are dense attention's.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `needle`, `perplexity` | one evaluation each: its options, and what it asks |
+//! | `options` | what all share: model, methods, where results go |
+//! | `run` | asking, with a bar, and printing what came out |
+//! | `lengths` | lengths as people write them |
+
+mod bar;
+mod lengths;
+mod needle;
+mod options;
+mod perplexity;
+mod run;
+
+pub(crate) use bar::EvaluationBar;
+pub(crate) use lengths::{Length, tokens};
+pub(crate) use options::{RunOptions, Setup};
+
+use anyhow::Result;
+use clap::Subcommand;
+
+/// Shown by `--help`.
+pub(crate) const HELP: &str = "\
+Methods (--methods):
+  dense            every key; the others are held against it
+  minference       for each head what the model's pattern file says, as in `minference run`; without one as vertical-slash
+  vertical-slash   for all heads, with budgets that grow with the prompt
+  a-shape, tri-shape, block-sparse
+                   for all heads, with a budget that computes as much of attention as minference did on the same prompt
+  a-shape:1024,4096, vertical-slash:1000,6096, block-sparse:100, tri-shape:128,3968,100
+                   for all heads, with this budget
+  static           what minference chose in the first prompt of about the same length, for all of them (the paper's ablation)
+
+Results:
+  A folder holds one run: run.json says what was run, records.jsonl has a line for each answer. The same command goes on where an
+  earlier one stopped; with more --methods, lengths or rounds it adds to what is there. With other settings it is refused: name another
+  folder with --output. `minference report FOLDER...` makes a page of tables and figures.";
+
+/// The evaluations.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Eval {
+    /// Hide facts in long texts and ask for them: a grid of lengths, depths and rounds
+    #[command(after_long_help = needle::HELP)]
+    Needle(Box<needle::Options>),
+    /// Predict texts: perplexity, by position, and how often the likeliest next token is dense attention's
+    #[command(after_long_help = perplexity::HELP)]
+    Perplexity(Box<perplexity::Options>),
+}
+
+impl Eval {
+    pub(crate) fn run(self) -> Result<()> {
+        match self {
+            Self::Needle(options) => needle::run(&options),
+            Self::Perplexity(options) => perplexity::run(&options),
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! `minference eval needle`.
+
+use super::run::ask;
+use super::{Length, RunOptions, tokens};
+use crate::usage::checked;
+use anyhow::{Context, Result};
+use clap::{Args, ValueEnum};
+use minference_eval::prompt::PromptTemplate;
+use minference_eval::results::EvaluationKind;
+use minference_eval::tasks::needle::{Needle, NeedleOptions, NeedleText};
+use std::path::PathBuf;
+
+/// Shown by `--help`.
+pub(super) const HELP: &str = "\
+What is asked:
+  A text holds facts (The access code of the Oslo office is 4711.) and each is asked for (What is the access code of the Oslo
+  office?). An answer is right if it holds the number. With several facts the text is read once and the cache is rolled back after each
+  answer; the question is read with the method, too. With one fact, text and question are read as one prompt.
+
+Examples:
+  Five facts in each of four texts of 4,096 and 8,192 tokens, dense and with the model's patterns:
+    minference eval needle --model demo --lengths 4K,8K
+  The classic grid, one fact each, with an A-shape that computes as much:
+    minference eval needle --model demo --needles 1 --depths 0,0.25,0.5,0.75,1 --lengths 2K,4K,8K --methods dense,minference,a-shape
+  Harder: look-alikes, and a text of your own:
+    minference eval needle --model m.gguf --similar 10 --text essays.txt --lengths 31K --rounds 8
+  A report of what was found:
+    minference report results/needle";
+
+/// What to hide, and where.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Lengths of prompts, their answers included, such as 4K,8K,16K
+    #[arg(long, value_name = "LENGTHS", value_delimiter = ',', default_value = "4K", help_heading = "Texts")]
+    lengths: Vec<Length>,
+    /// Facts in a text, each of which is asked for; the text is read once
+    #[arg(long, value_name = "NUMBER", default_value_t = 5, help_heading = "Texts")]
+    needles: usize,
+    /// Where the facts lie, 0 at the beginning, 1 at the end [default: evenly from 0.1 to 0.9; of a single fact 0.1,0.3,0.5,0.7,0.9]
+    #[arg(long, value_name = "DEPTHS", value_delimiter = ',', help_heading = "Texts")]
+    depths: Vec<f64>,
+    /// Texts of each length (of a single fact, of each length and depth)
+    #[arg(long, value_name = "NUMBER", default_value_t = 4, help_heading = "Texts")]
+    rounds: usize,
+    /// Facts of the same form about other places, which nobody asks for; each makes it harder
+    #[arg(long, value_name = "NUMBER", default_value_t = 0, help_heading = "Texts")]
+    similar: usize,
+    /// What the text looks like
+    #[arg(long, value_enum, value_name = "STYLE", default_value = "prose", help_heading = "Texts")]
+    style: StyleChoice,
+    /// Take the sentences of this text instead
+    #[arg(long, value_name = "FILE", conflicts_with = "style", help_heading = "Texts")]
+    text: Option<PathBuf>,
+    /// Another seed makes other texts
+    #[arg(long, default_value_t = 0, help_heading = "Texts")]
+    seed: u64,
+    /// Ask without the model's chat template
+    #[arg(long, help_heading = "Texts")]
+    raw: bool,
+    #[command(flatten)]
+    run: RunOptions,
+}
+
+/// Texts that can be generated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum StyleChoice {
+    /// Lines of a server's log
+    Log,
+    /// English sentences
+    Prose,
+}
+
+pub(super) fn run(options: &Options) -> Result<()> {
+    let needle = checked(options.needle())?;
+    let setup = options.run.setup()?;
+    if let Some(longest) = tokens(&options.lengths).last() {
+        setup.check_length(*longest)?;
+    }
+    let template = if options.raw { PromptTemplate::Raw } else { PromptTemplate::Model };
+    ask(&setup, EvaluationKind::Needle, &needle, template, needle.settings())
+}
+
+impl Options {
+    fn needle(&self) -> Result<Needle> {
+        let text = match (&self.text, self.style) {
+            (Some(path), _) => {
+                let text = std::fs::read_to_string(path)
+                    .with_context(|| format!("can't read the text {}", path.display()))?;
+                let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+                NeedleText::File { name, text }
+            }
+            (None, StyleChoice::Log) => NeedleText::Log,
+            (None, StyleChoice::Prose) => NeedleText::Prose,
+        };
+        let depths = if self.needles == 1 && self.depths.is_empty() {
+            vec![0.1, 0.3, 0.5, 0.7, 0.9]
+        } else {
+            self.depths.clone()
+        };
+        Ok(Needle::new(NeedleOptions {
+            lengths: tokens(&self.lengths),
+            depths,
+            rounds: self.rounds,
+            needles: self.needles,
+            similar: self.similar,
+            text,
+            seed: self.seed,
+        })?)
+    }
+}

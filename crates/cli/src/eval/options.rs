@@ -1,0 +1,153 @@
+//! What all evaluations share: the model, the methods, and where results go.
+
+use super::EvaluationBar;
+use crate::bench::options::{Compute, Matmul};
+use crate::interrupt::Interrupt;
+use crate::run::{LoadedModel, ModelOptions, PatternFile, preload};
+use crate::usage::checked;
+use anyhow::{Context, Result};
+use clap::Args;
+use minference_attention::pattern::config::FileFormat;
+use minference_eval::evaluate::Evaluation;
+use minference_eval::methods::{Method, Methods, ModelPlan};
+use minference_eval::prompt::{PromptEncoder, PromptTemplate};
+use minference_eval::results::{EvaluationKind, FORMAT, ResultsFolder, RunHeader};
+use minference_model::AttentionPlan;
+use minference_model::source::Fingerprint;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Model, methods, results.
+#[derive(Debug, Args)]
+pub(crate) struct RunOptions {
+    #[command(flatten)]
+    model: ModelOptions,
+    /// Methods to compare, with commas between them; `minference eval --help` explains them [default: dense,minference]
+    #[arg(long, value_name = "LIST", help_heading = "Evaluation")]
+    methods: Option<Methods>,
+    /// Patterns for minference: a file of ours, or one as the paper's authors published them [default: the model's own]
+    #[arg(long, value_name = "FILE", help_heading = "Evaluation")]
+    patterns: Option<PathBuf>,
+    /// Folder of results; a run that was interrupted goes on there [default: results/NAME, by the evaluation's name]
+    #[arg(long, short, value_name = "FOLDER", help_heading = "Evaluation")]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    matmul: Matmul,
+    #[command(flatten)]
+    compute: Compute,
+}
+
+/// A model that is loaded, and what it is to do.
+pub(crate) struct Setup {
+    pub(crate) model: LoadedModel,
+    compute: minference_model::Compute,
+    methods: Methods,
+    minference: ModelPlan,
+    /// What changes results, of what all evaluations share.
+    settings: BTreeMap<String, String>,
+    output: Option<PathBuf>,
+    bar: Arc<EvaluationBar>,
+}
+
+impl RunOptions {
+    /// Checks, and loads the model.
+    pub(crate) fn setup(&self) -> Result<Setup> {
+        self.setup_with(Methods::new(vec![Method::Dense, Method::Minference])?)
+    }
+
+    /// As [`setup`](Self::setup).
+    ///
+    /// - `default`: methods to compare where the command line lists none
+    pub(crate) fn setup_with(&self, default: Methods) -> Result<Setup> {
+        checked(self.model.check())?;
+        let compute = self.compute.compute(self.matmul)?;
+        let patterns = self.patterns.as_deref().map(PatternFile::read).transpose()?;
+        let interrupt = Interrupt::listen()?;
+        let model = self.model.load(&interrupt)?;
+        let found = match patterns {
+            Some(file) => Some(file.for_model(&model)?),
+            None => model.own_patterns()?,
+        };
+        let (minference, patterns) = match found {
+            Some(found) => {
+                let hash = Fingerprint::of_text(&found.patterns.to_json(FileFormat::Native)?);
+                let source = found.source.to_string();
+                let plan = AttentionPlan::PerHead(Arc::new(found.patterns));
+                (ModelPlan { plan, source }, hash.to_string())
+            }
+            None => {
+                let source = "vertical-slash with default budgets".to_string();
+                (ModelPlan { plan: AttentionPlan::Default, source }, "default".into())
+            }
+        };
+        let settings = BTreeMap::from([
+            ("patterns".to_string(), patterns),
+            ("dtype".into(), model.dtype.name()),
+            ("matmul".into(), self.matmul.name()),
+        ]);
+        preload(&model, &interrupt)?;
+        Ok(Setup {
+            bar: Arc::new(EvaluationBar::new(interrupt)),
+            model,
+            compute,
+            methods: self.methods.clone().unwrap_or(default),
+            minference,
+            settings,
+            output: self.output.clone(),
+        })
+    }
+}
+
+impl Setup {
+    /// The evaluation, with prompts in some form.
+    pub(crate) fn evaluation(&self, template: PromptTemplate) -> Evaluation<'_> {
+        Evaluation {
+            model: &self.model.model,
+            compute: &self.compute,
+            encoder: PromptEncoder::new(&self.model.model, template),
+            element_type: self.model.dtype.into(),
+            context: self.model.context,
+            methods: &self.methods,
+            minference: &self.minference,
+            progress: self.bar.clone(),
+        }
+    }
+
+    /// The folder of results, new or to go on with.
+    ///
+    /// - `settings`: what changes results beside what all evaluations share
+    pub(crate) fn folder<R: Serialize + DeserializeOwned + Clone>(
+        &self,
+        evaluation: EvaluationKind,
+        mut settings: BTreeMap<String, String>,
+    ) -> Result<ResultsFolder<R>> {
+        settings.extend(self.settings.clone());
+        let path = self.output.clone().unwrap_or_else(|| PathBuf::from("results").join(evaluation.name()));
+        let header = RunHeader {
+            format: FORMAT,
+            evaluation,
+            model: self.model.short_name(),
+            fingerprint: self.model.model.fingerprint().to_string(),
+            settings,
+        };
+        let folder = ResultsFolder::open(&path, &header)
+            .with_context(|| format!("can't use the results folder {}", path.display()))?;
+        if folder.was_cut() {
+            crate::complain("an unfinished result of an earlier run was taken away");
+        }
+        Ok(folder)
+    }
+
+    /// Refuses prompts that will not fit into context or memory, before the first one is read.
+    pub(crate) fn check_length(&self, tokens: usize) -> Result<()> {
+        self.model.capacity(tokens.saturating_sub(1), 1, None).map(|_| ())
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn finish(&self) {
+        self.bar.finish();
+    }
+}

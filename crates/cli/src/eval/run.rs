@@ -1,0 +1,37 @@
+//! Asking the questions of a task, and printing what came out.
+
+use super::options::Setup;
+use crate::complain;
+use anyhow::Result;
+use minference_eval::prompt::PromptTemplate;
+use minference_eval::results::{AnswerRecord, EvaluationKind};
+use minference_eval::sample::SampleSource;
+use std::collections::BTreeMap;
+
+/// Asks, and prints tables of all that the folder holds then. After Ctrl-C what was found is printed, too.
+pub(super) fn ask(
+    setup: &Setup,
+    kind: EvaluationKind,
+    source: &dyn SampleSource,
+    template: PromptTemplate,
+    mut settings: BTreeMap<String, String>,
+) -> Result<()> {
+    settings.insert("template".into(), template.name().into());
+    let mut folder = setup.folder::<AnswerRecord>(kind, settings)?;
+    let outcome = setup.evaluation(template).run(source, &mut folder);
+    setup.finish();
+    if let Ok(times) = &outcome
+        && !times.total.is_zero()
+    {
+        let share = 100.0 * (1.0 - times.outside.as_secs_f64() / times.total.as_secs_f64());
+        complain(&format!("{:.0} s, {share:.1} % of it in the model", times.total.as_secs_f64()));
+    }
+    print_answers(folder.records())?;
+    complain(&format!("results in {}", folder.path().display()));
+    outcome?;
+    Ok(())
+}
+
+fn print_answers(_: &[AnswerRecord]) -> Result<()> {
+    Ok(())
+}
