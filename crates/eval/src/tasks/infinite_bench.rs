@@ -22,7 +22,7 @@
 //! last half of the limit remain. The original cuts the whole prompt; here only the context is cut, at the same two places, so that
 //! instruction, question and options always survive, and a prompt never exceeds the limit after the halves are joined.
 //!
-//! **Scores** are those of MInference's `compute_scores.py`; see the variants of [`Scoring`](crate::scoring::Scoring).
+//! **Scores** are those of MInference's `compute_scores.py`; see the variants of [`Scoring`].
 
 mod example;
 mod files;
@@ -66,7 +66,7 @@ pub enum Task {
 }
 
 impl Task {
-    /// All of them, in the paper's order of kinds.
+    /// All ten.
     pub fn all() -> impl Iterator<Item = Self> {
         TASKS.iter().map(|definition| definition.task)
     }
