@@ -70,6 +70,21 @@ impl<'a> PromptEncoder<'a> {
     /// # Errors
     /// A text that can't be encoded.
     pub fn count_text(&self, text: &str) -> Result<usize> {
-        Ok(self.model.tokenizer().encode(text, SpecialTokens::AsText)?.len())
+        Ok(self.text_tokens(text)?.len())
+    }
+    /// The tokens of a text by itself, without what prompts begin with.
+    ///
+    /// # Errors
+    /// A text that can't be encoded.
+    pub fn text_tokens(&self, text: &str) -> Result<Vec<u32>> {
+        Ok(self.model.tokenizer().encode(text, SpecialTokens::AsText)?)
+    }
+
+    /// The text of tokens. Bytes that are no UTF-8 become U+FFFD.
+    ///
+    /// # Errors
+    /// Tokens that the vocabulary doesn't have.
+    pub fn text_of(&self, tokens: &[u32]) -> Result<String> {
+        Ok(self.model.tokenizer().decode(tokens)?)
     }
 }

@@ -7,6 +7,15 @@
 //! assert_eq!(Scoring::MatchAll.score("The numbers are 7041 and 1111.", &references), 0.5);
 //! assert_eq!(Scoring::MatchAny.score("The numbers are 7041 and 1111.", &references), 1.0);
 //! ```
+//!
+//! Where an evaluation is a published one, its variant says so, and gives what the published program gives.
+
+mod choice;
+mod faulty_function;
+mod first_number;
+mod retrieved_word;
+mod rouge;
+mod word_overlap;
 
 /// How an answer is held against its references.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -17,20 +26,56 @@ pub enum Scoring {
     MatchAny,
     /// Whether a reference stands in the answer as a word or number of its own.
     Word,
+    /// Whether the answer's first number, digit by digit, is the reference (InfiniteBench's `passkey` and `number_string`).
+    FirstNumber,
+    /// Whether the answer's first number has the reference's value; decimals count only if the reference has some (`math_find`).
+    FirstValue,
+    /// Whether the reference is one of the answer's words, punctuation aside (`kv_retrieval`).
+    RetrievedWord,
+    /// The same in capitals: a name of one word (`longdialogue_qa_eng`).
+    CharacterName,
+    /// F1 of words without case, punctuation and articles; of several references the best (`longbook_qa_eng`).
+    EnglishOverlap,
+    /// F1 of characters without case, punctuation and white space; of several references the best (`longbook_qa_chn`).
+    ChineseOverlap,
+    /// F-measure of ROUGE-Lsum, lines being sentences, without stemming; of several references the best (`longbook_sum_eng`).
+    RougeLSum,
+    /// Whether the chosen letter, or text, is right (`longbook_choice_eng`). References are the option's text and its letter.
+    Choice,
+    /// Whether the named option, or function, is right (`code_debug`). References are the function and its letter.
+    FaultyFunction,
 }
 
 impl Scoring {
     /// From 0, wrong, to 1, right. An answer without references is wrong.
     pub fn score(self, answer: &str, references: &[String]) -> f64 {
-        let answer_lowercase = answer.to_lowercase();
-        let is_part = |reference: &&String| answer_lowercase.contains(&reference.to_lowercase());
-        let found = references.iter().filter(is_part).count();
-        match self {
-            Self::MatchAll => found as f64 / references.len().max(1) as f64,
-            Self::MatchAny => f64::from(u8::from(found > 0)),
-            Self::Word => f64::from(u8::from(references.iter().any(|word| has_word(answer, word)))),
-        }
+        let is_right = match self {
+            Self::MatchAll => return parts_found(answer, references) as f64 / references.len().max(1) as f64,
+            Self::EnglishOverlap => return best(references, |text| word_overlap::english(answer, text)),
+            Self::ChineseOverlap => return best(references, |text| word_overlap::chinese(answer, text)),
+            Self::RougeLSum => return best(references, |text| rouge::l_sum(answer, text)),
+            Self::MatchAny => parts_found(answer, references) > 0,
+            Self::Word => references.iter().any(|word| has_word(answer, word)),
+            Self::FirstNumber => references.first().is_some_and(|it| first_number::is(answer, it)),
+            Self::FirstValue => references.first().is_some_and(|it| first_number::has_value(answer, it)),
+            Self::RetrievedWord => references.first().is_some_and(|it| retrieved_word::value(answer, it)),
+            Self::CharacterName => references.first().is_some_and(|it| retrieved_word::name(answer, it)),
+            Self::Choice => choice::is_right(answer, references),
+            Self::FaultyFunction => faulty_function::is_right(answer, references),
+        };
+        f64::from(u8::from(is_right))
     }
+}
+
+/// How many references stand in an answer, whatever their case.
+fn parts_found(answer: &str, references: &[String]) -> usize {
+    let answer = answer.to_lowercase();
+    references.iter().filter(|reference| answer.contains(&reference.to_lowercase())).count()
+}
+
+/// The best score among those with each reference.
+fn best(references: &[String], score: impl Fn(&str) -> f64) -> f64 {
+    references.iter().map(|reference| score(reference)).fold(0.0, f64::max)
 }
 
 /// Whether a word or number stands in a text, not as a part of a longer one.

@@ -16,7 +16,7 @@
 //! # Ok::<(), String>(())
 //! ```
 
-mod key_values;
+pub mod key_values;
 mod log;
 mod prose;
 mod sentences;

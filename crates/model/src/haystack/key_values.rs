@@ -1,10 +1,20 @@
 //! A JSON object of random keys and values, and a question about one of them: retrieval without any meaning to lean on (the shape of
 //! InfiniteBench's `kv_retrieval`, which the paper calibrates with).
+//!
+//! ```
+//! use minference_attention::synthetic::Random;
+//! use minference_model::haystack::key_values::{entry, identifier};
+//!
+//! let mut random = Random::new(1);
+//! let [key, value] = [0; 2].map(|_| identifier(&mut random));
+//! assert_eq!(key.split('-').map(str::len).collect::<Vec<_>>(), [8, 4, 4, 4, 12]);
+//! assert_eq!(entry(&key, &value).len(), 78);
+//! ```
 
 use minference_attention::synthetic::Random;
 
 /// A key or a value: 32 hexadecimal digits, grouped as in a UUID.
-pub(super) fn identifier(random: &mut Random) -> String {
+pub fn identifier(random: &mut Random) -> String {
     let (high, low) = (random.bits(), random.bits());
     let digits = format!("{high:016x}{low:016x}");
     let groups = [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]];
@@ -12,7 +22,7 @@ pub(super) fn identifier(random: &mut Random) -> String {
 }
 
 /// One entry of the object.
-pub(super) fn entry(key: &str, value: &str) -> String {
+pub fn entry(key: &str, value: &str) -> String {
     format!("\"{key}\": \"{value}\"")
 }
 

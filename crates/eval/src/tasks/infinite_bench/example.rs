@@ -1,0 +1,158 @@
+//! [`Example`]: one line of an official file.
+
+use super::Task;
+use serde::Deserialize;
+
+const LETTERS: [&str; 4] = ["A", "B", "C", "D"];
+
+/// What a prompt is made of, and what a right answer holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Example {
+    pub(super) context: String,
+    pub(super) input: String,
+    pub(super) options: Vec<String>,
+    /// At least one; where there are options, the right one's text and its letter.
+    pub(super) references: Vec<String>,
+}
+
+/// What is wrong with a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Fault {
+    pub(super) expected: String,
+    pub(super) found: String,
+}
+
+impl Fault {
+    pub(super) fn new(expected: impl Into<String>, found: impl std::fmt::Display) -> Self {
+        Self { expected: expected.into(), found: found.to_string() }
+    }
+}
+
+#[derive(Deserialize)]
+struct Line {
+    #[serde(alias = "content")]
+    context: String,
+    #[serde(default)]
+    input: Option<String>,
+    answer: Answer,
+    #[serde(default)]
+    options: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected `answer` to be a text, a number, or a list of them")]
+enum Answer {
+    One(Item),
+    Several(Vec<Item>),
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a text or a number")]
+enum Item {
+    Text(String),
+    Number(serde_json::Number),
+}
+
+impl Example {
+    /// Reads a line.
+    pub(super) fn read(task: Task, line: &[u8]) -> Result<Self, Fault> {
+        let line: Line = serde_json::from_slice(line).map_err(|error| {
+            Fault::new("a JSON object with `context`, `input`, `answer` and `options`", error)
+        })?;
+        let items = match line.answer {
+            Answer::One(item) => vec![item],
+            Answer::Several(items) => items,
+        };
+        let answers: Vec<String> = items.into_iter().map(Item::into_text).collect();
+        let options = line.options.unwrap_or_default();
+        let references = match task {
+            Task::BookChoice | Task::CodeDebug => text_and_letter(answers, &options)?,
+            Task::MathFind => numbers(answers)?,
+            _ => answers,
+        };
+        if references.is_empty() {
+            return Err(Fault::new("at least one answer", "an empty list"));
+        }
+        Ok(Self { context: line.context, input: line.input.unwrap_or_default(), options, references })
+    }
+}
+
+impl Item {
+    fn into_text(self) -> String {
+        match self {
+            Self::Text(text) => text,
+            Self::Number(number) => number.to_string(),
+        }
+    }
+}
+
+/// The right option and its letter; some files have both.
+fn text_and_letter(mut answers: Vec<String>, options: &[String]) -> Result<Vec<String>, Fault> {
+    if options.len() != LETTERS.len() {
+        return Err(Fault::new("four `options`", options.len()));
+    }
+    match answers.as_slice() {
+        [text] => {
+            let place = options.iter().position(|option| option == text);
+            let place = place.ok_or_else(|| Fault::new("an `answer` that is one of the `options`", text))?;
+            answers.push(LETTERS[place].into());
+            Ok(answers)
+        }
+        [_, letter] if LETTERS.contains(&letter.as_str()) => Ok(answers),
+        _ => Err(Fault::new("one `answer`, or a text and its letter", format!("{answers:?}"))),
+    }
+}
+
+fn numbers(answers: Vec<String>) -> Result<Vec<String>, Fault> {
+    match answers.iter().find(|answer| answer.parse::<f64>().is_err()) {
+        Some(text) => Err(Fault::new("an `answer` that is a number", text)),
+        None => Ok(answers),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn references(task: Task, line: &str) -> Result<Vec<String>, Fault> {
+        Example::read(task, line.as_bytes()).map(|example| example.references)
+    }
+
+    #[test]
+    fn answers_have_several_forms() {
+        let line = r#"{"id": 3, "context": "x", "input": "", "answer": 49.0, "options": []}"#;
+        assert_eq!(references(Task::MathFind, line).unwrap(), ["49.0"]);
+        assert_eq!(references(Task::MathFind, r#"{"context": "x", "answer": [7]}"#).unwrap(), ["7"]);
+        assert_eq!(references(Task::BookSummary, r#"{"content": "x", "answer": "s"}"#).unwrap(), ["s"]);
+        let choice = |answer: &str| {
+            let line = format!(r#"{{"context": "x", "answer": {answer}, "options": ["p", "q", "r", "s"]}}"#);
+            references(Task::CodeDebug, &line)
+        };
+        for answer in [r#""q""#, r#"["q"]"#, r#"["q", "B"]"#] {
+            assert_eq!(choice(answer).unwrap(), ["q", "B"]);
+        }
+        assert_eq!(choice(r#""t""#).unwrap_err().found, "t");
+        assert_eq!(choice(r#"["q", "r"]"#).unwrap_err().found, r#"["q", "r"]"#);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        for (task, line, expected, found) in [
+            (Task::Passkey, "{", "JSON object", "EOF"),
+            (Task::Passkey, r#"{"context": "x"}"#, "JSON object", "missing field `answer`"),
+            (Task::Passkey, r#"{"answer": "x"}"#, "JSON object", "missing field `context`"),
+            (
+                Task::Passkey,
+                r#"{"context": "x", "answer": {}}"#,
+                "JSON object",
+                "a text, a number, or a list",
+            ),
+            (Task::BookQuestionEnglish, r#"{"context": "x", "answer": []}"#, "at least one answer", "empty"),
+            (Task::BookChoice, r#"{"context": "x", "answer": "p", "options": ["p"]}"#, "four `options`", "1"),
+            (Task::MathFind, r#"{"context": "x", "answer": "many"}"#, "a number", "many"),
+        ] {
+            let fault = references(task, line).unwrap_err();
+            assert!(fault.expected.contains(expected) && fault.found.contains(found), "{fault:?}");
+        }
+    }
+}

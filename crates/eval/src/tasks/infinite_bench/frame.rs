@@ -1,0 +1,134 @@
+//! [`Frame`]: what stands before and after the context of a prompt.
+
+use super::Task;
+use super::example::{Example, Fault};
+use crate::sample::PromptText;
+
+/// A prompt without its context.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Frame {
+    before: String,
+    after: String,
+    /// Where in `after` the answer begins.
+    answer_at: usize,
+}
+
+impl Frame {
+    /// For an example, whose context is not looked at.
+    pub(super) fn new(task: Task, example: &Example) -> Result<Self, Fault> {
+        let definition = task.definition();
+        let prefix = if task == Task::MathFind { list_question(&example.input)? } else { String::new() };
+        let value = |name: &str| match name {
+            "input" => example.input.as_str(),
+            "prefix" => &prefix,
+            "option_a" => &example.options[0],
+            "option_b" => &example.options[1],
+            "option_c" => &example.options[2],
+            "option_d" => &example.options[3],
+            _ => unreachable!("no template has {name}"),
+        };
+        let (before, after) =
+            definition.template.split_once("{context}").unwrap_or((definition.template, ""));
+        let (before, after) = (fill(before, &value), fill(after, &value));
+        let answer_at = after.rfind(definition.answer_begins).unwrap_or(after.len());
+        Ok(Self { before, after, answer_at })
+    }
+
+    /// What stands after the context.
+    pub(super) fn after(&self) -> &str {
+        &self.after
+    }
+
+    /// The prompt with a context.
+    pub(super) fn prompt(&self, context: &str) -> PromptText {
+        let (question, answer_prefix) = self.after.split_at(self.answer_at);
+        PromptText::Asked {
+            user: format!("{}{context}{question}", self.before),
+            answer_prefix: answer_prefix.into(),
+        }
+    }
+}
+
+/// A template with its values, which may hold braces of their own.
+fn fill<'a>(template: &str, value: &impl Fn(&str) -> &'a str) -> String {
+    let mut filled = String::new();
+    let mut rest = template;
+    while let Some((text, (name, others))) =
+        rest.split_once('{').and_then(|(text, open)| Some((text, open.split_once('}')?)))
+    {
+        filled += text;
+        filled += value(name);
+        rest = others;
+    }
+    filled + rest
+}
+
+/// The question that stands before a list of numbers: what the input asks for, from `The` to the line's last `of`.
+fn list_question(input: &str) -> Result<String, Fault> {
+    let asked = input.lines().find_map(|line| {
+        let from = &line[line.find("The ")?..];
+        // at least one character lies between
+        let end = from.rfind(" of").filter(|&end| end > "The ".len())?;
+        Some(from[..end].to_lowercase())
+    });
+    match asked {
+        Some(asked) => Ok(format!("What is {asked} in the following list?")),
+        None => Err(Fault::new(
+            "an `input` with `The ... of`, such as `The largest number of the list is:`",
+            input,
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(task: Task, input: &str, options: &[&str]) -> Result<Frame, Fault> {
+        let options = options.iter().map(|&option| option.into()).collect();
+        let example = Example { context: String::new(), input: input.into(), options, references: vec![] };
+        Frame::new(task, &example)
+    }
+
+    fn parts(prompt: PromptText) -> (String, String) {
+        match prompt {
+            PromptText::Asked { user, answer_prefix } => (user, answer_prefix),
+            PromptText::Raw(text) => (text, String::new()),
+        }
+    }
+
+    #[test]
+    fn the_answer_begins_in_the_last_line() {
+        let (user, prefix) = parts(frame(Task::Passkey, "What is the pass key?", &[]).unwrap().prompt("x\n"));
+        assert!(user.ends_with("\n\nx\n\n\nWhat is the pass key?\n\n") && prefix == "The pass key is");
+        let input = "\nKey: \"k\"\nThe value associated with the specified key is: ";
+        let (user, prefix) = parts(frame(Task::KeyValueRetrieval, input, &[]).unwrap().prompt("{}"));
+        assert!(user.ends_with("below.\n\n{}\n\n\nKey: \"k\"\n"), "{user}");
+        assert_eq!(prefix, "The value associated with the specified key is: ");
+        let input = "You should answer with only one number, no other words. The third smallest number of the list is: ";
+        let (user, prefix) = parts(frame(Task::MathFind, input, &[]).unwrap().prompt("[1]"));
+        assert_eq!(
+            user,
+            "What is the third smallest number in the following list?\n\n[1]\n\nYou should answer with only one number, no other words. "
+        );
+        assert_eq!(prefix, "The third smallest number of the list is: ");
+    }
+
+    #[test]
+    fn values_with_braces_are_text() {
+        let options = ["{option_b}", "b{", "}c", "{context}"];
+        let (user, prefix) = parts(frame(Task::CodeDebug, "", &options).unwrap().prompt("{input}"));
+        assert!(
+            user.ends_with("\n\n{input}\n\nOptions:\nA. {option_b}\nB. b{\nC. }c\nD. {context}\n\n"),
+            "{user}"
+        );
+        assert_eq!(prefix, "The correct option is:");
+    }
+
+    #[test]
+    fn lists_without_a_question_are_refused() {
+        for input in ["", "The of", "Which is largest?", "The largest\nof all"] {
+            assert_eq!(frame(Task::MathFind, input, &[]).unwrap_err().found, input);
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! Files of the official format, written here.
+
+use crate::tiny_model::model;
+use minference_eval::prompt::{PromptEncoder, PromptTemplate};
+use minference_eval::sample::{PromptText, Sample, SampleSource};
+use minference_eval::tasks::infinite_bench::{BenchmarkFiles, Task};
+use serde_json::{Value, json};
+use std::fs;
+use std::path::Path;
+use tempfile::TempDir;
+
+const LIMIT: usize = 2000;
+
+/// Each word of the text is another one, so that one sees which are left.
+fn numbered_words(count: usize) -> String {
+    (0..count).map(|i| format!("word{i} ")).collect()
+}
+
+/// What a sample of each task asks, how, and what is right.
+fn examples() -> [(Task, Value, &'static str, &'static [&'static str]); 10] {
+    let key = "\nKey: \"k\"\nThe value associated with the specified key is: ";
+    let list =
+        "You should answer with only one number, no other words. The second largest number of the list is: ";
+    let options = ["Tom", "Ann", "Joe", "Eve"];
+    let functions = ["open", "read", "write", "close"];
+    [
+        (
+            Task::Passkey,
+            json!({"input": "What is the pass key?", "answer": "71432"}),
+            "The pass key is",
+            &["71432"],
+        ),
+        (
+            Task::NumberString,
+            json!({"input": "What is the sequence of digits?", "answer": ["1122334455"]}),
+            "The sequence of digits is",
+            &["1122334455"],
+        ),
+        (
+            Task::KeyValueRetrieval,
+            json!({"input": key, "answer": "v"}),
+            "The value associated with the specified key is: ",
+            &["v"],
+        ),
+        (Task::BookSummary, json!({"input": "", "answer": ["One.", "Two."]}), "Summary:", &["One.", "Two."]),
+        (
+            Task::BookChoice,
+            json!({"input": "Who left?", "answer": ["Ann"], "options": options}),
+            "The letter of the correct answer is",
+            &["Ann", "B"],
+        ),
+        (
+            Task::BookQuestionEnglish,
+            json!({"input": "Who left?", "answer": ["Ann", "She"]}),
+            "Answer:",
+            &["Ann", "She"],
+        ),
+        (Task::BookQuestionChinese, json!({"input": "谁走了？", "answer": ["安"]}), "答案：", &["安"]),
+        (
+            Task::DialogueName,
+            json!({"input": "Which character is $$MASK$$?", "answer": ["ANN"]}),
+            "The name that has been replaced with $$MASK$$ is likely",
+            &["ANN"],
+        ),
+        (
+            Task::MathFind,
+            json!({"input": list, "answer": 98}),
+            "The second largest number of the list is: ",
+            &["98"],
+        ),
+        (
+            Task::CodeDebug,
+            json!({"input": "Which function?", "answer": "close", "options": functions}),
+            "The correct option is:",
+            &["close", "D"],
+        ),
+    ]
+}
+
+fn write(folder: &Path, task: Task, lines: &[Value]) {
+    let lines: Vec<String> = lines.iter().map(Value::to_string).collect();
+    fs::write(folder.join(task.file_name()), lines.join("\n")).unwrap();
+}
+
+/// A folder with a short and a long sample of each task.
+fn folder() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (task, example, ..) in examples() {
+        let line = |id: usize, words: usize| {
+            let mut line = example.clone();
+            line["id"] = json!(id);
+            line["context"] = numbered_words(words).into();
+            line
+        };
+        write(folder.path(), task, &[line(0, 10), line(1, 5000)]);
+    }
+    folder
+}
+
+fn parts(sample: &Sample) -> (&str, &str) {
+    match &sample.questions[0].prompt {
+        PromptText::Asked { user, answer_prefix } => (user, answer_prefix),
+        PromptText::Raw(text) => (text, ""),
+    }
+}
+
+/// Where words are missing.
+fn seam(text: &str) -> usize {
+    let words = text.match_indices("word").filter_map(|(at, _)| {
+        let digits: String = text[at + 4..].chars().take_while(char::is_ascii_digit).collect();
+        Some((at, digits.parse::<usize>().ok()?))
+    });
+    let words: Vec<(usize, usize)> = words.collect();
+    words.windows(2).find(|pair| pair[1].1 != pair[0].1 + 1).unwrap()[1].0
+}
+
+#[test]
+fn all_tasks_are_read_and_cut_in_the_middle() {
+    let (folder, model) = (folder(), model());
+    let tasks: Vec<Task> = Task::all().collect();
+    let files = BenchmarkFiles::open(folder.path(), &tasks, None, LIMIT).unwrap();
+    let names = files.names();
+    assert_eq!((names.len(), names[0].as_str(), names[19].as_str()), (20, "passkey/0", "code_debug/1"));
+    for template in [PromptTemplate::Raw, PromptTemplate::Model] {
+        let encoder = PromptEncoder::new(&model, template);
+        for (i, (task, _, prefix, references)) in examples().into_iter().enumerate() {
+            let short = files.sample(2 * i, &encoder).unwrap();
+            let question = &short.questions[0];
+            let (user, answer_prefix) = parts(&short);
+            assert!(user.contains(&numbered_words(10)) && answer_prefix == prefix, "{user}");
+            assert_eq!(
+                (&*question.references, question.max_tokens),
+                (&*references.iter().map(|it| it.to_string()).collect::<Vec<_>>(), task.longest_answer())
+            );
+            assert_eq!(short.length, encoder.count(&question.prompt).unwrap());
+
+            let long = files.sample(2 * i + 1, &encoder).unwrap();
+            let prompt_limit = LIMIT - task.longest_answer();
+            assert!(
+                long.length <= prompt_limit && long.length + 10 > prompt_limit,
+                "{task}: {}",
+                long.length
+            );
+            assert_eq!(long.length, encoder.count(&long.questions[0].prompt).unwrap());
+            let (cut, answer_prefix) = parts(&long);
+            assert_eq!(answer_prefix, prefix);
+            // what stands around the context is whole, and the context begins and ends as it did
+            let (before, after) = user.split_once(&numbered_words(10)).unwrap();
+            assert!(cut.starts_with(&format!("{before}word0 word1 word2 ")), "{cut}");
+            assert!(cut.ends_with(&format!(" word4998 word4999 {after}")), "{cut}");
+            // both halves of the limit are full
+            let first_half = encoder.count_text(&cut[..seam(cut)]).unwrap();
+            let share = first_half as f64 / long.length as f64;
+            assert!((share - 0.5).abs() < 0.03, "{task}: {share}");
+        }
+    }
+}
+
+#[test]
+fn whole_characters_are_kept() {
+    let (folder, model) = (tempfile::tempdir().unwrap(), model());
+    let context = "书籍内容很长。".repeat(500);
+    write(
+        folder.path(),
+        Task::BookQuestionChinese,
+        &[json!({"context": context, "input": "谁？", "answer": ["安"]})],
+    );
+    let encoder = PromptEncoder::new(&model, PromptTemplate::Raw);
+    for limit in 500..510 {
+        let files = BenchmarkFiles::open(folder.path(), &[Task::BookQuestionChinese], None, limit).unwrap();
+        let sample = files.sample(0, &encoder).unwrap();
+        let (user, _) = parts(&sample);
+        assert!(
+            !user.contains('\u{fffd}')
+                && user.contains("\n\n书籍内容")
+                && user.contains("很长。\n\n问题：谁？"),
+            "{user}"
+        );
+        assert!(
+            sample.length + 40 <= limit && sample.length + 40 + 8 > limit,
+            "{} of {limit}",
+            sample.length
+        );
+    }
+}
+
+#[test]
+fn what_cannot_fit_is_refused() {
+    let (folder, model) = (folder(), model());
+    let encoder = PromptEncoder::new(&model, PromptTemplate::Raw);
+    for limit in [0, 6, 100] {
+        let files = BenchmarkFiles::open(folder.path(), &[Task::Passkey], None, limit).unwrap();
+        let refused = files.sample(0, &encoder).unwrap_err().to_string();
+        assert!(refused.starts_with("limit of prompt and answer: expected more than "), "{refused}");
+        assert!(refused.ends_with(&format!("found {limit}")), "{refused}");
+    }
+}
+
+#[test]
+fn blank_lines_are_passed_over_and_wrong_ones_named() {
+    let (folder, model) = (tempfile::tempdir().unwrap(), model());
+    let encoder = PromptEncoder::new(&model, PromptTemplate::Raw);
+    let good = r#"{"context": "x", "input": "y", "answer": "1"}"#;
+    let path = folder.path().join("passkey.jsonl");
+    let text = format!("\n{good}\r\n  \n{{\"context\": \"x\"}}\n{good}\n\nno JSON");
+    fs::write(&path, text).unwrap();
+    let files = BenchmarkFiles::open(folder.path(), &[Task::Passkey], None, LIMIT).unwrap();
+    assert_eq!(files.names(), ["passkey/0", "passkey/1", "passkey/2", "passkey/3"]);
+    assert_eq!(files.sample(0, &encoder).unwrap().questions, files.sample(2, &encoder).unwrap().questions);
+    for (number, line, found) in [(1, 4, "missing field `answer`"), (3, 7, "expected")] {
+        let refused = files.sample(number, &encoder).unwrap_err().to_string();
+        let expected = format!("{}, line {line}: expected a JSON object with `context`", path.display());
+        assert!(refused.starts_with(&expected) && refused.contains(found), "{refused}");
+    }
+    let few = BenchmarkFiles::open(folder.path(), &[Task::Passkey], Some(1), LIMIT).unwrap();
+    assert_eq!(few.names(), ["passkey/0"]);
+
+    write(folder.path(), Task::MathFind, &[json!({"context": "[1]", "input": "How many?", "answer": 1})]);
+    let files = BenchmarkFiles::open(folder.path(), &[Task::MathFind], None, LIMIT).unwrap();
+    let refused = files.sample(0, &encoder).unwrap_err().to_string();
+    assert!(refused.contains("math_find.jsonl, line 1: expected an `input` with `The ... of`"), "{refused}");
+}
+
+#[test]
+fn missing_and_empty_files_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = |samples| {
+        let opened = BenchmarkFiles::open(folder.path(), &[Task::CodeDebug], samples, LIMIT);
+        opened.unwrap_err().to_string()
+    };
+    let missing = open(None);
+    let path = folder.path().join("code_debug.jsonl");
+    assert!(missing.starts_with(&path.display().to_string()), "{missing}");
+    assert!(
+        missing.contains("can't be had otherwise (only passkey, number_string, kv_retrieval, math_find"),
+        "{missing}"
+    );
+    fs::write(&path, "\n \n").unwrap();
+    assert!(open(None).ends_with("expected a line for each sample, found an empty file"));
+    assert!(open(Some(0)).contains("expected at least 1, found 0"));
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    assert!(open(None).starts_with("can't read "), "{}", open(None));
+}
