@@ -71,7 +71,8 @@ enum StyleChoice {
 }
 
 pub(super) fn run(options: &Options) -> Result<()> {
-    let needle = checked(options.needle())?;
+    let text = options.text()?;
+    let needle = checked(options.needle(text))?;
     let setup = options.run.setup()?;
     if let Some(longest) = tokens(&options.lengths).last() {
         setup.check_length(*longest)?;
@@ -81,8 +82,8 @@ pub(super) fn run(options: &Options) -> Result<()> {
 }
 
 impl Options {
-    fn needle(&self) -> Result<Needle> {
-        let text = match (&self.text, self.style) {
+    fn text(&self) -> Result<NeedleText> {
+        Ok(match (&self.text, self.style) {
             (Some(path), _) => {
                 let text = std::fs::read_to_string(path)
                     .with_context(|| format!("can't read the text {}", path.display()))?;
@@ -91,7 +92,10 @@ impl Options {
             }
             (None, StyleChoice::Log) => NeedleText::Log,
             (None, StyleChoice::Prose) => NeedleText::Prose,
-        };
+        })
+    }
+
+    fn needle(&self, text: NeedleText) -> Result<Needle> {
         let depths = if self.needles == 1 && self.depths.is_empty() {
             vec![0.1, 0.3, 0.5, 0.7, 0.9]
         } else {

@@ -1,8 +1,9 @@
-//! `minference run`, `demo`, `search`, `patterns` and `inspect`, run as people run them, with a tiny model of random weights.
+//! `minference run`, `demo`, `search`, `patterns`, `inspect`, `eval` and `bench prefill`, run as people run them, with a tiny model of random weights.
 
 mod answers;
 mod attention;
 mod demo;
+mod eval;
 mod inspect;
 mod interrupts;
 mod refusals;
