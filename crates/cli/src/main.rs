@@ -10,6 +10,7 @@ mod interrupt;
 mod layers_bar;
 mod patterns;
 mod pull;
+mod report;
 mod run;
 mod search;
 mod usage;
@@ -48,6 +49,11 @@ enum Command {
     /// Writes one HTML page that needs nothing else, and its figures as SVG and PNG if asked for.
     #[command(after_long_help = inspect::HELP)]
     Inspect(Box<inspect::Options>),
+    /// Show what evaluations found: one page with tables and figures, each method beside dense attention
+    ///
+    /// Reads folders of results and writes one HTML page that needs nothing else, and its figures as SVG and PNG if asked for.
+    #[command(after_long_help = report::HELP)]
+    Report(report::Options),
     /// Show, convert or check a pattern file
     #[command(subcommand)]
     Patterns(patterns::Command),
@@ -66,6 +72,7 @@ fn main() -> ExitCode {
         Command::Run(options) => run::run(&options),
         Command::Search(options) => search::run(&options),
         Command::Inspect(options) => inspect::run(&options),
+        Command::Report(options) => report::run(&options),
         Command::Patterns(command) => command.run(),
         Command::Bench(bench) => bench.run(),
         Command::Pull(options) => pull::run(&options),

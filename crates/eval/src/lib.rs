@@ -3,19 +3,22 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`inspect`] | what sparse attention does to a prompt in a model |
-//! | [`report`] | `minference inspect`: why a head has its pattern and what was computed, as one HTML file with its figures |
+//! | [`report`] | what an inspection or evaluations found, as one HTML file with its figures |
 //! | [`sample`], [`prompt`], [`scoring`] | a question about a long text, the tokens that ask it, and how its answer is judged |
 //! | [`tasks`] | what is asked: needle, RULER, InfiniteBench |
 //! | [`results`] | what evaluations found, as files |
+//! | [`summary`], [`numbers`] | results in tables, methods beside each other |
 //! | [`error`] | what can go wrong |
 
 pub mod error;
 pub mod inspect;
+pub mod numbers;
 pub mod prompt;
 pub mod report;
 pub mod results;
 pub mod sample;
 pub mod scoring;
+pub mod summary;
 pub mod tasks;
 
 pub use error::{Error, Result};

@@ -3,14 +3,17 @@
 //! | report | of |
 //! |---|---|
 //! | [`InspectionReport`] | `minference inspect`: why a head has its pattern, and what was computed of it |
+//! | [`EvaluationReport`] | `minference report`: what evaluations found, a section for each folder of results |
 //!
 //! Figures are SVG, made of a few shapes; maps of many cells are small images within them. A page is made of the figures' SVG as it stands,
-//! so that it holds no script and refers to nothing outside. Reports draw with the same few tools (`drawing/`).
+//! so that it holds no script and refers to nothing outside. Both reports draw with the same few tools (`drawing/`).
 
 mod drawing;
+mod evaluation;
 mod inspection;
 
 pub use drawing::figure::Figure;
+pub use evaluation::EvaluationReport;
 pub use inspection::{HeadSummary, InspectedHead, InspectionReport, LayerSummary, LayerTimes};
 
 use crate::error::{Error, Result};

@@ -3,12 +3,16 @@
 //! A folder belongs to one [`RunHeader`]. A run that goes on reads the records that are there and adds the others; one with other settings
 //! is refused, so that results of different runs never mix.
 
+mod read;
 mod records;
+mod run;
 
+pub use read::read_runs;
 pub use records::{
     AnswerRecord, AnswerSeconds, DenseAgreement, LatencyRecord, LatencySeconds, LatencySource, LossBucket,
     PerplexityRecord,
 };
+pub use run::{EvaluationRun, RunRecords};
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -1,7 +1,8 @@
 //! One head: where its attention is, and which part of it was computed.
 
 use super::InspectedHead;
-use crate::report::drawing::axis::{Axis, Plot, Scale, count, percent};
+use crate::numbers::{count, percent};
+use crate::report::drawing::axis::{Axis, Plot, Scale};
 use crate::report::drawing::color::{BLUES, HEAT, NOTHING, Rgb};
 use crate::report::drawing::figure::{Figure, LEFT, RIGHT, WIDTH};
 use crate::report::drawing::svg::{Anchor, INK, Svg};

@@ -1,7 +1,8 @@
 //! All heads of a model: their patterns, what was computed of them, and how far their outputs are from dense attention's.
 
 use super::{HeadSummary, InspectionReport};
-use crate::report::drawing::axis::{Axis, Plot, Scale, percent};
+use crate::numbers::percent;
+use crate::report::drawing::axis::{Axis, Plot, Scale};
 use crate::report::drawing::color::{self, BLUES, HEAT, Sequence};
 use crate::report::drawing::figure::{Figure, WIDTH};
 use crate::report::drawing::svg::{Anchor, INK, Svg};

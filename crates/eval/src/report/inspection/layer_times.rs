@@ -1,7 +1,8 @@
 //! All layers: on what they spent their time.
 
 use super::{InspectionReport, LayerTimes};
-use crate::report::drawing::axis::{Axis, Plot, Scale, percent};
+use crate::numbers::percent;
+use crate::report::drawing::axis::{Axis, Plot, Scale};
 use crate::report::drawing::color::PARTS;
 use crate::report::drawing::figure::{Figure, LEFT, RIGHT, WIDTH};
 use crate::report::drawing::finite;

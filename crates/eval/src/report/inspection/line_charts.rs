@@ -2,7 +2,8 @@
 
 use super::InspectedHead;
 use super::attention_maps::least_power;
-use crate::report::drawing::axis::{Axis, Plot, Scale, count, percent};
+use crate::numbers::{count, percent};
+use crate::report::drawing::axis::{Axis, Plot, Scale};
 use crate::report::drawing::figure::{Figure, LEFT, RIGHT, WIDTH};
 use crate::report::drawing::finite;
 use crate::report::drawing::svg::{Anchor, INK, Svg, number};

@@ -1,7 +1,7 @@
 //! The report as one HTML page.
 
 use super::{HeadSummary, InspectedHead, InspectionReport};
-use crate::report::drawing::axis::{count, percent};
+use crate::numbers::{count, percent};
 use crate::report::drawing::finite;
 use crate::report::drawing::page::{document, figure, table};
 use crate::report::drawing::svg::escape;

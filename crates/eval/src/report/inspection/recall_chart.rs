@@ -1,7 +1,8 @@
 //! One head: how much of each query's probability mass the computed keys hold.
 
 use super::InspectedHead;
-use crate::report::drawing::axis::{Axis, Plot, Scale, percent};
+use crate::numbers::percent;
+use crate::report::drawing::axis::{Axis, Plot, Scale};
 use crate::report::drawing::figure::{Figure, LEFT, RIGHT, WIDTH};
 use crate::report::drawing::svg::{Anchor, INK, Svg, number};
 
