@@ -55,6 +55,7 @@ pub fn count(value: usize) -> String {
 pub fn short_length(tokens: usize) -> String {
     match tokens {
         0..1000 => tokens.to_string(),
+        tokens if tokens.is_multiple_of(1000) => format!("{}k", tokens / 1000),
         tokens if tokens.is_multiple_of(1024) => format!("{}K", tokens / 1024),
         tokens => format!("{:.1}k", tokens as f64 / 1000.0).replace(".0k", "k"),
     }
@@ -77,9 +78,13 @@ pub fn speedup(factor: f64) -> String {
     if factor.is_finite() { format!("{factor:.2}x") } else { "-".into() }
 }
 
-/// A number with `decimals`, if it is one.
+/// A number with `decimals`, if it is one; large ones by their power of ten.
 pub fn decimal(value: f64, decimals: usize) -> String {
-    if value.is_finite() { format!("{value:.decimals$}") } else { "-".into() }
+    match value.abs() {
+        size if !size.is_finite() => "-".into(),
+        size if size >= 1e7 => format!("{value:.1e}"),
+        _ => format!("{value:.decimals$}"),
+    }
 }
 
 #[cfg(test)]
@@ -98,10 +103,18 @@ mod tests {
     }
 
     #[test]
+    fn decimals_stay_short() {
+        assert_eq!(
+            [8.1249, -0.5, 3e40, f64::NAN].map(|value| decimal(value, 3)),
+            ["8.125", "-0.500", "3.0e40", "-"]
+        );
+    }
+
+    #[test]
     fn lengths_and_times_are_short() {
         assert_eq!(
-            [512, 4096, 131_072, 31_000, 4000, 4100].map(short_length),
-            ["512", "4K", "128K", "31k", "4k", "4.1k"]
+            [512, 4096, 131_072, 128_000, 31_000, 4100].map(short_length),
+            ["512", "4K", "128K", "128k", "31k", "4.1k"]
         );
         assert_eq!(
             [2e-5, 0.2, 12.345, 1234.0, f64::NAN].map(duration),

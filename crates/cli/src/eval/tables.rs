@@ -8,7 +8,8 @@ use std::io::{self, Write};
 /// Scores, agreement and times; with several tasks also their average by length.
 pub(crate) fn print_answers(out: &mut impl Write, records: &[AnswerRecord]) -> io::Result<()> {
     let summary = AnswerSummary::of(records);
-    print(out, &summary.table())?;
+    print(out, &summary.scores())?;
+    print(out, &summary.times())?;
     let averages = TaskAverages::of(&summary);
     if averages.tasks.iter().any(|&tasks| tasks > 1) {
         print(out, &averages.table())?;

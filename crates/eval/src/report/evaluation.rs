@@ -166,7 +166,7 @@ impl<'a> Section<'a> {
         if averages.tasks.iter().any(|&tasks| tasks > 1) {
             self.tables.push(averages.table());
         }
-        self.tables.push(summary.table());
+        self.tables.extend([summary.scores(), summary.times()]);
         if kind == EvaluationKind::Needle {
             let mut tasks: Vec<&str> = summary.groups.iter().map(|group| group.task.as_str()).collect();
             tasks.sort_unstable();

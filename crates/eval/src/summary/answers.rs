@@ -134,10 +134,15 @@ pub(super) fn compared(records: &[AnswerRecord]) -> Vec<&AnswerRecord> {
     kept
 }
 
-const COLUMNS: [Column; 13] = [
-    Column { name: "task", meaning: "" },
-    Column { name: "method", meaning: "" },
-    Column { name: "length", meaning: "the length that was asked for, in tokens" },
+/// What says which answers a row is about.
+const TASK: Column = Column { name: "task", meaning: "" };
+const METHOD: Column = Column { name: "method", meaning: "" };
+const LENGTH: Column = Column { name: "length", meaning: "the length that was asked for, in tokens" };
+
+const SCORES: [Column; 9] = [
+    TASK,
+    METHOD,
+    LENGTH,
     Column { name: "questions", meaning: "those that all methods of the task and length answered" },
     Column { name: "score", meaning: "mean of the answers' scores, with its 95% interval" },
     Column {
@@ -153,12 +158,18 @@ const COLUMNS: [Column; 13] = [
         meaning: "divergence of the first token's distribution from dense attention's, in nats; 0 is the same",
     },
     Column { name: "computed", meaning: "computed share of the prompt's attention" },
+];
+
+const TIMES: [Column; 7] = [
+    TASK,
+    METHOD,
+    LENGTH,
     Column {
         name: "context",
-        meaning: "time for reading what a sample's questions share, divided among them",
+        meaning: "mean time for reading what a sample's questions share, divided among them",
     },
-    Column { name: "question", meaning: "time for reading the rest of the prompt" },
-    Column { name: "decode", meaning: "time for answering" },
+    Column { name: "question", meaning: "mean time for reading the rest of the prompt" },
+    Column { name: "decode", meaning: "mean time for answering" },
     Column {
         name: "speed-up",
         meaning: "reading the same prompts (context and question), dense attention's time over this one's",
@@ -186,29 +197,20 @@ impl AnswerSummary {
         Self { groups: groups.collect(), methods }
     }
 
-    /// As text.
-    pub fn table(&self) -> Table {
-        let mut table = Table::new("Answers by task, length and method", 2, &COLUMNS);
-        for group in &self.groups {
-            for row in &group.rows {
-                let share = |share: Option<Share>| share.map_or("-".into(), |share| share.describe());
-                table.rows.push(vec![
-                    group.task.clone(),
-                    row.method.clone(),
-                    group.length.to_string(),
-                    count(row.score.number),
-                    row.score.describe(),
-                    share(row.same),
-                    share(row.same_score),
-                    row.divergence.map_or("-".into(), |value| decimal(value, 4)),
-                    percent(row.computed_share),
-                    duration(row.context),
-                    duration(row.question),
-                    duration(row.decode),
-                    row.speedup.map_or("-".into(), speedup),
-                ]);
-            }
-        }
+    /// What answers are worth, as text.
+    pub fn scores(&self) -> Table {
+        let mut table = Table::new("Scores by task, length and method", 2, &SCORES);
+        let share = |share: Option<Share>| share.map_or("-".into(), |share| share.describe());
+        self.add_rows(&mut table, |row| {
+            vec![
+                count(row.score.number),
+                row.score.describe(),
+                share(row.same),
+                share(row.same_score),
+                row.divergence.map_or("-".into(), |value| decimal(value, 4)),
+                percent(row.computed_share),
+            ]
+        });
         let left_out: usize = self.groups.iter().map(|group| group.left_out).sum();
         if left_out > 0 {
             let questions = count(left_out);
@@ -217,6 +219,30 @@ impl AnswerSummary {
             ));
         }
         table.without_empty_columns()
+    }
+
+    /// What answers took, as text.
+    pub fn times(&self) -> Table {
+        let mut table = Table::new("Times by task, length and method", 2, &TIMES);
+        self.add_rows(&mut table, |row| {
+            vec![
+                duration(row.context),
+                duration(row.question),
+                duration(row.decode),
+                row.speedup.map_or("-".into(), speedup),
+            ]
+        });
+        table.without_empty_columns()
+    }
+
+    fn add_rows(&self, table: &mut Table, numbers: impl Fn(&AnswerRow) -> Vec<String>) {
+        for group in &self.groups {
+            for row in &group.rows {
+                let mut cells = vec![group.task.clone(), row.method.clone(), group.length.to_string()];
+                cells.extend(numbers(row));
+                table.rows.push(cells);
+            }
+        }
     }
 }
 

@@ -32,6 +32,7 @@ pub struct GridCell {
 impl DepthGrid {
     /// Of one task; none where no answer lies in one place.
     pub fn of(records: &[AnswerRecord], task: &str) -> Option<Self> {
+        let all_methods = methods_of(records.iter().map(|record| &*record.method));
         let records: Vec<(&AnswerRecord, f64)> = compared(records)
             .into_iter()
             .filter(|record| record.task == task)
@@ -48,7 +49,8 @@ impl DepthGrid {
         let mut lengths: Vec<usize> = records.iter().map(|(record, _)| record.length).collect();
         lengths.sort_unstable();
         lengths.dedup();
-        let methods = methods_of(records.iter().map(|(record, _)| &*record.method));
+        let is_met = |method: &String| records.iter().any(|(record, _)| record.method == *method);
+        let methods: Vec<String> = all_methods.into_iter().filter(is_met).collect();
         if methods.is_empty() {
             return None;
         }
@@ -64,7 +66,7 @@ impl DepthGrid {
                     };
                     let (score, dense) = (of_cell(method), of_cell(DENSE));
                     let is_held = method != DENSE && score.number > 0 && dense.number > 0;
-                    let difference = is_held.then(|| score.mean - dense.mean);
+                    let difference = is_held.then_some(score.mean - dense.mean);
                     cells.push(GridCell { score, difference });
                 }
             }

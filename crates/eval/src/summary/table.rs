@@ -44,11 +44,10 @@ impl Table {
             |column: usize| self.rows.iter().all(|row| row[column].is_empty() || row[column] == "-");
         let kept: Vec<bool> =
             (0..self.head.len()).map(|column| column < self.words || !is_empty(column)).collect();
-        let keep = |cells: Vec<String>| -> Vec<String> {
-            cells.into_iter().zip(&kept).filter(|(_, kept)| **kept).map(|(cell, _)| cell).collect()
-        };
-        self.head = keep(self.head);
-        self.rows = self.rows.into_iter().map(keep).collect();
+        for cells in std::iter::once(&mut self.head).chain(&mut self.rows) {
+            let mut is_kept = kept.iter();
+            cells.retain(|_| is_kept.next().copied().unwrap_or(false));
+        }
         self.meanings.retain(|column| self.head.iter().any(|name| name == column.name));
         self
     }

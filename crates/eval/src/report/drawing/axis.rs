@@ -1,7 +1,7 @@
 //! Axes: from values to places, with ticks and labels. Every figure draws its axes here.
 
 use super::svg::{Anchor, FAINT, INK, Svg};
-use crate::numbers::{count, duration, percent, signed_percent};
+use crate::numbers::{count, decimal, duration, percent, signed_percent};
 
 /// Size of tick labels.
 const TICK_SIZE: f64 = 11.0;
@@ -145,16 +145,20 @@ impl Scale {
             Self::LogSeconds { from, to } => {
                 log_steps(from, to, most).map(|x| (x, round_duration(x))).collect()
             }
+            // neither a range, nor a number
+            Self::Numbers { from, to } if to.partial_cmp(&from) != Some(std::cmp::Ordering::Greater) => {
+                Vec::new()
+            }
             Self::Numbers { from, to } => {
                 let step = nice_step(to - from, most);
                 let (first, last) = ((from / step).ceil(), (to / step * (1.0 + 1e-9)).floor());
                 let decimals = (-step.log10().floor()).clamp(0.0, 9.0) as usize;
                 let number = (last - first).clamp(0.0, 100.0) as usize;
                 let values = (0..=number).map(|i| (first + i as f64) * step);
-                values.map(|x| (x, format!("{x:.decimals$}"))).collect()
+                values.map(|x| (x, decimal(x, decimals))).collect()
             }
             Self::Differences(to) => {
-                let step = nice_step(to, most / 2);
+                let step = nice_step(to, (most / 2).max(3));
                 let last = (to / step * (1.0 + 1e-9)).floor().clamp(0.0, 100.0) as i32;
                 let values = (-last..=last).map(|i| f64::from(i) * step);
                 values.map(|x| (x, if x == 0.0 { "0%".into() } else { signed_percent(x) })).collect()
@@ -278,7 +282,7 @@ mod tests {
             labels(Scale::Numbers { from: 9.83, to: 12.1 }, 5),
             ["10.0", "10.5", "11.0", "11.5", "12.0"]
         );
-        assert_eq!(labels(Scale::Differences(0.25), 5), ["-20%", "0%", "+20%"]);
+        assert_eq!(labels(Scale::Differences(0.25), 5), ["-20%", "-10%", "0%", "+10%", "+20%"]);
         assert_eq!(labels(Scale::LogShares { from: 1e-4, to: 1.0 }, 2), ["100%", "1%", "0.01%"]);
         assert_eq!(labels(Scale::Cells(9), 20), ["0", "1", "2", "3", "4", "5", "6", "7", "8"]);
         assert_eq!(labels(Scale::Cells(1), 3), ["0"]);

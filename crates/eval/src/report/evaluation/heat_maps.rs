@@ -1,7 +1,7 @@
 //! Scores by length and depth: a map for each method, and one of its difference to dense attention.
 
 use super::styles::cut;
-use crate::numbers::{count, percent, short_length, signed_percent};
+use crate::numbers::{count, percent, short_length};
 use crate::report::drawing::axis::Scale;
 use crate::report::drawing::color::{self, DIFFERENCES, NOTHING, Rgb, SCORES};
 use crate::report::drawing::figure::{Figure, WIDTH};
@@ -9,13 +9,14 @@ use crate::report::drawing::svg::{Anchor, FAINT, INK, Svg};
 use crate::report::drawing::{raster, scale_bar};
 use crate::summary::{DENSE, DepthGrid, GridCell, Share};
 
-/// Maps beside each other.
-const COLUMNS: usize = 3;
-/// From one map to the one beside it.
-const STEP: f64 = 314.0;
+/// Room for maps beside each other.
+const MAPS: f64 = 948.0;
 /// Room for the depths at the left of a map.
 const LEFT: f64 = 66.0;
-const MAP_WIDTH: f64 = 238.0;
+/// Between a map and the next one's depths.
+const GAP: f64 = 10.0;
+/// Width of scale bars.
+const BAR: f64 = 238.0;
 const CELL_HEIGHT: f64 = 24.0;
 /// Above a map's first row and below its last.
 const ABOVE: f64 = 30.0;
@@ -38,27 +39,45 @@ pub(super) fn figure(name: String, title: &str, grid: &DepthGrid) -> Figure {
         differences.iter().flat_map(|&method| cells(grid, method)).filter_map(|cell| cell.difference);
     let largest = largest.map(f64::abs).filter(|size| size.is_finite()).fold(LEAST_DIFFERENCE, f64::max);
     let difference = Scale::Differences(largest);
+    // Four maps beside each other, if their cells still have room for numbers.
+    let columns = if grid.methods.len() == 4 && grid.lengths.len() <= 6 { 4 } else { 3 };
+    let step = MAPS / columns as f64;
+    // Below its own map, if all have room beside each other.
+    let moved = usize::from(!differences.is_empty() && grid.methods.len() <= columns);
     let row = ABOVE + CELL_HEIGHT * grid.depths.len() as f64 + BELOW;
-    let rows = |maps: usize| maps.div_ceil(COLUMNS) as f64 * row;
+    let rows = |maps: usize| maps.div_ceil(columns) as f64 * row;
     let scores_top = 48.0;
     let differences_top = scores_top + rows(grid.methods.len());
     let bars_top = differences_top + rows(differences.len()) + 16.0;
     let mut svg = Svg::new(WIDTH, bars_top + 56.0);
     svg.text((16.0, 28.0), 17.0, Anchor::Start, INK, title);
     let place = |number: usize, top: f64| {
-        (16.0 + LEFT + STEP * (number % COLUMNS) as f64, top + ABOVE + row * (number / COLUMNS) as f64)
+        let (column, line) = ((number % columns) as f64, (number / columns) as f64);
+        [16.0 + LEFT + step * column, top + ABOVE + row * line, step - LEFT - GAP]
     };
     for method in 0..grid.methods.len() {
         draw_map(&mut svg, place(method, scores_top), grid, method, Shown::Score);
     }
     for (number, &method) in differences.iter().enumerate() {
-        draw_map(&mut svg, place(number, differences_top), grid, method, Shown::Difference(difference));
+        draw_map(
+            &mut svg,
+            place(number + moved, differences_top),
+            grid,
+            method,
+            Shown::Difference(difference),
+        );
     }
     let left = 16.0 + LEFT;
-    scale_bar::draw(&mut svg, [left, bars_top, MAP_WIDTH, 12.0], SCORES, Scale::Shares(1.0), "mean score");
+    scale_bar::draw(&mut svg, [left, bars_top, BAR, 12.0], SCORES, Scale::Shares(1.0), "mean score");
     if !differences.is_empty() {
-        let area = [left + STEP, bars_top, MAP_WIDTH, 12.0];
-        scale_bar::draw(&mut svg, area, DIFFERENCES, difference, "score minus dense attention's, in points");
+        let area = [left + 330.0, bars_top, BAR, 12.0];
+        scale_bar::draw(
+            &mut svg,
+            area,
+            DIFFERENCES,
+            difference,
+            "score minus dense attention's, in percentage points",
+        );
     }
     Figure {
         name,
@@ -99,15 +118,15 @@ fn cells(grid: &DepthGrid, method: usize) -> impl Iterator<Item = &GridCell> {
 
 /// What stands above a map.
 fn map_title(grid: &DepthGrid, method: usize, shown: Shown) -> String {
-    let name = cut(&grid.methods[method], 24);
+    let name = cut(&grid.methods[method], if let Shown::Score = shown { 22 } else { 16 });
     match shown {
         Shown::Score => {
             let mean = Share::of(cells(grid, method).map(|cell| cell.score.mean));
-            format!("{name}: {} on average", percent(mean.mean))
+            format!("{name}: {}", percent(mean.mean))
         }
         Shown::Difference(_) => {
             let mean = Share::of(cells(grid, method).filter_map(|cell| cell.difference));
-            format!("{name} minus {DENSE}: {}", signed_percent(mean.mean))
+            format!("{name} minus {DENSE}: {:+.1}", 100.0 * mean.mean)
         }
     }
 }
@@ -126,9 +145,10 @@ fn look(cell: &GridCell, shown: Shown) -> Option<(Rgb, String)> {
     Some((raster::color(sequence, scale, value), text))
 }
 
-fn draw_map(svg: &mut Svg, (left, top): (f64, f64), grid: &DepthGrid, method: usize, shown: Shown) {
+/// In `[left, top, width]`.
+fn draw_map(svg: &mut Svg, [left, top, most_width]: [f64; 3], grid: &DepthGrid, method: usize, shown: Shown) {
     let (columns, rows) = (grid.lengths.len(), grid.depths.len());
-    let cell_width = (MAP_WIDTH / columns.max(1) as f64).min(64.0);
+    let cell_width = (most_width / columns.max(1) as f64).min(64.0);
     let (width, height) = (cell_width * columns as f64, CELL_HEIGHT * rows as f64);
     svg.text((left, top - 10.0), 13.0, Anchor::Start, INK, &map_title(grid, method, shown));
     for (column, &length) in grid.lengths.iter().enumerate() {
@@ -160,10 +180,13 @@ fn draw_map(svg: &mut Svg, (left, top): (f64, f64), grid: &DepthGrid, method: us
         let x = left + cell_width * (column as f64 + 0.5);
         svg.text((x, top + height + 15.0), 10.5, Anchor::Middle, INK, &short_length(length));
     }
-    let label = if grid.lengths.iter().any(|length| length.is_multiple_of(1024)) {
-        "length, K = 1,024 tokens"
-    } else {
-        "length in tokens"
+    let label = match ['K', 'k']
+        .map(|unit| grid.lengths.iter().any(|&length| short_length(length).ends_with(unit)))
+    {
+        [true, true] => "length (K: 1,024, k: 1,000)",
+        [true, false] => "length (K: 1,024 tokens)",
+        [false, true] => "length (k: 1,000 tokens)",
+        [false, false] => "length in tokens",
     };
     svg.text((left, top + height + 33.0), 12.0, Anchor::Start, INK, label);
 }

@@ -6,7 +6,7 @@ use crate::report::drawing::color::{self, PARTS};
 use crate::report::drawing::figure::{Figure, WIDTH};
 use crate::report::drawing::finite;
 use crate::report::drawing::svg::{Anchor, FAINT, INK, Svg, number};
-use crate::summary::{LatencyRow, LatencySummary};
+use crate::summary::{DENSE, LatencyRow, LatencySummary};
 
 /// Parts, with the colours that inspections give them too.
 const NAMES: [&str; 5] = ["projections", "index", "attention", "MLP", "other"];
@@ -78,8 +78,8 @@ fn draw_group(svg: &mut Svg, top: f64, rows: &[LatencyRow]) {
         }
         let mark = |is_extrapolated: bool| if is_extrapolated { "~" } else { "" };
         let mut label = format!("{}{}", mark(row.is_extrapolated()), duration(row.seconds.total));
-        if let Some(factor) = row.speedup {
-            label += &format!("   {}{}", mark(row.is_speedup_extrapolated), speedup(factor));
+        if let Some(factor) = row.speedup.filter(|_| row.method != DENSE) {
+            label += &format!(" ({}{})", mark(row.is_speedup_extrapolated), speedup(factor));
         }
         svg.text((left + 8.0, y + 13.0), 12.0, Anchor::Start, INK, &label);
     }

@@ -10,12 +10,14 @@ use crate::summary::{LatencyRow, LatencySummary};
 
 const HEIGHT: f64 = 320.0;
 
-/// None without any times.
+/// None with fewer than two lengths, or without any times.
 pub(super) fn figure(name: String, title: &str, summary: &LatencySummary, styles: &Styles) -> Option<Figure> {
     let times =
         summary.rows.iter().map(|row| row.seconds.total).filter(|time| time.is_finite() && *time > 0.0);
     let (low, high) = times.fold((f64::MAX, 0.0f64), |(low, high), time| (low.min(time), high.max(time)));
-    if high <= 0.0 {
+    let mut lengths: Vec<f64> = summary.rows.iter().map(|row| row.length as f64).collect();
+    lengths.dedup();
+    if high <= 0.0 || lengths.len() < 2 {
         return None;
     }
     let legend = Legend::new(styles, summary.methods.iter().map(String::as_str), RIGHT - LEFT);
@@ -29,7 +31,7 @@ pub(super) fn figure(name: String, title: &str, summary: &LatencySummary, styles
             label: "tokens of the prompt, logarithmic",
         },
         y: Axis {
-            scale: Scale::LogSeconds { from: low / 1.3, to: high * 1.3 },
+            scale: Scale::LogSeconds { from: low / 1.3, to: (high * 1.3).max(low * 4.0) },
             label: "time to the first token, logarithmic",
         },
         y_downwards: false,
@@ -39,8 +41,6 @@ pub(super) fn figure(name: String, title: &str, summary: &LatencySummary, styles
     svg.text((16.0, 28.0), 17.0, Anchor::Start, INK, title);
     legend.draw(&mut svg, LEFT, 46.0);
     plot.draw_grid(&mut svg);
-    let mut lengths: Vec<f64> = summary.rows.iter().map(|row| row.length as f64).collect();
-    lengths.dedup();
     plot.draw_with_ticks(&mut svg, &lengths, |length| count(length as usize));
     for method in &summary.methods {
         let of_method = summary.rows.iter().filter(|row| row.method == *method && row.seconds.total > 0.0);

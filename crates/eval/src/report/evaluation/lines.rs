@@ -54,6 +54,6 @@ pub(super) fn shift(place: usize, methods: usize) -> f64 {
 pub(super) fn lengths_scale(lengths: impl Iterator<Item = usize> + Clone) -> Scale {
     let shortest = lengths.clone().min().unwrap_or(1).max(1) as f64;
     let longest = lengths.max().unwrap_or(1).max(1) as f64;
-    let room = (longest / shortest).powf(0.08).max(1.12);
+    let room = (longest / shortest).powf(0.1).max(1.12);
     Scale::LogCounts { from: shortest / room, to: longest * room }
 }

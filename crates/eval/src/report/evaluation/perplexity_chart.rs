@@ -18,7 +18,7 @@ pub(super) fn figure(name: String, title: &str, group: &PerplexityGroup, styles:
     let buckets =
         || group.rows.iter().flat_map(|row| &row.buckets).filter(|bucket| bucket.perplexity.is_finite());
     let to = buckets().map(|bucket| bucket.to).max()? as f64;
-    let from = buckets().map(|bucket| middle(bucket)).fold(to, f64::min);
+    let from = buckets().map(middle).fold(to, f64::min);
     let title = format!("{title}, {} tokens", group.length);
     let has_changes = group.rows.iter().any(|row| row.method != DENSE && row.change.is_some());
     let legend = Legend::new(styles, group.rows.iter().map(|row| row.method.as_str()), RIGHT - LEFT);

@@ -10,10 +10,11 @@ use crate::summary::{AnswerSummary, Share, TaskAverages};
 
 const HEIGHT: f64 = 250.0;
 
-/// None where lengths were not chosen, or there are none.
+/// None where lengths were not chosen, where there are none, and for a single one of several tasks, which are better shown by themselves.
 pub(super) fn figure(name: String, title: &str, summary: &AnswerSummary, styles: &Styles) -> Option<Figure> {
     let averages = TaskAverages::of(summary);
-    if averages.lengths.is_empty() || averages.lengths.iter().any(|length| !length.is_single()) {
+    let is_single = averages.lengths.len() == 1 && averages.tasks != [1];
+    if averages.lengths.is_empty() || is_single || averages.lengths.iter().any(|length| !length.is_single()) {
         return None;
     }
     let lengths: Vec<f64> = averages.lengths.iter().map(|length| length.longest as f64).collect();
@@ -42,7 +43,7 @@ pub(super) fn figure(name: String, title: &str, summary: &AnswerSummary, styles:
     let most_tasks = averages.tasks.iter().max().copied().unwrap_or(0);
     let what = if most_tasks > 1 { format!("Mean score of {most_tasks} tasks") } else { "Mean score".into() };
     for (plot, title) in [(&scores, what.as_str()), (&shares, "Computed share of attention")] {
-        svg.text((plot.left, top - 10.0), 13.0, Anchor::Start, INK, title);
+        svg.text((plot.left, top - 13.0), 13.0, Anchor::Start, INK, title);
         plot.draw_grid(&mut svg);
         plot.draw_with_ticks(&mut svg, &lengths, |length| count(length as usize));
     }
@@ -59,7 +60,7 @@ pub(super) fn figure(name: String, title: &str, summary: &AnswerSummary, styles:
         let points: Vec<Point> = (0..lengths.len())
             .map(|at| Point::new(lengths[at], computed(summary, &averages, at, method)))
             .collect();
-        lines::draw(&mut svg, &shares, style, &points, moved);
+        lines::draw(&mut svg, &shares, style, &points, 0.5 * moved);
     }
     let caption = "A method keeps the model's ability if its line at the left stays with dense attention's while its line at the right falls: \
                    the same score, with less computed. Marks of one length are moved apart so that all can be seen";
