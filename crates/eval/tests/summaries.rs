@@ -63,7 +63,7 @@ fn a_method_does_not_gain_by_questions_that_it_never_met() {
     for row in &group.rows {
         assert_eq!((row.score.mean, row.score.number), (1.0, 1), "{}", row.method);
     }
-    assert!(summary.scores().notes[0].contains("2 questions"));
+    assert!(summary.scores().notes[0].contains("answered them yet: 2."));
     // the same in maps
     let grid = DepthGrid::of(&records, "single").unwrap();
     assert_eq!(grid.cell(0, 0, 0).unwrap().score.number, 1);
@@ -203,7 +203,7 @@ fn perplexity_weighs_tokens_and_not_documents() {
     assert_eq!((sparse.same, sparse.divergence, sparse.speedup), (Some(0.9), Some(0.02), Some(2.0)));
     let row = &summary.table().rows[1];
     assert_eq!(row[..5], ["minference", "101", "1", "3.287", "+9.42%"]);
-    assert!(summary.table().notes[0].contains("1 documents"));
+    assert!(summary.table().notes[0].contains("read them yet: 1."));
 }
 
 #[test]

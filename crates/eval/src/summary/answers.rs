@@ -213,9 +213,9 @@ impl AnswerSummary {
         });
         let left_out: usize = self.groups.iter().map(|group| group.left_out).sum();
         if left_out > 0 {
-            let questions = count(left_out);
             table.notes.push(format!(
-                "Left out: {questions} questions that not all methods have answered yet. The same command goes on with them."
+                "Questions left out, as not all methods have answered them yet: {}. The same command goes on with them.",
+                count(left_out)
             ));
         }
         table.without_empty_columns()

@@ -173,7 +173,7 @@ impl PerplexitySummary {
         let left_out: usize = self.groups.iter().map(|group| group.left_out).sum();
         if left_out > 0 {
             table.notes.push(format!(
-                "Left out: {} documents that not all methods have read yet. The same command goes on with them.",
+                "Documents left out, as not all methods have read them yet: {}. The same command goes on with them.",
                 count(left_out)
             ));
         }

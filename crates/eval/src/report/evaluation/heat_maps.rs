@@ -137,7 +137,7 @@ fn look(cell: &GridCell, shown: Shown) -> Option<(Rgb, String)> {
         Shown::Difference(scale) => (cell.difference, DIFFERENCES, scale),
     };
     let value = value.filter(|value| value.is_finite())?;
-    let points = (100.0 * value).round();
+    let points = (100.0 * value.clamp(-1.0, 1.0)).round();
     let text = match shown {
         Shown::Difference(_) if points > 0.0 => format!("+{points}"),
         _ => format!("{}", points + 0.0),
