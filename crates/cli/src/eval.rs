@@ -4,7 +4,8 @@
 //! |---|---|
 //! | `needle`, `perplexity` | one evaluation each: its options, and what it asks |
 //! | `options` | what all share: model, methods, where results go |
-//! | `run` | asking, with a bar, and printing what came out |
+//! | `run`, `bar` | asking, with a bar |
+//! | `tables` | what came out |
 //! | `lengths` | lengths as people write them |
 
 mod bar;
@@ -13,10 +14,12 @@ mod needle;
 mod options;
 mod perplexity;
 mod run;
+mod tables;
 
 pub(crate) use bar::EvaluationBar;
 pub(crate) use lengths::{Length, tokens};
 pub(crate) use options::{RunOptions, Setup};
+pub(crate) use tables::print_latency;
 
 use anyhow::Result;
 use clap::Subcommand;

@@ -11,6 +11,7 @@ mod interrupt;
 mod layers_bar;
 mod patterns;
 mod pull;
+mod report;
 mod run;
 mod search;
 mod usage;
@@ -52,6 +53,11 @@ enum Command {
     /// Check whether answers stay right, and how far they are dense attention's, on your model and at your lengths
     #[command(subcommand, after_long_help = eval::HELP)]
     Eval(eval::Eval),
+    /// Show what evaluations found: one page with tables and figures, each method beside dense attention
+    ///
+    /// Reads folders of results and writes one HTML page that needs nothing else, and its figures as SVG and PNG if asked for.
+    #[command(after_long_help = report::HELP)]
+    Report(report::Options),
     /// Show, convert or check a pattern file
     #[command(subcommand)]
     Patterns(patterns::Command),
@@ -71,6 +77,7 @@ fn main() -> ExitCode {
         Command::Search(options) => search::run(&options),
         Command::Inspect(options) => inspect::run(&options),
         Command::Eval(eval) => eval.run(),
+        Command::Report(options) => report::run(&options),
         Command::Patterns(command) => command.run(),
         Command::Bench(bench) => bench.run(),
         Command::Pull(options) => pull::run(&options),

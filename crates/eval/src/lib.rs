@@ -3,7 +3,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`inspect`] | what sparse attention does to a prompt in a model |
-//! | [`report`] | `minference inspect`: why a head has its pattern and what was computed, as one HTML file with its figures |
+//! | [`report`] | what an inspection or evaluations found, as one HTML file with its figures |
 //! | [`sample`], [`prompt`], [`scoring`] | a question about a long text, the tokens that ask it, and how its answer is judged |
 //! | [`methods`] | the ways of attending that are compared |
 //! | [`evaluate`] | asking, with each method, and holding answers against dense attention's |
@@ -11,6 +11,7 @@
 //! | [`perplexity`](mod@perplexity) | how well texts are predicted |
 //! | [`latency`](mod@latency) | the time to the first token |
 //! | [`results`] | what evaluations found, as files |
+//! | [`summary`], [`numbers`] | results in tables, methods beside each other |
 //! | [`error`] | what can go wrong |
 
 pub mod error;
@@ -18,12 +19,14 @@ pub mod evaluate;
 pub mod inspect;
 pub mod latency;
 pub mod methods;
+pub mod numbers;
 pub mod perplexity;
 pub mod prompt;
 pub mod report;
 pub mod results;
 pub mod sample;
 pub mod scoring;
+pub mod summary;
 pub mod tasks;
 
 pub use error::{Error, Result};

@@ -7,13 +7,16 @@ mod folder;
 mod read;
 mod records;
 mod references;
+mod run;
 
 pub use folder::ResultsFolder;
+pub use read::read_runs;
 pub use records::{
     AnswerRecord, AnswerSeconds, DenseAgreement, LatencyRecord, LatencySeconds, LatencySource, LossBucket,
     PerplexityRecord,
 };
 pub use references::References;
+pub use run::{EvaluationRun, RunRecords};
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -1,7 +1,9 @@
 //! The page in a real browser, where one is installed: it loads without complaints and without a network, with all its figures.
 
+mod synthetic_evaluation;
 mod synthetic_report;
 
+use minference_eval::report::EvaluationReport;
 use std::fs::{File, read_to_string};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -91,4 +93,15 @@ fn the_page_loads_in_a_browser_without_a_network() {
     // As many shapes as were written: the browser reads them as SVG, not as unknown elements.
     let cells: usize = report.layers.iter().map(|layer| layer.heads.len()).sum();
     assert!(elements.matches("</title></rect>").count() >= 3 * cells);
+
+    let report = EvaluationReport::new(synthetic_evaluation::runs());
+    let page = folder.path().join("evaluation.html");
+    report.write(&page, None).unwrap();
+    let (elements, log) = load(&browser, folder.path(), &page);
+    assert_eq!(complaints(&log), [""; 0], "{log}");
+    for figure in report.figures() {
+        assert!(elements.contains(&format!("<figure id=\"{}\">", figure.name)), "{}", figure.name);
+    }
+    assert_eq!(elements.matches("<svg ").count(), report.figures().len());
+    assert_eq!(elements.matches("<section ").count(), 5);
 }

@@ -41,7 +41,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
     let interrupt = Interrupt::listen()?;
     let backend = options.compute.backend()?;
     let element_type = ElementType::from(options.dtype);
-    let mut table = new_table(&["cache", "bytes", "per token", "GB/s", "memory reads at", "of that"]);
+    let mut table = new_table(&["cache", "bytes", "per token", "GB/s", "memory reads at", "of that"], 1);
     for &tokens in &options.tokens {
         let sizes = Sizes {
             tokens,

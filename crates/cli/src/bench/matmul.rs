@@ -63,7 +63,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
     // The multiply-adds of attention in f32 are those of matrix products.
     let backend = options.compute.backend()?;
     let header = ["format", "shape", "rows", "time", "GFLOP/s", "peak", "of peak", "GB/s"];
-    let mut table = new_table(&header);
+    let mut table = new_table(&header, 1);
     for &rows in &options.rows {
         for shape in &options.shapes {
             for format in WeightFormat::ALL {

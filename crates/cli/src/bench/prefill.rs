@@ -1,7 +1,7 @@
 //! `minference bench prefill`: the time to the first token, by length and method.
 
 use crate::complain;
-use crate::eval::{Length, RunOptions, Setup, tokens};
+use crate::eval::{Length, RunOptions, Setup, print_latency, tokens};
 use crate::usage::checked;
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
@@ -105,6 +105,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
     let evaluation = setup.evaluation(PromptTemplate::Raw);
     let outcome = latency(&evaluation, &measured, &|length| Ok(prompt[..length].to_vec()), &mut folder);
     setup.finish();
+    print_latency(&mut std::io::stdout().lock(), folder.records())?;
     complain(&format!("results in {}", folder.path().display()));
     outcome?;
     Ok(())

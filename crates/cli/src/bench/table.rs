@@ -3,6 +3,7 @@
 use super::attention::Row;
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, Table};
+pub(crate) use minference_eval::numbers::duration;
 use std::io::{self, Write};
 
 /// Prints the methods of one prompt length.
@@ -24,7 +25,7 @@ pub(super) fn print(rows: &[Row]) -> io::Result<()> {
     )?;
     let header =
         ["method", "time", "computed", "index", "GFLOP/s", "of peak", "speed-up", "kernel error", "vs dense"];
-    let mut table = new_table(&header);
+    let mut table = new_table(&header, 1);
     for row in rows {
         let all_dense = row.heads_run_dense == row.heads && row.method != "dense";
         table.add_row([
@@ -42,21 +43,10 @@ pub(super) fn print(rows: &[Row]) -> io::Result<()> {
     writeln!(out, "{table}")
 }
 
-/// A table whose columns but the first are numbers.
-pub(crate) fn new_table(header: &[&str]) -> Table {
+/// A table whose columns but the first `words` are numbers.
+pub(crate) fn new_table(header: &[&str], words: usize) -> Table {
     let mut table = Table::new();
     table.load_style(UTF8_HORIZONTAL_ONLY).set_header(header.iter().copied());
-    table.column_iter_mut().skip(1).for_each(|column| column.set_cell_alignment(CellAlignment::Right));
+    table.column_iter_mut().skip(words).for_each(|column| column.set_cell_alignment(CellAlignment::Right));
     table
-}
-
-/// A time with three significant digits.
-pub(crate) fn duration(seconds: f64) -> String {
-    match seconds {
-        s if s < 1e-3 => format!("{:.0} µs", s * 1e6),
-        s if s < 0.1 => format!("{:.2} ms", s * 1e3),
-        s if s < 1.0 => format!("{:.1} ms", s * 1e3),
-        s if s < 100.0 => format!("{s:.2} s"),
-        s => format!("{s:.0} s"),
-    }
 }

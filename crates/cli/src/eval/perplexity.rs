@@ -1,5 +1,6 @@
 //! `minference eval perplexity`.
 
+use super::tables::print_perplexity;
 use super::{Length, RunOptions, Setup, tokens};
 use crate::complain;
 use crate::usage::checked;
@@ -74,6 +75,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
     let mut folder = setup.folder::<PerplexityRecord>(EvaluationKind::Perplexity, settings)?;
     let outcome = perplexity(&setup.evaluation(PromptTemplate::Raw), &documents, &lengths, &mut folder);
     setup.finish();
+    print_perplexity(&mut std::io::stdout().lock(), folder.records())?;
     complain(&format!("results in {}", folder.path().display()));
     outcome?;
     Ok(())

@@ -1,6 +1,7 @@
 //! Asking the questions of a task, and printing what came out.
 
 use super::options::Setup;
+use super::tables::print_answers;
 use crate::complain;
 use anyhow::Result;
 use minference_eval::prompt::PromptTemplate;
@@ -26,12 +27,8 @@ pub(super) fn ask(
         let share = 100.0 * (1.0 - times.outside.as_secs_f64() / times.total.as_secs_f64());
         complain(&format!("{:.0} s, {share:.1} % of it in the model", times.total.as_secs_f64()));
     }
-    print_answers(folder.records())?;
+    print_answers(&mut std::io::stdout().lock(), folder.records())?;
     complain(&format!("results in {}", folder.path().display()));
     outcome?;
-    Ok(())
-}
-
-fn print_answers(_: &[AnswerRecord]) -> Result<()> {
     Ok(())
 }

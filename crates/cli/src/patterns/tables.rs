@@ -37,7 +37,7 @@ pub(super) fn print_file(out: &mut impl Write, patterns: &PatternConfig) -> io::
 /// How many heads got which pattern, with which error, at which cost.
 pub(crate) fn print_kinds(out: &mut impl Write, patterns: &PatternConfig) -> io::Result<()> {
     let entries: Vec<&HeadEntry> = entries(patterns).collect();
-    let mut table = new_table(&["pattern", "heads", "of all", "mean error", "mean share computed"]);
+    let mut table = new_table(&["pattern", "heads", "of all", "mean error", "mean share computed"], 1);
     let mut add = |name: &str, heads: &[&HeadEntry]| {
         let mean = |numbers: Vec<f64>| numbers.iter().sum::<f64>() / numbers.len() as f64;
         let known = !heads.is_empty() && heads.iter().all(|head| share(head).is_some());
@@ -110,7 +110,7 @@ pub(super) fn print_head(
         writeln!(out, "The file does not say what was tried.")?;
         return Ok(());
     }
-    let mut table = new_table(&["tried", "error", "share computed", "budget"]);
+    let mut table = new_table(&["tried", "error", "share computed", "budget"], 1);
     for trial in &entry.trials {
         let is_winner = trial.pattern == entry.pattern;
         table.add_row([

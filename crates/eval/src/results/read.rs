@@ -1,9 +1,60 @@
-//! Reading what runs left.
+//! Reading what runs left: to go on with it, and, with [`read_runs`], to report it.
 
-use super::{FORMAT, HEADER_FILE, RECORDS_FILE, RunHeader};
+use super::{EvaluationKind, EvaluationRun, FORMAT, HEADER_FILE, RECORDS_FILE, RunHeader, RunRecords};
 use crate::error::{Error, Result};
 use serde::de::DeserializeOwned;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// Reads a folder of results, or all such folders in a folder, by their names.
+///
+/// A last line without its line break was left by an interrupted write. It is ignored, and [`EvaluationRun::cut_line`] tells.
+///
+/// # Errors
+/// No results there, another format, a line that is no record of the evaluation.
+pub fn read_runs(path: &Path) -> Result<Vec<EvaluationRun>> {
+    if path.join(HEADER_FILE).is_file() {
+        return Ok(vec![read_run(path)?]);
+    }
+    let unreadable = |source| Error::Read { path: path.to_path_buf(), source };
+    let mut folders: Vec<PathBuf> = Vec::new();
+    for entry in std::fs::read_dir(path).map_err(unreadable)? {
+        let folder = entry.map_err(unreadable)?.path();
+        if folder.join(HEADER_FILE).is_file() {
+            folders.push(folder);
+        }
+    }
+    if folders.is_empty() {
+        let expected = format!("a folder of results with {HEADER_FILE}, or a folder of such folders");
+        return Err(Error::file(path, None, expected, "neither"));
+    }
+    folders.sort();
+    folders.iter().map(|folder| read_run(folder)).collect()
+}
+
+fn read_run(folder: &Path) -> Result<EvaluationRun> {
+    /// Its records, and the number of a cut line.
+    fn whole<R: DeserializeOwned>(folder: &Path) -> Result<(Vec<R>, Option<usize>)> {
+        let ReadRecords { records, was_cut, .. } = read_records(folder)?;
+        let cut_line = was_cut.then_some(records.len() + 1);
+        Ok((records, cut_line))
+    }
+    let header = read_header(folder)?;
+    let (records, cut_line) = match header.evaluation {
+        EvaluationKind::Needle | EvaluationKind::Ruler | EvaluationKind::InfiniteBench => {
+            let (records, cut_line) = whole(folder)?;
+            (RunRecords::Answers(records), cut_line)
+        }
+        EvaluationKind::Perplexity => {
+            let (records, cut_line) = whole(folder)?;
+            (RunRecords::Perplexity(records), cut_line)
+        }
+        EvaluationKind::Latency => {
+            let (records, cut_line) = whole(folder)?;
+            (RunRecords::Latency(records), cut_line)
+        }
+    };
+    Ok(EvaluationRun { folder: folder.to_path_buf(), header, records, cut_line })
+}
 
 /// The records of a file.
 #[derive(Debug)]

@@ -1,11 +1,10 @@
 //! The report as one HTML page.
 
-use super::axis::{count, percent};
-use super::figure::Figure;
-use super::svg::escape;
-use super::{HeadSummary, InspectedHead, InspectionReport, finite};
-
-const STYLE: &str = include_str!("page.css");
+use super::{HeadSummary, InspectedHead, InspectionReport};
+use crate::numbers::{count, percent};
+use crate::report::drawing::finite;
+use crate::report::drawing::page::{document, figure, table};
+use crate::report::drawing::svg::escape;
 
 /// What a reader needs to know before the figures.
 const INTRODUCTION: &str = "When a model reads a prompt, every token (a query) looks back at the tokens before it (keys), in many \
@@ -16,55 +15,30 @@ const INTRODUCTION: &str = "When a model reads a prompt, every token (a query) l
     the blocks' means.";
 
 pub(super) fn html(report: &InspectionReport) -> String {
-    let model = escape(&report.model);
-    let mut page = format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <link rel=\"icon\" href=\"data:,\">\n\
-         <title>Attention of {model}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n\
-         <h1>Attention of {model}</h1>\n\
-         <p class=\"faint\">A prompt of {} tokens. {} Fingerprint of the weights: {}.</p>\n<p>{INTRODUCTION}</p>\n",
+    let mut body = format!(
+        "<p class=\"faint\">A prompt of {} tokens. {} Fingerprint of the weights: {}.</p>\n<p>{INTRODUCTION}</p>\n",
         count(report.prompt_tokens),
         escape(&report.patterns),
         escape(&report.fingerprint),
     );
-    page += &totals(report);
-    report.overview().iter().for_each(|figure| page += &figure_html(figure));
+    body += &totals(report);
+    report.overview().iter().for_each(|drawn| body += &figure(drawn));
     if !report.heads.is_empty() {
-        page += "<h2>Heads looked at completely</h2>\n";
-        page += &heads_table(&report.heads);
+        body += "<h2>Heads looked at completely</h2>\n";
+        body += &heads_table(&report.heads);
     }
     for head in &report.heads {
-        page += &format!(
+        body += &format!(
             "<section id=\"{}\">\n<h2>{}: {}</h2>\n<p>{}</p>\n",
             head.file_stem(),
             head.label(),
             escape(&head.summary.pattern.to_string()),
             describe(head)
         );
-        head.figures().iter().for_each(|figure| page += &figure_html(figure));
-        page += "</section>\n";
+        head.figures().iter().for_each(|drawn| body += &figure(drawn));
+        body += "</section>\n";
     }
-    page += "</main>\n</body>\n</html>\n";
-    page
-}
-
-fn figure_html(figure: &Figure) -> String {
-    let Figure { name, caption, svg, .. } = figure;
-    let (name, caption) = (escape(name), escape(caption));
-    format!("<figure id=\"{name}\">\n{svg}<figcaption>{caption}</figcaption>\n</figure>\n")
-}
-
-/// A table whose columns other than the first `words` are numbers. Cells are HTML.
-fn table(head: &[&str], words: usize, rows: &[Vec<String>]) -> String {
-    let class = |column: usize| if column < words { "" } else { " class=\"number\"" };
-    let line = |tag: &str, cells: &mut dyn Iterator<Item = &str>| -> String {
-        let cells = cells.enumerate().map(|(column, cell)| format!("<{tag}{}>{cell}</{tag}>", class(column)));
-        format!("<tr>{}</tr>\n", cells.collect::<String>())
-    };
-    let head = if head.is_empty() { String::new() } else { line("th", &mut head.iter().copied()) };
-    let rows: String = rows.iter().map(|row| line("td", &mut row.iter().map(String::as_str))).collect();
-    format!("<div class=\"table\"><table>\n{head}{rows}</table></div>\n")
+    document(&format!("Attention of {}", report.model), &body)
 }
 
 fn totals(report: &InspectionReport) -> String {

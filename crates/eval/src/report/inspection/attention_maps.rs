@@ -1,10 +1,12 @@
 //! One head: where its attention is, and which part of it was computed.
 
-use super::axis::{Axis, Plot, Scale, count, percent};
-use super::color::{BLUES, HEAT, NOTHING, Rgb};
-use super::figure::{Figure, LEFT, RIGHT, WIDTH};
-use super::svg::{Anchor, INK, Svg};
-use super::{InspectedHead, raster, scale_bar};
+use super::InspectedHead;
+use crate::numbers::{count, percent};
+use crate::report::drawing::axis::{Axis, Plot, Scale};
+use crate::report::drawing::color::{BLUES, HEAT, NOTHING, Rgb};
+use crate::report::drawing::figure::{Figure, LEFT, RIGHT, WIDTH};
+use crate::report::drawing::svg::{Anchor, INK, Svg};
+use crate::report::drawing::{raster, scale_bar};
 
 const SIDE: f64 = 386.0;
 const TOP: f64 = 78.0;

@@ -1,10 +1,12 @@
 //! All layers: on what they spent their time.
 
-use super::axis::{Axis, Plot, Scale, percent};
-use super::color::PARTS;
-use super::figure::{Figure, LEFT, RIGHT, WIDTH};
-use super::svg::{Anchor, INK, Svg};
-use super::{InspectionReport, LayerTimes, finite};
+use super::{InspectionReport, LayerTimes};
+use crate::numbers::percent;
+use crate::report::drawing::axis::{Axis, Plot, Scale};
+use crate::report::drawing::color::PARTS;
+use crate::report::drawing::figure::{Figure, LEFT, RIGHT, WIDTH};
+use crate::report::drawing::finite;
+use crate::report::drawing::svg::{Anchor, INK, Svg};
 
 const TOP: f64 = 84.0;
 const HEIGHT: f64 = 200.0;

@@ -5,11 +5,11 @@ use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg::{Options, Tree};
 
 /// Width of all figures, in pixels at scale 1.
-pub(super) const WIDTH: f64 = 980.0;
+pub(crate) const WIDTH: f64 = 980.0;
 /// Left end of charts that take the whole width: room for an axis label and numbers like 1,000,000.
-pub(super) const LEFT: f64 = 86.0;
+pub(crate) const LEFT: f64 = 86.0;
 /// Right end of charts that take the whole width.
-pub(super) const RIGHT: f64 = WIDTH - 26.0;
+pub(crate) const RIGHT: f64 = WIDTH - 26.0;
 /// The longest side of a PNG.
 const MAX_SIDE: u32 = 16_384;
 

@@ -1,9 +1,12 @@
 //! Axes: from values to places, with ticks and labels. Every figure draws its axes here.
 
 use super::svg::{Anchor, FAINT, INK, Svg};
+use crate::numbers::{count, decimal, duration, percent, signed_percent};
 
 /// Size of tick labels.
 const TICK_SIZE: f64 = 11.0;
+/// About the width of a digit of these.
+const DIGIT_WIDTH: f64 = 6.0;
 /// Size of axis labels.
 const LABEL_SIZE: f64 = 12.0;
 
@@ -23,6 +26,29 @@ pub(crate) enum Scale {
     },
     /// Cells that are numbered from 0.
     Cells(usize),
+    /// Whole numbers by their logarithm: lengths.
+    LogCounts {
+        /// The smallest.
+        from: f64,
+        /// The largest.
+        to: f64,
+    },
+    /// Times by their logarithm.
+    LogSeconds {
+        /// The smallest.
+        from: f64,
+        /// The largest.
+        to: f64,
+    },
+    /// Numbers that need not begin at 0.
+    Numbers {
+        /// The smallest.
+        from: f64,
+        /// The largest.
+        to: f64,
+    },
+    /// Differences of shares, from minus to plus a value, in percent.
+    Differences(f64),
 }
 
 /// One axis.
@@ -47,38 +73,6 @@ pub(crate) struct Plot<'a> {
     pub(crate) gap_below: f64,
 }
 
-/// A share in percent, with as few digits as tell it.
-pub(crate) fn percent(share: f64) -> String {
-    if !share.is_finite() {
-        return "-".into();
-    }
-    let value = share * 100.0;
-    let text = match value.abs() {
-        size if size >= 10.0 => format!("{value:.1}"),
-        size if size >= 1.0 => format!("{value:.2}"),
-        size if size >= 1e-5 => {
-            // two digits that count
-            format!("{value:.*}", (1.0 - size.log10().floor()) as usize)
-        }
-        _ => "0".into(),
-    };
-    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
-    format!("{text}%")
-}
-
-/// A whole number with commas between its thousands.
-pub(crate) fn count(value: usize) -> String {
-    let digits = value.to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 /// The smallest of 1, 2, 5, 10, 20, ... that cuts `extent` into at most `most` steps.
 fn nice_step(extent: f64, most: usize) -> f64 {
     let rough = (extent / most.max(1) as f64).max(f64::MIN_POSITIVE);
@@ -87,12 +81,42 @@ fn nice_step(extent: f64, most: usize) -> f64 {
     factor.unwrap_or(10.0) * power
 }
 
+/// 1, 2, 5, 10, 20, ... within a range; powers of ten, or some of them, where these are too many.
+fn log_steps(from: f64, to: f64, most: usize) -> impl Iterator<Item = f64> {
+    let is_range = from > 0.0 && from.is_finite() && to.is_finite();
+    let powers = if is_range { from.log10().floor() as i32..to.log10().ceil() as i32 + 1 } else { 0..0 };
+    let within = move |x: &f64| *x >= from * (1.0 - 1e-9) && *x <= to * (1.0 + 1e-9);
+    let steps = |factors: &[f64]| -> Vec<f64> {
+        let steps = powers.clone().flat_map(|power| factors.iter().map(move |f| f * 10.0f64.powi(power)));
+        steps.filter(within).collect()
+    };
+    let fine = steps(&[1.0, 2.0, 5.0]);
+    let found = if fine.len() <= most.max(2) { fine } else { steps(&[1.0]) };
+    let stride = found.len().div_ceil(most.max(2)).max(1);
+    found.into_iter().step_by(stride)
+}
+
+/// A time that is a round number, without its zeros.
+fn round_duration(seconds: f64) -> String {
+    let text = duration(seconds);
+    match text.split_once(' ') {
+        Some((number, unit)) if number.contains('.') => {
+            format!("{} {unit}", number.trim_end_matches('0').trim_end_matches('.'))
+        }
+        _ => text,
+    }
+}
+
 impl Scale {
     /// The place of a value, 0 to 1: what lies beyond is moved to the end, and what is no number to the start.
     pub(crate) fn at(&self, value: f64) -> f64 {
         let place = match *self {
             Self::Counts(to) | Self::Shares(to) => value / to,
-            Self::LogShares { from, to } => (value.max(from) / from).ln() / (to / from).ln(),
+            Self::LogShares { from, to } | Self::LogCounts { from, to } | Self::LogSeconds { from, to } => {
+                (value.max(from) / from).ln() / (to / from).ln()
+            }
+            Self::Numbers { from, to } => (value - from) / (to - from),
+            Self::Differences(to) => 0.5 + 0.5 * value / to,
             Self::Cells(cells) => (value + 0.5) / cells as f64,
         };
         if place.is_nan() { 0.0 } else { place.clamp(0.0, 1.0) }
@@ -114,6 +138,30 @@ impl Scale {
                 let step = (last - first).max(1).unsigned_abs().div_ceil(most.max(1) as u32) as usize;
                 let powers = (first..=last).rev().step_by(step).map(|power| 10.0f64.powi(power));
                 powers.map(|x| (x, percent(x))).collect()
+            }
+            Self::LogCounts { from, to } => {
+                log_steps(from, to, most).map(|x| (x, count(x.round() as usize))).collect()
+            }
+            Self::LogSeconds { from, to } => {
+                log_steps(from, to, most).map(|x| (x, round_duration(x))).collect()
+            }
+            // neither a range, nor a number
+            Self::Numbers { from, to } if to.partial_cmp(&from) != Some(std::cmp::Ordering::Greater) => {
+                Vec::new()
+            }
+            Self::Numbers { from, to } => {
+                let step = nice_step(to - from, most);
+                let (first, last) = ((from / step).ceil(), (to / step * (1.0 + 1e-9)).floor());
+                let decimals = (-step.log10().floor()).clamp(0.0, 9.0) as usize;
+                let number = (last - first).clamp(0.0, 100.0) as usize;
+                let values = (0..=number).map(|i| (first + i as f64) * step);
+                values.map(|x| (x, decimal(x, decimals))).collect()
+            }
+            Self::Differences(to) => {
+                let step = nice_step(to, (most / 2).max(3));
+                let last = (to / step * (1.0 + 1e-9)).floor().clamp(0.0, 100.0) as i32;
+                let values = (-last..=last).map(|i| f64::from(i) * step);
+                values.map(|x| (x, if x == 0.0 { "0%".into() } else { signed_percent(x) })).collect()
             }
             Self::Cells(cells) => {
                 let step = nice_step(cells as f64, most).max(1.0);
@@ -156,26 +204,50 @@ impl Plot<'_> {
     pub(crate) fn draw(&self, svg: &mut Svg) {
         svg.outline([self.left, self.top, self.width, self.height], FAINT);
         self.draw_x(svg);
+        self.draw_y(svg);
+    }
+
+    /// The same with ticks at some values of x, as far as there is room for their labels.
+    pub(crate) fn draw_with_ticks(&self, svg: &mut Svg, values: &[f64], label: impl Fn(f64) -> String) {
+        svg.outline([self.left, self.top, self.width, self.height], FAINT);
+        let mut ticks: Vec<(f64, String)> = Vec::new();
+        let mut free = f64::NEG_INFINITY;
+        for &value in values {
+            let text = label(value);
+            let half = DIGIT_WIDTH * text.len() as f64 / 2.0;
+            if self.x(value) - half >= free {
+                free = self.x(value) + half + DIGIT_WIDTH;
+                ticks.push((value, text));
+            }
+        }
+        self.draw_x_ticks(svg, &ticks);
+        self.draw_y(svg);
+    }
+
+    fn draw_y(&self, svg: &mut Svg) {
         let ticks = self.y.scale.ticks(self.y_ticks());
         for (value, label) in &ticks {
             let y = self.y(*value);
             svg.line((self.left - 4.0, y), (self.left, y), FAINT);
             svg.text((self.left - 7.0, y + 4.0), TICK_SIZE, Anchor::End, INK, label);
         }
-        // A digit is about 6 pixels wide.
-        let longest = ticks.iter().map(|(_, label)| label.len()).max().unwrap_or(0);
-        let middle = (self.left - 17.0 - 6.0 * longest as f64, self.top + self.height / 2.0);
+        let longest = ticks.iter().map(|(_, label)| label.chars().count()).max().unwrap_or(0);
+        let middle = (self.left - 17.0 - DIGIT_WIDTH * longest as f64, self.top + self.height / 2.0);
         svg.text_upwards(middle, LABEL_SIZE, Anchor::Middle, INK, self.y.label);
     }
 
     /// The axis below alone, as a scale bar has it.
     pub(crate) fn draw_x(&self, svg: &mut Svg) {
-        let y = self.bottom() + self.gap_below;
         let room = if let Scale::Cells(_) = self.x.scale { 24.0 } else { 55.0 };
-        for (value, label) in self.x.scale.ticks(((self.width / room) as usize).max(1)) {
-            let x = self.x(value);
+        self.draw_x_ticks(svg, &self.x.scale.ticks(((self.width / room) as usize).max(1)));
+    }
+
+    fn draw_x_ticks(&self, svg: &mut Svg, ticks: &[(f64, String)]) {
+        let y = self.bottom() + self.gap_below;
+        for (value, label) in ticks {
+            let x = self.x(*value);
             svg.line((x, y), (x, y + 4.0), FAINT);
-            svg.text((x, y + 16.0), TICK_SIZE, Anchor::Middle, INK, &label);
+            svg.text((x, y + 16.0), TICK_SIZE, Anchor::Middle, INK, label);
         }
         let middle = (self.left + self.width / 2.0, y + 33.0);
         svg.text(middle, LABEL_SIZE, Anchor::Middle, INK, self.x.label);
@@ -199,6 +271,18 @@ mod tests {
             labels(Scale::LogShares { from: 1e-4, to: 1.0 }, 5),
             ["100%", "10%", "1%", "0.1%", "0.01%"]
         );
+        let lengths = Scale::LogCounts { from: 4000.0, to: 40_000.0 };
+        assert_eq!(labels(lengths, 5), ["5,000", "10,000", "20,000"]);
+        assert_eq!(labels(Scale::LogCounts { from: 1.0, to: 1e6 }, 4), ["1", "100", "10,000", "1,000,000"]);
+        assert_eq!(
+            labels(Scale::LogSeconds { from: 0.04, to: 3.0 }, 9),
+            ["50 ms", "100 ms", "200 ms", "500 ms", "1 s", "2 s"]
+        );
+        assert_eq!(
+            labels(Scale::Numbers { from: 9.83, to: 12.1 }, 5),
+            ["10.0", "10.5", "11.0", "11.5", "12.0"]
+        );
+        assert_eq!(labels(Scale::Differences(0.25), 5), ["-20%", "-10%", "0%", "+10%", "+20%"]);
         assert_eq!(labels(Scale::LogShares { from: 1e-4, to: 1.0 }, 2), ["100%", "1%", "0.01%"]);
         assert_eq!(labels(Scale::Cells(9), 20), ["0", "1", "2", "3", "4", "5", "6", "7", "8"]);
         assert_eq!(labels(Scale::Cells(1), 3), ["0"]);
@@ -212,21 +296,17 @@ mod tests {
             Scale::Shares(f64::NAN),
             Scale::LogShares { from: 1e-3, to: 1.0 },
             Scale::Cells(0),
+            Scale::LogCounts { from: 0.0, to: 0.0 },
+            Scale::LogCounts { from: f64::NAN, to: 1.0 },
+            Scale::LogSeconds { from: 1.0, to: f64::INFINITY },
+            Scale::Numbers { from: 1.0, to: 1.0 },
+            Scale::Numbers { from: f64::NAN, to: f64::NAN },
+            Scale::Differences(0.0),
         ] {
             assert!(scale.ticks(5).len() < 20);
             for value in [0.0, -1.0, f64::NAN, f64::INFINITY, 3.0] {
                 assert!((0.0..=1.0).contains(&scale.at(value)));
             }
         }
-    }
-
-    #[test]
-    fn shares_are_written_in_percent() {
-        assert_eq!(
-            [1.0, 0.123, 0.01234, 0.000_123, 0.0].map(percent),
-            ["100%", "12.3%", "1.23%", "0.012%", "0%"]
-        );
-        assert_eq!(percent(f64::NAN), "-");
-        assert_eq!([0, 999, 1000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
     }
 }

@@ -1,9 +1,10 @@
 //! One head: how much of each query's probability mass the computed keys hold.
 
 use super::InspectedHead;
-use super::axis::{Axis, Plot, Scale, percent};
-use super::figure::{Figure, LEFT, RIGHT, WIDTH};
-use super::svg::{Anchor, INK, Svg, number};
+use crate::numbers::percent;
+use crate::report::drawing::axis::{Axis, Plot, Scale};
+use crate::report::drawing::figure::{Figure, LEFT, RIGHT, WIDTH};
+use crate::report::drawing::svg::{Anchor, INK, Svg, number};
 
 const TOP: f64 = 50.0;
 const HEIGHT: f64 = 150.0;

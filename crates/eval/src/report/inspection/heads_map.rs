@@ -1,11 +1,12 @@
 //! All heads of a model: their patterns, what was computed of them, and how far their outputs are from dense attention's.
 
-use super::axis::{Axis, Plot, Scale, percent};
-use super::color::{self, BLUES, HEAT, Sequence};
-use super::figure::{Figure, WIDTH};
-use super::raster;
-use super::svg::{Anchor, INK, Svg};
-use super::{HeadSummary, InspectionReport, finite};
+use super::{HeadSummary, InspectionReport};
+use crate::numbers::percent;
+use crate::report::drawing::axis::{Axis, Plot, Scale};
+use crate::report::drawing::color::{self, BLUES, HEAT, Sequence};
+use crate::report::drawing::figure::{Figure, WIDTH};
+use crate::report::drawing::svg::{Anchor, INK, Svg};
+use crate::report::drawing::{finite, raster, scale_bar};
 use minference_attention::HeadPattern;
 
 const TOP: f64 = 78.0;
@@ -148,5 +149,5 @@ fn draw_legend(svg: &mut Svg, (x, y): (f64, f64), kinds: &[HeadPattern], marks_d
 }
 
 fn draw_bar(svg: &mut Svg, (left, top): (f64, f64), sequence: Sequence, scale: Scale, label: &str) {
-    super::scale_bar::draw(svg, [left, top, MAP_WIDTH, 12.0], sequence, scale, label);
+    scale_bar::draw(svg, [left, top, MAP_WIDTH, 12.0], sequence, scale, label);
 }

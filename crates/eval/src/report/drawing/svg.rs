@@ -103,6 +103,16 @@ impl Svg {
         }
     }
 
+    /// The same of short dashes: what was not measured.
+    pub(crate) fn dashes(&mut self, data: &str, stroke: &str, width: f64) {
+        if !data.is_empty() {
+            let width = number(width);
+            self.push(format_args!(
+                r#"<path d="{data}" fill="none" stroke="{stroke}" stroke-width="{width}" stroke-dasharray="5 4"/>"#
+            ));
+        }
+    }
+
     pub(crate) fn text(&mut self, at: (f64, f64), size: f64, anchor: Anchor, fill: &str, text: &str) {
         self.place_text(at, size, anchor, fill, text, "");
     }

@@ -2,9 +2,11 @@
 
 use super::InspectedHead;
 use super::attention_maps::least_power;
-use super::axis::{Axis, Plot, Scale, count, percent};
-use super::figure::{Figure, LEFT, RIGHT, WIDTH};
-use super::svg::{Anchor, INK, Svg, number};
+use crate::numbers::{count, percent};
+use crate::report::drawing::axis::{Axis, Plot, Scale};
+use crate::report::drawing::figure::{Figure, LEFT, RIGHT, WIDTH};
+use crate::report::drawing::finite;
+use crate::report::drawing::svg::{Anchor, INK, Svg, number};
 use minference_attention::HeadPattern;
 use minference_attention::inspection::LineInspection;
 
@@ -120,7 +122,7 @@ fn largest_by_bin(values: &[f32], bins: usize) -> Vec<f64> {
     let mut largest = vec![0.0f64; bins];
     for (place, &value) in values.iter().enumerate() {
         let bin = &mut largest[place * bins / values.len()];
-        *bin = bin.max(super::finite(f64::from(value)));
+        *bin = bin.max(finite(f64::from(value)));
     }
     largest
 }

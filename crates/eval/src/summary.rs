@@ -1,0 +1,57 @@
+//! Results in tables: how a method does beside dense attention, on the same samples.
+//!
+//! A run that was interrupted has results of some methods and not yet of others. A method must not look better because it never met the
+//! hard samples, so only those that all methods have are compared, and what is left out is told.
+//!
+//! ```
+//! use minference_eval::results::{LatencyRecord, LatencySeconds, LatencySource};
+//! use minference_eval::summary::{LatencySummary, Table};
+//!
+//! let record = |method: &str, total: f64| LatencyRecord {
+//!     length: 32_768,
+//!     method: method.into(),
+//!     pattern: method.into(),
+//!     repeat: 0,
+//!     seconds: LatencySeconds { attention: total / 2.0, total, ..LatencySeconds::default() },
+//!     computed_share: 1.0,
+//!     peak_memory: None,
+//!     source: LatencySource::Measured,
+//! };
+//! let summary = LatencySummary::of(&[record("dense", 30.0), record("minference", 12.0)]);
+//! assert_eq!(summary.rows[1].speedup, Some(2.5));
+//! let table: Table = summary.table();
+//! assert!(table.rows[1].contains(&"2.50x".to_string()));
+//! ```
+
+mod answers;
+mod grid;
+mod latency;
+mod lengths;
+mod mean;
+mod perplexity;
+mod table;
+mod tasks;
+
+pub use answers::{AnswerGroup, AnswerRow, AnswerSummary, Disagreement, disagreements};
+pub use grid::{DepthGrid, GridCell};
+pub use latency::{LatencyRow, LatencySummary};
+pub use lengths::LengthRange;
+pub use mean::Share;
+pub use perplexity::{BucketLoss, PerplexityGroup, PerplexityRow, PerplexitySummary};
+pub use table::{Column, Table};
+pub use tasks::{EFFECTIVE_SCORE, TaskAverages};
+
+/// The method that others are held against.
+pub const DENSE: &str = "dense";
+
+/// Methods in the order in which they come first, dense attention before the others.
+pub(crate) fn methods_of<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut methods: Vec<String> = Vec::new();
+    for name in names {
+        if methods.iter().all(|method| method != name) {
+            methods.push(name.to_string());
+        }
+    }
+    methods.sort_by_key(|method| method != DENSE);
+    methods
+}

@@ -1,0 +1,210 @@
+//! [`PerplexitySummary`]: perplexity by length and method, and by position.
+
+use super::lengths::LengthRange;
+use super::mean::{mean, ratio};
+use super::table::{Column, Table};
+use super::{DENSE, methods_of};
+use crate::numbers::{count, decimal, duration, percent, signed_percent, speedup};
+use crate::results::{LossBucket, PerplexityRecord};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Perplexity by length and method.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PerplexitySummary {
+    /// Dense attention first.
+    pub methods: Vec<String>,
+    /// From the shortest length on.
+    pub groups: Vec<PerplexityGroup>,
+}
+
+/// Documents of one length, or of lengths within a range.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PerplexityGroup {
+    /// Tokens that were read.
+    pub length: LengthRange,
+    /// Documents that all methods read.
+    pub documents: usize,
+    /// Documents that only some methods have read: they count for nothing.
+    pub left_out: usize,
+    /// One for each method that read any document here.
+    pub rows: Vec<PerplexityRow>,
+}
+
+/// One method on the documents that all methods of its group read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PerplexityRow {
+    /// The method.
+    pub method: String,
+    /// Of all predicted tokens.
+    pub perplexity: f64,
+    /// Relative to dense attention's: 0.01 is 1 % more.
+    pub change: Option<f64>,
+    /// Share of positions whose likeliest next token is dense attention's.
+    pub same: Option<f64>,
+    /// Mean divergence of the next token's distribution from dense attention's, in nats.
+    pub divergence: Option<f64>,
+    /// Mean computed share of attention.
+    pub computed_share: f64,
+    /// Mean time of a document.
+    pub seconds: f64,
+    /// Dense attention's time over this one's, on the same documents.
+    pub speedup: Option<f64>,
+    /// Perplexity by position.
+    pub buckets: Vec<BucketLoss>,
+}
+
+/// Tokens of neighbouring positions.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BucketLoss {
+    /// The first position.
+    pub from: usize,
+    /// The first position after it.
+    pub to: usize,
+    /// Of these tokens.
+    pub perplexity: f64,
+    /// Relative to dense attention's.
+    pub change: Option<f64>,
+}
+
+/// The exponential of the mean loss; positions whose loss is no number do not count.
+fn perplexity<'a>(buckets: impl Iterator<Item = &'a LossBucket>) -> f64 {
+    let (mut loss, mut tokens) = (0.0, 0.0);
+    for bucket in buckets.filter(|bucket| bucket.loss.is_finite()) {
+        let positions = bucket.to.saturating_sub(bucket.from) as f64;
+        loss += bucket.loss * positions;
+        tokens += positions;
+    }
+    (loss / tokens).exp()
+}
+
+impl PerplexityRow {
+    fn of(method: &str, records: &[&PerplexityRecord], dense: Option<&Self>) -> Self {
+        let tokens = |record: &PerplexityRecord| record.length.saturating_sub(1) as f64;
+        let same = records.iter().filter_map(|record| Some((record.dense?.same, tokens(record))));
+        let (same, weights) = same
+            .filter(|(same, _)| same.is_finite())
+            .fold((0.0, 0.0), |sum, (same, weight)| (sum.0 + same * weight, sum.1 + weight));
+        let all = || records.iter().flat_map(|record| &record.buckets);
+        // a document's last bucket may be shorter than the others'
+        let mut ends: BTreeMap<usize, usize> = BTreeMap::new();
+        for bucket in all() {
+            let end = ends.entry(bucket.from).or_default();
+            *end = bucket.to.max(*end);
+        }
+        let buckets = ends.into_iter().map(|(from, to)| {
+            let perplexity = perplexity(all().filter(|bucket| bucket.from == from));
+            let of_dense = dense.and_then(|dense| dense.buckets.iter().find(|bucket| bucket.from == from));
+            BucketLoss {
+                from,
+                to,
+                perplexity,
+                change: of_dense.and_then(|dense| change(perplexity, dense.perplexity)),
+            }
+        });
+        let (perplexity, seconds) = (perplexity(all()), mean(records.iter().map(|record| record.seconds)));
+        let divergence = mean(records.iter().filter_map(|record| Some(record.dense?.divergence)));
+        Self {
+            method: method.to_string(),
+            perplexity,
+            change: dense.and_then(|dense| change(perplexity, dense.perplexity)),
+            same: ratio(same, weights),
+            divergence: Some(divergence).filter(|mean| mean.is_finite()),
+            computed_share: mean(records.iter().map(|record| record.computed_share)),
+            seconds,
+            speedup: dense.and_then(|dense| ratio(dense.seconds, seconds)),
+            buckets: buckets.collect(),
+        }
+    }
+}
+
+fn change(value: f64, dense: f64) -> Option<f64> {
+    ratio(value, dense).map(|ratio| ratio - 1.0)
+}
+
+const COLUMNS: [Column; 10] = [
+    Column { name: "method", meaning: "" },
+    Column { name: "length", meaning: "tokens that were read of each document" },
+    Column { name: "documents", meaning: "those that all methods of the length read" },
+    Column {
+        name: "perplexity",
+        meaning: "exponential of the mean loss of all predicted tokens; less is better",
+    },
+    Column { name: "to dense", meaning: "change of the perplexity relative to dense attention's" },
+    Column { name: "same token", meaning: "positions whose likeliest next token is dense attention's" },
+    Column {
+        name: "KL",
+        meaning: "divergence of the next token's distribution from dense attention's, in nats; 0 is the same",
+    },
+    Column { name: "computed", meaning: "computed share of attention" },
+    Column { name: "time", meaning: "of a document's forward pass, logits included" },
+    Column { name: "speed-up", meaning: "dense attention's time over this one's, on the same documents" },
+];
+
+impl PerplexitySummary {
+    /// Of records, in any order.
+    pub fn of(records: &[PerplexityRecord]) -> Self {
+        let methods = methods_of(records.iter().map(|record| &*record.method));
+        let groups = LengthRange::of(records.iter().map(|record| record.length)).into_iter().map(|length| {
+            let of_group: Vec<_> = records.iter().filter(|record| length.contains(record.length)).collect();
+            group(length, &methods, &of_group)
+        });
+        Self { groups: groups.collect(), methods }
+    }
+
+    /// As text.
+    pub fn table(&self) -> Table {
+        let mut table = Table::new("Perplexity by length and method", 1, &COLUMNS);
+        for group in &self.groups {
+            for row in &group.rows {
+                table.rows.push(vec![
+                    row.method.clone(),
+                    group.length.to_string(),
+                    count(group.documents),
+                    decimal(row.perplexity, 3),
+                    row.change.filter(|_| row.method != DENSE).map_or("-".into(), signed_percent),
+                    row.same.map_or("-".into(), percent),
+                    row.divergence.map_or("-".into(), |value| decimal(value, 4)),
+                    percent(row.computed_share),
+                    duration(row.seconds),
+                    row.speedup.map_or("-".into(), speedup),
+                ]);
+            }
+        }
+        let left_out: usize = self.groups.iter().map(|group| group.left_out).sum();
+        if left_out > 0 {
+            table.notes.push(format!(
+                "Documents left out, as not all methods have read them yet: {}. The same command goes on with them.",
+                count(left_out)
+            ));
+        }
+        table.without_empty_columns()
+    }
+}
+
+fn group(length: LengthRange, methods: &[String], records: &[&PerplexityRecord]) -> PerplexityGroup {
+    type Documents<'a> = BTreeMap<(&'a str, usize), &'a PerplexityRecord>;
+    let mut by_method: BTreeMap<&str, Documents<'_>> = BTreeMap::new();
+    for &record in records {
+        by_method.entry(&record.method).or_default().insert((&record.document, record.length), record);
+    }
+    let all: BTreeSet<_> = by_method.values().flat_map(|documents| documents.keys().copied()).collect();
+    let has_all =
+        |document: &&(&str, usize)| by_method.values().all(|documents| documents.contains_key(*document));
+    let common: Vec<(&str, usize)> = all.iter().filter(has_all).copied().collect();
+    let of = |method: &str| -> Option<Vec<&PerplexityRecord>> {
+        let documents = by_method.get(method)?;
+        Some(common.iter().filter_map(|document| documents.get(document).copied()).collect())
+    };
+    let mut dense = None;
+    let mut rows = Vec::new();
+    for method in methods {
+        let Some(records) = of(method) else { continue };
+        let row = PerplexityRow::of(method, &records, dense.as_ref());
+        if method == DENSE {
+            // it is the first one
+            dense = Some(row.clone());
+        }
+        rows.push(row);
+    }
+    PerplexityGroup { length, documents: common.len(), left_out: all.len() - common.len(), rows }
+}

@@ -1,0 +1,89 @@
+//! [`TaskAverages`]: scores by length, averaged over tasks, as RULER reports them.
+
+use super::answers::AnswerSummary;
+use super::lengths::LengthRange;
+use super::mean::mean;
+use super::table::{Column, Table};
+use crate::numbers::{count, decimal};
+
+/// The average at which RULER calls a length effective: Llama-2-7B's at 4,096 tokens, in percent.
+pub const EFFECTIVE_SCORE: f64 = 85.6;
+
+/// Averages over tasks.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaskAverages {
+    /// Dense attention first.
+    pub methods: Vec<String>,
+    /// From the shortest one on.
+    pub lengths: Vec<LengthRange>,
+    /// How many tasks are averaged at each length: those that all of its methods have.
+    pub tasks: Vec<usize>,
+    /// By length, then by method, from 0 to 1; no number where a method was not run.
+    pub scores: Vec<Vec<f64>>,
+}
+
+impl TaskAverages {
+    /// Of a summary. Only tasks that all methods of a length have count there.
+    pub fn of(summary: &AnswerSummary) -> Self {
+        let methods = summary.methods.clone();
+        let mut lengths: Vec<LengthRange> = summary.groups.iter().map(|group| group.length).collect();
+        lengths.dedup(); // groups are in the order of lengths
+        let (mut tasks, mut scores) = (Vec::new(), Vec::new());
+        for &length in &lengths {
+            let groups: Vec<_> = summary.groups.iter().filter(|group| group.length == length).collect();
+            let score = |task: usize, method: &str| {
+                let row = groups[task].rows.iter().find(|row| row.method == method);
+                row.map(|row| row.score.mean).filter(|mean| mean.is_finite())
+            };
+            let all = 0..groups.len();
+            let present: Vec<&String> = methods
+                .iter()
+                .filter(|method| all.clone().any(|task| score(task, method).is_some()))
+                .collect();
+            let common: Vec<usize> =
+                all.filter(|&task| present.iter().all(|method| score(task, method).is_some())).collect();
+            tasks.push(common.len());
+            let average = |method: &String| mean(common.iter().filter_map(|&task| score(task, method)));
+            scores.push(methods.iter().map(average).collect());
+        }
+        Self { methods, lengths, tasks, scores }
+    }
+
+    /// The greatest length up to which a method, named by its place, has at least [`EFFECTIVE_SCORE`] at every length.
+    pub fn effective_length(&self, method: usize) -> Option<usize> {
+        let is_effective =
+            |scores: &&Vec<f64>| scores.get(method).is_some_and(|score| 100.0 * score >= EFFECTIVE_SCORE);
+        let effective = self.scores.iter().take_while(is_effective).count();
+        effective.checked_sub(1).map(|last| self.lengths[last].longest)
+    }
+
+    /// As text: a row for each method, a column for each length.
+    pub fn table(&self) -> Table {
+        let mut table = Table::new("Average over tasks", 1, &[Column { name: "method", meaning: "" }]);
+        table.head.extend(self.lengths.iter().map(LengthRange::to_string));
+        table.head.push("effective length".into());
+        table.meanings = vec![
+            Column { name: "each length", meaning: "mean of the tasks' mean scores at it, in percent" },
+            Column {
+                name: "effective length",
+                meaning: "the greatest length up to which the average is at least 85.6, RULER's threshold",
+            },
+        ];
+        for (place, method) in self.methods.iter().enumerate() {
+            let mut row = vec![method.clone()];
+            row.extend(self.scores.iter().map(|scores| decimal(100.0 * scores[place], 1)));
+            row.push(self.effective_length(place).map_or("none".into(), count));
+            table.rows.push(row);
+        }
+        if self.tasks.windows(2).any(|pair| pair[0] != pair[1]) {
+            let tasks: Vec<String> = self
+                .lengths
+                .iter()
+                .zip(&self.tasks)
+                .map(|(length, tasks)| format!("{tasks} at {length}"))
+                .collect();
+            table.notes.push(format!("Lengths have different numbers of tasks: {}.", tasks.join(", ")));
+        }
+        table
+    }
+}
