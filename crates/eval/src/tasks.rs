@@ -1,1 +1,3 @@
 //! What a model is asked: one file, or folder, for each benchmark. Each makes [`Sample`](crate::sample::Sample)s.
+
+pub mod ruler;

@@ -214,8 +214,8 @@ fn write(style: HaystackStyle, filler: &[String], facts: &[Fact]) -> (String, St
 }
 
 impl HaystackStyle {
-    /// A line about something else.
-    fn filler(self, random: &mut Random) -> String {
+    /// A line or sentence without a fact, without its end.
+    pub fn filler(self, random: &mut Random) -> String {
         match self {
             Self::Log => log::entry(random),
             Self::Prose => prose::sentence(random),

@@ -36,6 +36,13 @@ impl Fingerprint {
         Self(hash.0)
     }
 
+    /// Of a file's content, for those who must tell one data file from another: FNV-1a over its length and its bytes.
+    pub fn of_bytes(bytes: &[u8]) -> Self {
+        let mut hash = Fnv(BASIS);
+        hash.bytes(bytes);
+        Self(hash.0)
+    }
+
     pub(super) fn of(config: &ModelConfig, tensors: &Tensors) -> Self {
         let mut hash = Fnv(BASIS);
         hash.config(config);
