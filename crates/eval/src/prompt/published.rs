@@ -116,7 +116,8 @@ mod tests {
         for template in PublishedTemplate::all() {
             let (before, after) = template.around();
             let messages = [Message::user("  {{ task }}\n "), Message::assistant(" Answer: ")];
-            let text = template.chat_template().unwrap().render(&messages, &RenderOptions::default()).unwrap();
+            let text =
+                template.chat_template().unwrap().render(&messages, &RenderOptions::default()).unwrap();
             assert_eq!(text, format!("{before}  {{{{ task }}}}\n {after} Answer: "), "{}", template.name());
         }
     }

@@ -40,9 +40,8 @@ impl CommonWords<'_> {
     fn list(&self, size: usize, repeats: Repeats, random: &mut Random) -> (String, Vec<String>) {
         let mut common = self.words.different(size, random);
         let others = common.split_off(COMMON);
-        let repeated = |words: &[String], times: usize| {
-            (0..times).flat_map(|_| words.to_vec()).collect::<Vec<String>>()
-        };
+        let repeated =
+            |words: &[String], times: usize| (0..times).flat_map(|_| words.to_vec()).collect::<Vec<String>>();
         let mut all = [repeated(&common, repeats.common), repeated(&others, repeats.others)].concat();
         shuffle(&mut all, random);
         (fill(TASK, &[("context", &numbered(all.iter().map(String::as_str)))]), common)

@@ -18,6 +18,14 @@ pub enum QuestionFormat {
 }
 
 impl QuestionFormat {
+    /// As settings spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Squad => "squad",
+            Self::Hotpot => "hotpot",
+        }
+    }
+
     /// What a file of it is, for readers.
     pub fn description(self) -> &'static str {
         match self {

@@ -71,7 +71,8 @@ pub(super) fn sentences(words: &[String]) -> Vec<String> {
     let mut sentences = Vec::new();
     let mut start = 0;
     for (place, word) in words.iter().enumerate() {
-        let ends = word.trim_end_matches(['"', '\'', '\u{201d}', '\u{2019}', ')', ']']).ends_with(['.', '!', '?']);
+        let ends =
+            word.trim_end_matches(['"', '\'', '\u{201d}', '\u{2019}', ')', ']']).ends_with(['.', '!', '?']);
         let goes_on = words.get(place + 1).is_some_and(|next| next.starts_with(char::is_lowercase));
         if place + 1 == words.len() || (ends && !goes_on) {
             sentences.push(words[start..=place].join(" "));
@@ -92,8 +93,13 @@ mod tests {
     #[test]
     fn sentences_are_cut_at_their_ends() {
         let text = "One. Two (with e.g. more)? \"Three!\" \"Four.\u{201d} and so on... Five without end";
-        let expected =
-            ["One.", "Two (with e.g. more)?", "\"Three!\"", "\"Four.\u{201d} and so on...", "Five without end"];
+        let expected = [
+            "One.",
+            "Two (with e.g. more)?",
+            "\"Three!\"",
+            "\"Four.\u{201d} and so on...",
+            "Five without end",
+        ];
         assert_eq!(sentences(&words(text)), expected);
         assert!(sentences(&[]).is_empty());
     }
@@ -105,7 +111,8 @@ mod tests {
         std::fs::write(&path, r#"{"text": "a b\n\tc"}"#).unwrap();
         let text = HaystackText::read(&path).unwrap();
         assert_eq!(text.words(5, &mut Random::new(1)), ["a", "b", "c", "a", "b"]);
-        for (content, found) in [("{}", "no such field"), ("{\"text\": 1}", "another"), ("{\n\"text\"", "line 2")]
+        for (content, found) in
+            [("{}", "no such field"), ("{\"text\": 1}", "another"), ("{\n\"text\"", "line 2")]
         {
             std::fs::write(&path, content).unwrap();
             let error = HaystackText::read(&path).unwrap_err().to_string();

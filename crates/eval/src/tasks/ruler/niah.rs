@@ -40,7 +40,8 @@ pub(super) struct NiahParameters {
 }
 
 /// The line of [`Haystack::Repeat`].
-const REPEATED: &str = "The grass is green. The sky is blue. The sun is yellow. Here we go. There and back again.";
+const REPEATED: &str =
+    "The grass is green. The sky is blue. The sun is yellow. Here we go. There and back again.";
 
 const NEEDLE: &str = "One of the special magic {type_needle_v} for {key} is: {value}.";
 
@@ -172,7 +173,8 @@ impl Generator for Niah<'_> {
 
         let query = listed(&asked.iter().map(|&key| keys[key].as_str()).collect::<Vec<_>>());
         let [name, names] = values.names();
-        let ([task, answer_prefix], name) = if references.len() == 1 { (ONE, name) } else { (SEVERAL, names) };
+        let ([task, answer_prefix], name) =
+            if references.len() == 1 { (ONE, name) } else { (SEVERAL, names) };
         let places = [("type_needle_v", name), ("context", &context), ("query", &query)];
         let [user, answer_prefix] = [task, answer_prefix].map(|template| fill(template, &places));
         Draft { prompt: PromptText::Asked { user, answer_prefix }, references, depth }

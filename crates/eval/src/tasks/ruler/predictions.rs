@@ -41,8 +41,10 @@ pub fn write_predictions(
     let mut files: BTreeMap<PathBuf, Vec<&AnswerRecord>> = BTreeMap::new();
     for record in records {
         let method = file_name(&record.method);
-        let path =
-            folder.join(method).join(record.length.to_string()).join(format!("{}.jsonl", file_name(&record.task)));
+        let path = folder
+            .join(method)
+            .join(record.length.to_string())
+            .join(format!("{}.jsonl", file_name(&record.task)));
         files.entry(path).or_default().push(record);
     }
     for (path, records) in &files {

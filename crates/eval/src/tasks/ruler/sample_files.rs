@@ -96,7 +96,12 @@ impl SampleFiles {
         let named = parts.iter().find_map(|part| part.parse().ok());
         let task = task.or(named).ok_or_else(|| {
             let known: Vec<&str> = RulerTask::all().map(RulerTask::name).collect();
-            Error::file(&path, None, format!("a task as name of the file or a folder: {}", known.join(", ")), "none")
+            Error::file(
+                &path,
+                None,
+                format!("a task as name of the file or a folder: {}", known.join(", ")),
+                "none",
+            )
         })?;
         let lines = read_lines(&path)?;
         let longest = lines.iter().filter_map(|(_, length)| *length).max();
@@ -229,7 +234,8 @@ pub fn write_samples(
     let mut written: Vec<(PathBuf, BufWriter<File>, u64)> = Vec::new();
     for number in 0..source.names().len() {
         let sample = source.sample(number, encoder)?;
-        let path = folder.join(sample.length.to_string()).join(&sample.task).join(SUBSET).with_extension("jsonl");
+        let path =
+            folder.join(sample.length.to_string()).join(&sample.task).join(SUBSET).with_extension("jsonl");
         let place = match written.iter().position(|(other, ..)| *other == path) {
             Some(place) => place,
             None => {

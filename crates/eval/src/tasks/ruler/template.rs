@@ -4,7 +4,8 @@
 ///
 /// What names nothing stays.
 pub(super) fn fill(template: &str, values: &[(&str, &str)]) -> String {
-    let mut text = String::with_capacity(template.len() + values.iter().map(|value| value.1.len()).sum::<usize>());
+    let mut text =
+        String::with_capacity(template.len() + values.iter().map(|value| value.1.len()).sum::<usize>());
     let mut rest = template;
     while let Some(start) = rest.find('{') {
         text.push_str(&rest[..start]);

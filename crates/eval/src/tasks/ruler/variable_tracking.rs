@@ -18,7 +18,8 @@ const EXAMPLE_LETTERS: usize = 3;
 const EXAMPLE_TOKENS: usize = 500;
 const EXAMPLE_STEP: usize = 5;
 
-const NOISE: &str = "The grass is green. The sky is blue. The sun is yellow. Here we go. There and back again.\n";
+const NOISE: &str =
+    "The grass is green. The sky is blue. The sun is yellow. Here we go. There and back again.\n";
 const TASK: &str = "Memorize and track the chain(s) of variable assignment hidden in the following text.\n\n{context}\nQuestion: Find all \
                     variables that are assigned the value {query} in the text above.";
 const ANSWER_PREFIX: &str = " Answer: According to the chain(s) of variable assignment in the text above, {num_v} variables are assgined \
