@@ -6,8 +6,8 @@ use clap::Args;
 use minference_eval::prompt::{PromptEncoder, PromptTemplate};
 use minference_eval::sample::SampleSource;
 use minference_eval::tasks::ruler::{
-    DocumentQuestions, HaystackText, QuestionFormat, RulerData, RulerPlan, RulerSource, RulerTask, SampleFiles,
-    WordList, write_samples,
+    DocumentQuestions, HaystackText, QuestionFormat, RulerData, RulerPlan, RulerSource, RulerTask,
+    SampleFiles, WordList, write_samples,
 };
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -51,7 +51,13 @@ pub(crate) struct Options {
     #[arg(long, value_name = "NAMES", value_delimiter = ',', conflicts_with = "read")]
     tasks: Vec<RulerTask>,
     /// Lengths in tokens, prompt and longest answer, separated by commas
-    #[arg(long, value_name = "TOKENS", value_delimiter = ',', default_value = "4096", conflicts_with = "read")]
+    #[arg(
+        long,
+        value_name = "TOKENS",
+        value_delimiter = ',',
+        default_value = "4096",
+        conflicts_with = "read"
+    )]
     lengths: Vec<usize>,
     /// Samples of each task at each length
     #[arg(long, value_name = "NUMBER", default_value_t = 10, conflicts_with = "read")]
@@ -96,9 +102,9 @@ impl Options {
     /// Reads the files and refuses what makes no sense, before a model is fetched.
     pub(crate) fn prepare(&self) -> Result<Prepared> {
         if let Some(path) = &self.read {
-            let source = Box::new(SampleFiles::open(path, None)?);
-            let settings = settings(&[("source", "files of samples")]);
-            return Ok(Prepared { source, template: PromptTemplate::Raw, settings });
+            let source = SampleFiles::open(path, None)?;
+            let settings = settings(&[("source", &format!("files of samples ({})", source.fingerprint()))]);
+            return Ok(Prepared { source: Box::new(source), template: PromptTemplate::Raw, settings });
         }
         checked(self.check())?;
         let data = self.data()?;

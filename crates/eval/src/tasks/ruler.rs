@@ -10,7 +10,7 @@
 //! | `source` | [`RulerSource`]: samples of chosen tasks and lengths |
 //! | `size` | how much fits into a length |
 //! | `words`, `haystack_text`, `documents` | what samples are made of |
-//! | `sample_files`, `predictions` | the benchmark's own files, read and written |
+//! | `sample_files`, `sample_writer`, `predictions` | the benchmark's own files, read and written |
 //! | `scores` | averages, and the effective length |
 //!
 //! What the samples are made of differs from the official generator where that needs data: keys and listed words come from the EFF's
@@ -42,6 +42,7 @@ mod niah;
 mod predictions;
 mod question_answering;
 mod sample_files;
+mod sample_writer;
 mod scores;
 mod size;
 mod source;
@@ -53,7 +54,8 @@ mod words;
 pub use documents::{DocumentQuestions, QuestionFormat};
 pub use haystack_text::HaystackText;
 pub use predictions::write_predictions;
-pub use sample_files::{SampleFiles, write_samples};
+pub use sample_files::SampleFiles;
+pub use sample_writer::write_samples;
 pub use scores::{EFFECTIVE_SCORE, clean_answer, effective_length, task_score};
 pub use source::{RulerData, RulerPlan, RulerSource};
 pub use task::RulerTask;

@@ -97,7 +97,7 @@ impl Niah<'_> {
         fill(NEEDLE, &[("type_needle_v", names), ("key", key), ("value", value)])
     }
 
-    /// Lines or sentences with the needles among them, and where in the list these begin to stand.
+    /// Lines or sentences with the needles among them. Lines of other needles have none of `keys`.
     fn lines(&self, size: usize, needles: &[String], keys: &[String], seed: SampleSeed) -> Vec<String> {
         let (mut filler, mut places) = (seed.random(FILLER), seed.random(PLACES));
         let lines = match self.parameters.haystack {

@@ -1,6 +1,6 @@
 //! Answers in the benchmark's format, so that its own script (`eval/evaluate.py --data_dir FOLDER/METHOD/LENGTH`) scores them.
 
-use super::sample_files::{create, write_line};
+use super::sample_writer::{create, write_line};
 use crate::error::{Error, Result};
 use crate::results::AnswerRecord;
 use serde::Serialize;

@@ -1,18 +1,17 @@
-//! The benchmark's own files of samples: one JSON object a line, `{"index", "input", "outputs", "length"}`. The input is the whole prompt
-//! as text, with its template and the beginning of the answer.
+//! [`SampleFiles`]: the benchmark's own files of samples, one JSON object a line, `{"index", "input", "outputs", "length"}`. The input is
+//! the whole prompt as text, with its template and the beginning of the answer.
 
 use super::task::RulerTask;
 use crate::error::{Error, Result};
 use crate::prompt::PromptEncoder;
 use crate::sample::{PromptText, Question, Sample, SampleSource};
+use minference_model::source::Fingerprint;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-/// The file's name in a task's folder.
-const SUBSET: &str = "validation";
 /// Lengths that a file doesn't name are rounded up to a multiple of this.
 const ROUND: usize = 1024;
 
@@ -29,7 +28,7 @@ pub(super) struct SampleLine {
 
 const LINE: &str = "a JSON object with `index`, `input` (a text) and `outputs` (a list of texts)";
 
-/// Samples in files of the official generator, or of [`write_samples`].
+/// Samples in files of the official generator, or of [`write_samples`](super::write_samples).
 ///
 /// Names of special tokens in inputs are special tokens, as the official harness reads them. Files are read through once to check them;
 /// inputs are read when they are needed.
@@ -38,6 +37,7 @@ pub struct SampleFiles {
     files: Vec<TaskFile>,
     /// A file's place, and a line's.
     lines: Vec<(usize, Line)>,
+    content: Fingerprint,
 }
 
 #[derive(Debug)]
@@ -75,7 +75,7 @@ impl SampleFiles {
             paths.push(path.to_path_buf());
             path.parent().unwrap_or(Path::new(""))
         };
-        let mut files = Self { files: Vec::new(), lines: Vec::new() };
+        let mut files = Self { files: Vec::new(), lines: Vec::new(), content: Fingerprint::of_tokens(&[]) };
         for found in paths {
             files.add(found, root, task)?;
         }
@@ -103,7 +103,9 @@ impl SampleFiles {
                 "none",
             )
         })?;
-        let lines = read_lines(&path)?;
+        let (lines, content) = read_lines(&path)?;
+        let both = [self.content, content].map(|part| part.as_u64().to_le_bytes());
+        self.content = Fingerprint::of_bytes(both.as_flattened());
         let longest = lines.iter().filter_map(|(_, length)| *length).max();
         let folder = parts.iter().skip(1).find_map(|part| part.parse::<usize>().ok());
         let length = folder.or(longest.map(rounded));
@@ -114,6 +116,11 @@ impl SampleFiles {
         self.lines.extend(lines.into_iter().map(|(line, _)| (place, line)));
         self.files.push(TaskFile { path, task, name, length });
         Ok(())
+    }
+
+    /// What tells their content from others.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.content
     }
 
     fn line(&self, number: usize) -> Result<(&TaskFile, Line)> {
@@ -145,11 +152,11 @@ fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
-/// The places of a file's samples, and their lengths where they have one.
-fn read_lines(path: &Path) -> Result<Vec<(Line, Option<usize>)>> {
+/// The places of a file's samples, with their lengths where they have one, and what tells the content from others.
+fn read_lines(path: &Path) -> Result<(Vec<(Line, Option<usize>)>, Fingerprint)> {
     let failed = |source| Error::Read { path: path.to_path_buf(), source };
     let mut reader = BufReader::new(File::open(path).map_err(failed)?);
-    let (mut lines, mut indices) = (Vec::new(), HashSet::new());
+    let (mut lines, mut indices, mut content) = (Vec::new(), HashSet::new(), Vec::new());
     let (mut start, mut bytes) = (0, Vec::new());
     for number in 1.. {
         bytes.clear();
@@ -167,11 +174,12 @@ fn read_lines(path: &Path) -> Result<Vec<(Line, Option<usize>)>> {
                     format!("index {index} again"),
                 ));
             }
+            content.extend(Fingerprint::of_bytes(&bytes).as_u64().to_le_bytes());
             lines.push((Line { index, start, bytes: read, number }, length));
         }
         start += read as u64;
     }
-    Ok(lines)
+    Ok((lines, Fingerprint::of_bytes(&content)))
 }
 
 fn parsed(path: &Path, number: usize, bytes: &[u8]) -> Result<SampleLine> {
@@ -219,59 +227,4 @@ impl SampleSource for SampleFiles {
             questions: vec![question],
         })
     }
-}
-
-/// Writes a source's samples as `FOLDER/LENGTH/TASK/validation.jsonl`: what the official harness takes for `FOLDER/LENGTH`. Gives the files.
-/// A sample of several questions becomes several lines.
-///
-/// # Errors
-/// Those of the source; [`Error::Write`]; a file that exists is not overwritten.
-pub fn write_samples(
-    folder: &Path,
-    source: &dyn SampleSource,
-    encoder: &PromptEncoder<'_>,
-) -> Result<Vec<PathBuf>> {
-    let mut written: Vec<(PathBuf, BufWriter<File>, u64)> = Vec::new();
-    for number in 0..source.names().len() {
-        let sample = source.sample(number, encoder)?;
-        let path =
-            folder.join(sample.length.to_string()).join(&sample.task).join(SUBSET).with_extension("jsonl");
-        let place = match written.iter().position(|(other, ..)| *other == path) {
-            Some(place) => place,
-            None => {
-                written.push((path.clone(), create(&path)?, 0));
-                written.len() - 1
-            }
-        };
-        let (_, writer, index) = &mut written[place];
-        for question in sample.questions {
-            let line = SampleLine {
-                index: *index,
-                input: encoder.text(&question.prompt)?,
-                length: Some(encoder.count(&question.prompt)? + question.max_tokens),
-                outputs: question.references,
-            };
-            write_line(writer, &line, &path)?;
-            *index += 1;
-        }
-    }
-    for (path, writer, _) in &mut written {
-        writer.flush().map_err(|source| Error::Write { path: path.clone(), source })?;
-    }
-    Ok(written.into_iter().map(|(path, ..)| path).collect())
-}
-
-/// A new file, with the folders that it lies in.
-pub(super) fn create(path: &Path) -> Result<BufWriter<File>> {
-    let failed = |source| Error::Write { path: path.to_path_buf(), source };
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(failed)?;
-    }
-    Ok(BufWriter::new(File::create_new(path).map_err(failed)?))
-}
-
-pub(super) fn write_line(writer: &mut impl Write, line: &impl Serialize, path: &Path) -> Result<()> {
-    let written = serde_json::to_writer(&mut *writer, line).map_err(std::io::Error::from);
-    let written = written.and_then(|()| writer.write_all(b"\n"));
-    written.map_err(|source| Error::Write { path: path.to_path_buf(), source })
 }
