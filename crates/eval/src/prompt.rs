@@ -1,10 +1,28 @@
 //! [`PromptEncoder`]: from the text of a question to the tokens that a model reads.
+//!
+//! ```no_run
+//! use minference_eval::prompt::{PromptEncoder, PromptTemplate};
+//! use minference_eval::sample::PromptText;
+//! use minference_model::Model;
+//!
+//! let model = Model::load("models/smollm2-135m-instruct-q4_1.gguf")?;
+//! let template: PromptTemplate = "meta-chat".parse()?;
+//! let encoder = PromptEncoder::new(&model, template);
+//! let prompt = PromptText::Asked { user: "What is 2+2?".into(), answer_prefix: " It is".into() };
+//! assert_eq!(encoder.text(&prompt)?, "[INST] What is 2+2? [/INST] It is");
+//! # Ok::<(), minference_eval::Error>(())
+//! ```
 
-use crate::error::Result;
+mod published;
+
+pub use published::PublishedTemplate;
+
+use crate::error::{Error, Result};
 use crate::sample::PromptText;
 use minference_model::Model;
-use minference_model::chat_template::Message;
+use minference_model::chat_template::{ChatTemplate, Message, RenderOptions};
 use minference_model::tokenizer::SpecialTokens;
+use std::str::FromStr;
 
 /// The form in which a model is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -14,15 +32,33 @@ pub enum PromptTemplate {
     Model,
     /// The text as it stands.
     Raw,
+    /// A form that RULER publishes.
+    Published(PublishedTemplate),
 }
 
 impl PromptTemplate {
+    /// All of them.
+    pub fn all() -> impl Iterator<Item = Self> {
+        [Self::Model, Self::Raw].into_iter().chain(PublishedTemplate::all().map(Self::Published))
+    }
+
     /// As commands and results spell it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Model => "model",
             Self::Raw => "raw",
+            Self::Published(template) => template.name(),
         }
+    }
+}
+
+impl FromStr for PromptTemplate {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        let known = || Self::all().map(Self::name).collect::<Vec<_>>().join(", ");
+        let found = Self::all().find(|template| template.name() == name);
+        found.ok_or_else(|| Error::choice("prompt template", format!("one of {}", known()), name))
     }
 }
 
@@ -39,22 +75,50 @@ impl<'a> PromptEncoder<'a> {
         Self { model, template }
     }
 
-    /// The tokens of a prompt.
+    /// The tokens of a prompt. Special tokens come from templates and from [`PromptText::Rendered`] texts; elsewhere their names are text.
     ///
     /// # Errors
     /// A chat template that refuses, a text that can't be encoded.
     pub fn encode(&self, prompt: &PromptText) -> Result<Vec<u32>> {
-        let (user, prefix) = match prompt {
-            PromptText::Raw(text) => return Ok(self.model.raw_prompt(text)?),
-            PromptText::Asked { user, answer_prefix } => (user, answer_prefix),
+        let tokenizer = self.model.tokenizer();
+        let tokens = match (Form::of(prompt), self.template()) {
+            (Form::Text(text), _) => self.model.raw_prompt(text)?,
+            (Form::Rendered(text), _) => self.begun(tokenizer.encode(text, SpecialTokens::Parsed)?),
+            (Form::Rounds(rounds), PromptTemplate::Raw) => self.model.raw_prompt(&rounds.joined())?,
+            (Form::Rounds(rounds), PromptTemplate::Model) => {
+                let (messages, prefix) = rounds.messages();
+                let mut tokens = self.model.chat_prompt(&messages)?;
+                tokens.extend(tokenizer.encode(prefix, SpecialTokens::AsText)?);
+                tokens
+            }
+            (Form::Rounds(rounds), PromptTemplate::Published(published)) => {
+                let messages = rounds.continued();
+                let template = published.chat_template()?;
+                self.begun(template.encode(tokenizer, &messages, &RenderOptions::default())?)
+            }
         };
-        let has_template = self.model.tokenizer().chat_template().is_some();
-        if self.template == PromptTemplate::Raw || !has_template {
-            return Ok(self.model.raw_prompt(&format!("{user}{prefix}"))?);
-        }
-        let mut tokens = self.model.chat_prompt(&[Message::user(user)])?;
-        tokens.extend(self.model.tokenizer().encode(prefix, SpecialTokens::AsText)?);
         Ok(tokens)
+    }
+
+    /// A prompt as one text, special tokens by their names, as files of the benchmark hold it. The beginning-of-sequence token is
+    /// there only if a template writes it.
+    ///
+    /// # Errors
+    /// A chat template that refuses.
+    pub fn text(&self, prompt: &PromptText) -> Result<String> {
+        let options = RenderOptions::default();
+        let text = match (Form::of(prompt), self.template()) {
+            (Form::Text(text) | Form::Rendered(text), _) => text.to_string(),
+            (Form::Rounds(rounds), PromptTemplate::Raw) => rounds.joined(),
+            (Form::Rounds(rounds), PromptTemplate::Model) => {
+                let (messages, prefix) = rounds.messages();
+                ChatTemplate::of(self.model.tokenizer())?.render(&messages, &options)? + prefix
+            }
+            (Form::Rounds(rounds), PromptTemplate::Published(published)) => {
+                published.chat_template()?.render(&rounds.continued(), &options)?
+            }
+        };
+        Ok(text)
     }
 
     /// How many tokens a prompt has.
@@ -86,5 +150,72 @@ impl<'a> PromptEncoder<'a> {
     /// Tokens that the vocabulary doesn't have.
     pub fn text_of(&self, tokens: &[u32]) -> Result<String> {
         Ok(self.model.tokenizer().decode(tokens)?)
+    }
+
+    /// What the model is asked in, after all.
+    fn template(&self) -> PromptTemplate {
+        match self.template {
+            PromptTemplate::Model if self.model.tokenizer().chat_template().is_none() => PromptTemplate::Raw,
+            template => template,
+        }
+    }
+
+    /// With what every prompt of the model begins with, once: a template may have written it.
+    fn begun(&self, tokens: Vec<u32>) -> Vec<u32> {
+        let prefix = self.model.tokenizer().prompt_prefix();
+        if tokens.starts_with(prefix) { tokens } else { [prefix, &tokens].concat() }
+    }
+}
+
+/// What a prompt is to a template.
+enum Form<'a> {
+    Text(&'a str),
+    Rendered(&'a str),
+    Rounds(Rounds<'a>),
+}
+
+/// Questions: perhaps an answered one, and the one to answer.
+struct Rounds<'a> {
+    example: Option<(&'a str, &'a str)>,
+    user: &'a str,
+    prefix: &'a str,
+}
+
+impl<'a> Form<'a> {
+    fn of(prompt: &'a PromptText) -> Self {
+        match prompt {
+            PromptText::Raw(text) => Self::Text(text),
+            PromptText::Rendered(text) => Self::Rendered(text),
+            PromptText::Asked { user, answer_prefix } => {
+                Self::Rounds(Rounds { example: None, user, prefix: answer_prefix })
+            }
+            PromptText::AskedByExample { example, example_answer, user, answer_prefix } => {
+                Self::Rounds(Rounds { example: Some((example, example_answer)), user, prefix: answer_prefix })
+            }
+        }
+    }
+}
+
+impl<'a> Rounds<'a> {
+    /// One after the other, without any form.
+    fn joined(&self) -> String {
+        let example = self.example.map(|(asked, answer)| format!("{asked}{answer}\n")).unwrap_or_default();
+        format!("{example}{}{}", self.user, self.prefix)
+    }
+
+    /// As a conversation, and how the next answer begins.
+    fn messages(&self) -> (Vec<Message>, &'a str) {
+        let example =
+            self.example.map(|(asked, answer)| [Message::user(asked), Message::assistant(answer.trim())]);
+        (example.into_iter().flatten().chain([Message::user(self.user)]).collect(), self.prefix)
+    }
+
+    /// As a conversation whose last message is how the next answer begins; between rounds there is a line's end.
+    fn continued(&self) -> Vec<Message> {
+        let example = self
+            .example
+            .map(|(asked, answer)| [Message::user(asked), Message::assistant(format!("{answer}\n"))]);
+        let asked = [Message::user(self.user), Message::assistant(self.prefix)];
+        example.into_iter().flatten().chain(asked).collect()
     }
 }

@@ -41,8 +41,21 @@ pub enum PromptText {
         /// How the answer begins; the model goes on from there. Often empty.
         answer_prefix: String,
     },
+    /// A message of a user after one that was answered, which shows how to answer.
+    AskedByExample {
+        /// The first message.
+        example: String,
+        /// Its whole answer.
+        example_answer: String,
+        /// The message to answer.
+        user: String,
+        /// How the answer begins.
+        answer_prefix: String,
+    },
     /// A text as it stands: it already holds whatever form it needs.
     Raw(String),
+    /// A text that a template was written into: names of special tokens in it are special tokens.
+    Rendered(String),
 }
 
 /// One question about a context, with the context.

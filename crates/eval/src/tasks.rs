@@ -2,3 +2,4 @@
 
 pub mod infinite_bench;
 pub mod needle;
+pub mod ruler;

@@ -18,7 +18,7 @@
 
 pub mod key_values;
 mod log;
-mod prose;
+pub mod prose;
 mod sentences;
 
 use minference_attention::synthetic::Random;

@@ -99,7 +99,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
     let longest = measured.lengths.iter().copied().max().unwrap_or(0);
     setup.check_length(longest)?;
     let prompt = prompt(&setup, text.as_deref(), longest)?;
-    let hash = text.map_or("generated".into(), |text| Fingerprint::of_text(&text).to_string());
+    let hash = text.map_or("generated".into(), |text| Fingerprint::of_bytes(text.as_bytes()).to_string());
     let settings = BTreeMap::from([("text".to_string(), hash)]);
     let mut folder = setup.folder::<LatencyRecord>(EvaluationKind::Latency, settings)?;
     let evaluation = setup.evaluation(PromptTemplate::Raw);

@@ -73,7 +73,7 @@ impl RunOptions {
         };
         let (minference, patterns) = match found {
             Some(found) => {
-                let hash = Fingerprint::of_text(&found.patterns.to_json(FileFormat::Native)?);
+                let hash = Fingerprint::of_bytes(found.patterns.to_json(FileFormat::Native)?.as_bytes());
                 let source = found.source.to_string();
                 let plan = AttentionPlan::PerHead(Arc::new(found.patterns));
                 (ModelPlan { plan, source }, hash.to_string())

@@ -137,6 +137,6 @@ fn document(setup: &Setup, file: &File, skip: usize, most: usize) -> Result<Docu
         );
     }
     // two editions may have one name
-    let hash = &Fingerprint::of_text(&file.text).to_string()[..8];
+    let hash = &Fingerprint::of_bytes(file.text.as_bytes()).to_string()[..8];
     Ok(Document { name: format!("{} ({hash})", file.name), tokens })
 }

@@ -135,7 +135,7 @@ impl Needle {
         let text = match &self.options.text {
             NeedleText::Log => "log".into(),
             NeedleText::Prose => "prose".into(),
-            NeedleText::File { name, text } => format!("{name} ({})", Fingerprint::of_text(text)),
+            NeedleText::File { name, text } => format!("{name} ({})", Fingerprint::of_bytes(text.as_bytes())),
         };
         let depths: Vec<String> = self.options.depths.iter().map(ToString::to_string).collect();
         let mut settings = BTreeMap::from([
@@ -214,7 +214,7 @@ impl SampleSource for Needle {
             depths: &depths,
             similar_facts: self.options.similar,
             // the name says all that makes a sample another one
-            seed: self.options.seed ^ Fingerprint::of_text(&name).as_u64(),
+            seed: self.options.seed ^ Fingerprint::of_bytes(name.as_bytes()).as_u64(),
         };
         let haystack = Haystack::generate(&options, |text| encoder.count_text(text))?;
         let questions = haystack.facts.iter().map(|fact| Question {

@@ -103,7 +103,7 @@ const REMARKS: [&str; 10] = [
 ];
 
 /// One sentence.
-pub(super) fn sentence(random: &mut Random) -> String {
+pub fn sentence(random: &mut Random) -> String {
     let (person, action, time) = (choose(&PERSONS, random), choose(&ACTIONS, random), choose(&TIMES, random));
     let (thing, state) = (choose(&THINGS, random), choose(&STATES, random));
     match random.below(6) {

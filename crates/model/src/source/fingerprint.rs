@@ -36,10 +36,10 @@ impl Fingerprint {
         Self(hash.0)
     }
 
-    /// Of a text, for those who must tell one file from another: FNV-1a over its bytes, after their number.
-    pub fn of_text(text: &str) -> Self {
+    /// Of a file's content, for those who must tell one data file from another: FNV-1a over its length and its bytes.
+    pub fn of_bytes(bytes: &[u8]) -> Self {
         let mut hash = Fnv(BASIS);
-        hash.bytes(text.as_bytes());
+        hash.bytes(bytes);
         Self(hash.0)
     }
 

@@ -1,0 +1,70 @@
+//! Common words: ten words of a list occur more often than the others. A shorter list with its answer stands before.
+
+use super::draw::{SampleSeed, shuffle};
+use super::generator::{Draft, Generator};
+use super::template::{fill, numbered};
+use super::words::WordList;
+use crate::sample::PromptText;
+use minference_attention::synthetic::Random;
+
+/// Words that are asked for.
+const COMMON: usize = 10;
+/// From this length on, lists are those of the long setting.
+const LONG: usize = 4096;
+
+const TASK: &str = "Below is a numbered list of words. In these words, some appear more often than others. Memorize the ones that appear \
+                    most often.\n{context}\nQuestion: What are the 10 most common words in the above list?";
+const ANSWER_PREFIX: &str = " Answer: The top 10 words that appear most often in the list are:";
+
+/// How often words occur.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Repeats {
+    common: usize,
+    others: usize,
+}
+
+/// The example's words and repeats, and the list's repeats.
+type Setting = (usize, Repeats, Repeats);
+
+const SHORT_SETTING: Setting = (20, Repeats { common: 3, others: 1 }, Repeats { common: 6, others: 1 });
+const LONG_SETTING: Setting = (40, Repeats { common: 10, others: 3 }, Repeats { common: 30, others: 3 });
+
+/// Makes the questions.
+pub(super) struct CommonWords<'a> {
+    pub(super) length: usize,
+    pub(super) words: &'a WordList,
+}
+
+impl CommonWords<'_> {
+    /// A list of so many different words, and the common ones among them.
+    fn list(&self, size: usize, repeats: Repeats, random: &mut Random) -> (String, Vec<String>) {
+        let mut common = self.words.different(size, random);
+        let others = common.split_off(COMMON);
+        let repeated =
+            |words: &[String], times: usize| (0..times).flat_map(|_| words.to_vec()).collect::<Vec<String>>();
+        let mut all = [repeated(&common, repeats.common), repeated(&others, repeats.others)].concat();
+        shuffle(&mut all, random);
+        (fill(TASK, &[("context", &numbered(all.iter().map(String::as_str)))]), common)
+    }
+}
+
+impl Generator for CommonWords<'_> {
+    fn least(&self) -> usize {
+        COMMON + 1
+    }
+
+    fn draft(&self, size: usize, seed: SampleSeed) -> Draft {
+        let (example_size, example_repeats, repeats) =
+            if self.length < LONG { SHORT_SETTING } else { LONG_SETTING };
+        let (example, answer) = self.list(example_size, example_repeats, &mut seed.random(0));
+        let (user, references) = self.list(size, repeats, &mut seed.random(1));
+        let answer = numbered(answer.iter().map(String::as_str));
+        let prompt = PromptText::AskedByExample {
+            example,
+            example_answer: format!("{ANSWER_PREFIX}{answer}"),
+            user,
+            answer_prefix: ANSWER_PREFIX.into(),
+        };
+        Draft { prompt, references, depth: None }
+    }
+}
