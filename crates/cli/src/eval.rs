@@ -2,17 +2,19 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | `needle`, `perplexity` | one evaluation each: its options, and what it asks |
+//! | `needle`, `ruler`, `infinite_bench`, `perplexity` | one evaluation each: its options, and what it asks |
 //! | `options` | what all share: model, methods, where results go |
 //! | `run`, `bar` | asking, with a bar |
 //! | `tables` | what came out |
 //! | `lengths` | lengths as people write them |
 
 mod bar;
+mod infinite_bench;
 mod lengths;
 mod needle;
 mod options;
 mod perplexity;
+mod ruler;
 mod run;
 mod tables;
 
@@ -47,6 +49,12 @@ pub(crate) enum Eval {
     /// Hide facts in long texts and ask for them: a grid of lengths, depths and rounds
     #[command(after_long_help = needle::HELP)]
     Needle(Box<needle::Options>),
+    /// Ask the thirteen tasks of RULER, at any length: needles of all kinds, variables, frequent words, questions
+    #[command(after_long_help = ruler::HELP)]
+    Ruler(Box<ruler::Options>),
+    /// Ask the ten tasks of InfiniteBench that the paper reports: from the official files, four also generated
+    #[command(after_long_help = infinite_bench::HELP)]
+    InfiniteBench(Box<infinite_bench::Options>),
     /// Predict texts: perplexity, by position, and how often the likeliest next token is dense attention's
     #[command(after_long_help = perplexity::HELP)]
     Perplexity(Box<perplexity::Options>),
@@ -56,6 +64,8 @@ impl Eval {
     pub(crate) fn run(self) -> Result<()> {
         match self {
             Self::Needle(options) => needle::run(&options),
+            Self::Ruler(options) => ruler::run(&options),
+            Self::InfiniteBench(options) => infinite_bench::run(&options),
             Self::Perplexity(options) => perplexity::run(&options),
         }
     }

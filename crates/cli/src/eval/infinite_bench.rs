@@ -1,7 +1,11 @@
 //! `minference eval infinite-bench`: which samples.
 
+use super::run::ask;
+use super::{Length, RunOptions, tokens};
 use anyhow::{Result, ensure};
 use clap::Args;
+use minference_eval::prompt::PromptTemplate;
+use minference_eval::results::EvaluationKind;
 use minference_eval::sample::SampleSource;
 use minference_eval::tasks::infinite_bench::{BenchmarkFiles, GeneratedSamples, Task};
 use std::collections::BTreeMap;
@@ -44,10 +48,19 @@ const LENGTH: usize = 16_384;
 /// Generated samples of each task and length.
 const SAMPLES: usize = 10;
 
+/// What to ask, and whom.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    samples: SampleOptions,
+    #[command(flatten)]
+    run: RunOptions,
+}
+
 /// Which samples.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Samples")]
-pub(crate) struct Options {
+struct SampleOptions {
     /// Which tasks [default: all ten of the official files, or the four that can be generated]
     #[arg(long, value_name = "TASKS", value_delimiter = ',')]
     tasks: Vec<Task>,
@@ -56,7 +69,7 @@ pub(crate) struct Options {
     data: Option<PathBuf>,
     /// Lengths of generated prompts with their longest answer, in tokens [default: 16384, or the model's context]
     #[arg(long, value_name = "TOKENS", value_delimiter = ',')]
-    lengths: Vec<usize>,
+    lengths: Vec<Length>,
     /// Samples of each task, and of each length [default: all of the official files, or 10]
     #[arg(long, value_name = "NUMBER")]
     samples: Option<usize>,
@@ -66,18 +79,28 @@ pub(crate) struct Options {
     /// Longest prompt with its longest answer: longer prompts of official files lose their middle [default: the model's context]
     #[arg(long, value_name = "TOKENS", requires = "data")]
     limit: Option<usize>,
+    /// Form of prompts: model (its own chat template), raw, or one that RULER publishes (base, meta-chat, vicuna-chat, ...)
+    #[arg(long, value_name = "NAME", default_value = "model")]
+    template: PromptTemplate,
 }
 
-impl Options {
+pub(super) fn run(options: &Options) -> Result<()> {
+    options.samples.check()?;
+    let setup = options.run.setup()?;
+    let (source, settings) = options.samples.source(setup.model.context)?;
+    ask(&setup, EvaluationKind::InfiniteBench, &*source, options.samples.template, settings)
+}
+
+impl SampleOptions {
     /// Refuses what makes no sense for any model, and files that are missing, before a model is fetched.
-    pub(crate) fn check(&self) -> Result<()> {
+    fn check(&self) -> Result<()> {
         self.source(usize::MAX).map(drop)
     }
 
     /// The samples, and all of these options that changes results beyond the names of samples.
     ///
     /// - `context`: tokens that the model can read and write
-    pub(crate) fn source(&self, context: usize) -> Result<(Box<dyn SampleSource>, BTreeMap<String, String>)> {
+    fn source(&self, context: usize) -> Result<(Box<dyn SampleSource>, BTreeMap<String, String>)> {
         let mut settings = BTreeMap::new();
         let mut set = |name: &str, value: String| settings.insert(name.to_string(), value);
         let source: Box<dyn SampleSource> = match &self.data {
@@ -93,7 +116,7 @@ impl Options {
             }
             None => {
                 let lengths =
-                    if self.lengths.is_empty() { vec![LENGTH.min(context)] } else { self.lengths.clone() };
+                    if self.lengths.is_empty() { vec![LENGTH.min(context)] } else { tokens(&self.lengths) };
                 if let Some(length) = lengths.iter().find(|&&length| length > context) {
                     anyhow::bail!(
                         "--lengths: expected at most {context}, the model's context, found {length}"
@@ -121,10 +144,10 @@ mod tests {
     #[derive(Debug, Parser)]
     struct Command {
         #[command(flatten)]
-        options: Options,
+        options: SampleOptions,
     }
 
-    fn options(arguments: &[&str]) -> Result<Options, clap::Error> {
+    fn options(arguments: &[&str]) -> Result<SampleOptions, clap::Error> {
         Command::try_parse_from([&["test"], arguments].concat()).map(|command| command.options)
     }
 

@@ -54,9 +54,9 @@ pub(crate) struct Options {
     /// Another seed makes other texts
     #[arg(long, default_value_t = 0, help_heading = "Texts")]
     seed: u64,
-    /// Ask without the model's chat template
-    #[arg(long, help_heading = "Texts")]
-    raw: bool,
+    /// Form of prompts: model (its own chat template), raw, or one that RULER publishes (base, meta-chat, vicuna-chat, ...)
+    #[arg(long, value_name = "NAME", default_value = "model", help_heading = "Texts")]
+    template: PromptTemplate,
     #[command(flatten)]
     run: RunOptions,
 }
@@ -77,8 +77,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
     if let Some(longest) = tokens(&options.lengths).last() {
         setup.check_length(*longest)?;
     }
-    let template = if options.raw { PromptTemplate::Raw } else { PromptTemplate::Model };
-    ask(&setup, EvaluationKind::Needle, &needle, template, needle.settings())
+    ask(&setup, EvaluationKind::Needle, &needle, options.template, needle.settings())
 }
 
 impl Options {

@@ -1,15 +1,19 @@
 //! `minference eval ruler`: which tasks, at which lengths, made of what.
 
+use super::run::ask;
+use super::{Length, RunOptions, tokens};
 use crate::usage::checked;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use minference_eval::prompt::{PromptEncoder, PromptTemplate};
+use minference_eval::results::EvaluationKind;
 use minference_eval::sample::SampleSource;
 use minference_eval::tasks::ruler::{
     DocumentQuestions, HaystackText, QuestionFormat, RulerData, RulerPlan, RulerSource, RulerTask,
     SampleFiles, WordList, write_samples,
 };
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::PathBuf;
 
 /// Shown by `--help`.
@@ -43,10 +47,19 @@ Examples:
   Samples for other programs, which are written and not asked:
     minference eval ruler --model m.gguf --tasks vt --lengths 4096 --samples 500 --write data/";
 
+/// What to ask, and whom.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    samples: SampleOptions,
+    #[command(flatten)]
+    run: RunOptions,
+}
+
 /// Which samples to make, or to read.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "RULER")]
-pub(crate) struct Options {
+struct SampleOptions {
     /// Tasks, separated by commas [default: all whose data is there]
     #[arg(long, value_name = "NAMES", value_delimiter = ',', conflicts_with = "read")]
     tasks: Vec<RulerTask>,
@@ -58,7 +71,7 @@ pub(crate) struct Options {
         default_value = "4096",
         conflicts_with = "read"
     )]
-    lengths: Vec<usize>,
+    lengths: Vec<Length>,
     /// Samples of each task at each length
     #[arg(long, value_name = "NUMBER", default_value_t = 10, conflicts_with = "read")]
     samples: usize,
@@ -90,17 +103,32 @@ pub(crate) struct Options {
 }
 
 /// What to ask.
-pub(crate) struct Prepared {
-    pub(crate) source: Box<dyn SampleSource>,
+struct Prepared {
+    source: Box<dyn SampleSource>,
     /// The form of prompts.
-    pub(crate) template: PromptTemplate,
+    template: PromptTemplate,
     /// All that changes samples beyond their names.
-    pub(crate) settings: BTreeMap<String, String>,
+    settings: BTreeMap<String, String>,
 }
 
-impl Options {
+pub(super) fn run(options: &Options) -> Result<()> {
+    let prepared = options.samples.prepare()?;
+    let setup = options.run.setup()?;
+    if options.samples.read.is_none()
+        && let Some(longest) = tokens(&options.samples.lengths).last()
+    {
+        setup.check_length(*longest)?;
+    }
+    let encoder = setup.evaluation(prepared.template).encoder;
+    if let Some(written) = options.samples.write(&prepared, &encoder)? {
+        return written.iter().try_for_each(|path| Ok(writeln!(std::io::stdout(), "{}", path.display())?));
+    }
+    ask(&setup, EvaluationKind::Ruler, &*prepared.source, prepared.template, prepared.settings)
+}
+
+impl SampleOptions {
     /// Reads the files and refuses what makes no sense, before a model is fetched.
-    pub(crate) fn prepare(&self) -> Result<Prepared> {
+    fn prepare(&self) -> Result<Prepared> {
         if let Some(path) = &self.read {
             let source = SampleFiles::open(path, None)?;
             let settings = settings(&[("source", &format!("files of samples ({})", source.fingerprint()))]);
@@ -121,17 +149,14 @@ impl Options {
         for questions in data.questions.iter().filter(|questions| asks(questions.format())) {
             settings.insert(questions.format().name().into(), questions.description().into());
         }
-        let plan = RulerPlan { tasks, lengths: self.lengths.clone(), samples: self.samples, seed: self.seed };
+        let plan =
+            RulerPlan { tasks, lengths: tokens(&self.lengths), samples: self.samples, seed: self.seed };
         let source = checked(RulerSource::new(plan, data).map_err(Into::into))?;
         Ok(Prepared { source: Box::new(source), template: self.template, settings })
     }
 
     /// Writes the samples instead, if that was asked for, and gives the files.
-    pub(crate) fn write(
-        &self,
-        prepared: &Prepared,
-        encoder: &PromptEncoder<'_>,
-    ) -> Result<Option<Vec<PathBuf>>> {
+    fn write(&self, prepared: &Prepared, encoder: &PromptEncoder<'_>) -> Result<Option<Vec<PathBuf>>> {
         let Some(folder) = &self.write else { return Ok(None) };
         let written = write_samples(folder, &*prepared.source, encoder);
         Ok(Some(written.with_context(|| format!("--write {}", folder.display()))?))
@@ -139,7 +164,6 @@ impl Options {
 
     fn check(&self) -> Result<()> {
         ensure!(self.samples > 0, "--samples: expected at least 1, found 0");
-        ensure!(!self.lengths.contains(&0), "--lengths: expected lengths in tokens, found 0");
         Ok(())
     }
 
@@ -181,7 +205,7 @@ mod tests {
     #[derive(Debug, Parser)]
     struct Command {
         #[command(flatten)]
-        options: Options,
+        options: SampleOptions,
     }
 
     fn prepare(arguments: &[&str]) -> Result<Prepared> {
@@ -205,7 +229,7 @@ mod tests {
         for (arguments, found) in [
             (vec!["--tasks", "qa_1"], "SQuAD 2.0"),
             (vec!["--tasks", "niah"], "niah_single_1"),
-            (vec!["--lengths", "0"], "--lengths"),
+            (vec!["--lengths", "0"], "number of tokens"),
             (vec!["--samples", "0"], "--samples"),
             (vec!["--template", "chat"], "meta-chat"),
             (vec!["--read", "nowhere.jsonl"], "nowhere.jsonl"),
