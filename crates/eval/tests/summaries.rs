@@ -204,6 +204,9 @@ fn perplexity_weighs_tokens_and_not_documents() {
     let row = &summary.table().rows[1];
     assert_eq!(row[..5], ["minference", "101", "1", "3.287", "+9.42%"]);
     assert!(summary.table().notes[0].contains("read them yet: 1."));
+    let positions = group.positions();
+    assert_eq!(positions.head, ["positions", "dense", "minference"]);
+    assert_eq!(positions.rows, [["1 to 10", "7.389", "7.389"], ["11 to 100", "2.718", "3.004 (+10.5%)"]]);
 }
 
 #[test]

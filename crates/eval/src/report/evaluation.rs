@@ -49,7 +49,9 @@ mod task_chart;
 use super::drawing::figure::Figure;
 use crate::error::Result;
 use crate::results::{AnswerRecord, EvaluationKind, EvaluationRun, RunRecords};
-use crate::summary::{AnswerSummary, DepthGrid, LatencySummary, PerplexitySummary, Table, TaskAverages};
+use crate::summary::{
+    AnswerSummary, DepthGrid, LatencySummary, PerplexityGroup, PerplexitySummary, Table, TaskAverages,
+};
 use std::path::{Path, PathBuf};
 use styles::Styles;
 
@@ -141,6 +143,7 @@ impl<'a> Section<'a> {
                     ));
                 }
                 section.tables.push(summary.table());
+                section.tables.extend(summary.groups.iter().map(PerplexityGroup::positions));
             }
             RunRecords::Latency(records) => {
                 let summary = LatencySummary::of(records);

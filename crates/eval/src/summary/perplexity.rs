@@ -181,6 +181,38 @@ impl PerplexitySummary {
     }
 }
 
+impl PerplexityGroup {
+    /// Perplexity by position, as text: a row for each range of positions, a column for each method.
+    pub fn positions(&self) -> Table {
+        let mut table = Table::new(
+            format!("Perplexity by position, {} tokens", self.length),
+            0,
+            &[Column { name: "positions", meaning: "" }],
+        );
+        table.head.extend(self.rows.iter().map(|row| row.method.clone()));
+        let ranges: BTreeSet<(usize, usize)> =
+            self.rows.iter().flat_map(|row| &row.buckets).map(|bucket| (bucket.from, bucket.to)).collect();
+        for (from, to) in ranges {
+            let mut cells = vec![format!("{} to {}", count(from), count(to.saturating_sub(1)))];
+            cells.extend(self.rows.iter().map(|row| {
+                let bucket = row.buckets.iter().find(|bucket| (bucket.from, bucket.to) == (from, to));
+                bucket.map_or("-".into(), BucketLoss::describe)
+            }));
+            table.rows.push(cells);
+        }
+        table
+    }
+}
+
+impl BucketLoss {
+    /// Perplexity, and its change relative to dense attention's where there is any.
+    fn describe(&self) -> String {
+        let change = self.change.filter(|change| *change != 0.0);
+        let change = change.map_or(String::new(), |change| format!(" ({})", signed_percent(change)));
+        format!("{}{change}", decimal(self.perplexity, 3))
+    }
+}
+
 fn group(length: LengthRange, methods: &[String], records: &[&PerplexityRecord]) -> PerplexityGroup {
     type Documents<'a> = BTreeMap<(&'a str, usize), &'a PerplexityRecord>;
     let mut by_method: BTreeMap<&str, Documents<'_>> = BTreeMap::new();
