@@ -39,7 +39,7 @@ pub use lengths::LengthRange;
 pub use mean::Share;
 pub use perplexity::{BucketLoss, PerplexityGroup, PerplexityRow, PerplexitySummary};
 pub use table::{Column, Table};
-pub use tasks::{EFFECTIVE_SCORE, TaskAverages};
+pub use tasks::TaskAverages;
 
 /// The method that others are held against.
 pub const DENSE: &str = "dense";

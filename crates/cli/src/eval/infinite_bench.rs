@@ -88,7 +88,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
     options.samples.check()?;
     let setup = options.run.setup()?;
     let (source, settings) = options.samples.source(setup.model.context)?;
-    ask(&setup, EvaluationKind::InfiniteBench, &*source, options.samples.template, settings)
+    ask(&setup, EvaluationKind::InfiniteBench, &*source, options.samples.template, settings).map(drop)
 }
 
 impl SampleOptions {

@@ -77,7 +77,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
     if let Some(longest) = tokens(&options.lengths).last() {
         setup.check_length(*longest)?;
     }
-    ask(&setup, EvaluationKind::Needle, &needle, options.template, needle.settings())
+    ask(&setup, EvaluationKind::Needle, &needle, options.template, needle.settings()).map(drop)
 }
 
 impl Options {

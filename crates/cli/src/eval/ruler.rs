@@ -10,7 +10,7 @@ use minference_eval::results::EvaluationKind;
 use minference_eval::sample::SampleSource;
 use minference_eval::tasks::ruler::{
     DocumentQuestions, HaystackText, QuestionFormat, RulerData, RulerPlan, RulerSource, RulerTask,
-    SampleFiles, WordList, write_samples,
+    SampleFiles, WordList, write_predictions, write_samples,
 };
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -100,6 +100,9 @@ struct SampleOptions {
     /// Write the samples as FOLDER/LENGTH/TASK/validation.jsonl, in the benchmark's format, instead of asking them
     #[arg(long, value_name = "FOLDER", conflicts_with = "read")]
     write: Option<PathBuf>,
+    /// Write all answers of the results as FOLDER/METHOD/LENGTH/TASK.jsonl, for the benchmark's own scorer
+    #[arg(long, value_name = "FOLDER", conflicts_with = "write")]
+    predictions: Option<PathBuf>,
 }
 
 /// What to ask.
@@ -123,7 +126,13 @@ pub(super) fn run(options: &Options) -> Result<()> {
     if let Some(written) = options.samples.write(&prepared, &encoder)? {
         return written.iter().try_for_each(|path| Ok(writeln!(std::io::stdout(), "{}", path.display())?));
     }
-    ask(&setup, EvaluationKind::Ruler, &*prepared.source, prepared.template, prepared.settings)
+    let records =
+        ask(&setup, EvaluationKind::Ruler, &*prepared.source, prepared.template, prepared.settings)?;
+    if let Some(folder) = &options.samples.predictions {
+        // the scorer shows prompts and does not score them
+        write_predictions(folder, &records, |_| Ok(String::new()))?;
+    }
+    Ok(())
 }
 
 impl SampleOptions {

@@ -9,14 +9,14 @@ use minference_eval::results::{AnswerRecord, EvaluationKind};
 use minference_eval::sample::SampleSource;
 use std::collections::BTreeMap;
 
-/// Asks, and prints tables of all that the folder holds then. After Ctrl-C what was found is printed, too.
+/// Asks, prints tables of all that the folder holds then, and gives it. After Ctrl-C what was found is printed, too.
 pub(super) fn ask(
     setup: &Setup,
     kind: EvaluationKind,
     source: &dyn SampleSource,
     template: PromptTemplate,
     mut settings: BTreeMap<String, String>,
-) -> Result<()> {
+) -> Result<Vec<AnswerRecord>> {
     settings.insert("template".into(), template.name().into());
     let mut folder = setup.folder::<AnswerRecord>(kind, settings)?;
     let outcome = setup.evaluation(template).run(source, &mut folder);
@@ -30,5 +30,5 @@ pub(super) fn ask(
     print_answers(&mut std::io::stdout().lock(), folder.records())?;
     complain(&format!("results in {}", folder.path().display()));
     outcome?;
-    Ok(())
+    Ok(folder.records().to_vec())
 }

@@ -5,9 +5,7 @@ use super::lengths::LengthRange;
 use super::mean::mean;
 use super::table::{Column, Table};
 use crate::numbers::{count, decimal};
-
-/// The average at which RULER calls a length effective: Llama-2-7B's at 4,096 tokens, in percent.
-pub const EFFECTIVE_SCORE: f64 = 85.6;
+use crate::tasks::ruler::effective_length;
 
 /// Averages over tasks.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,12 +47,11 @@ impl TaskAverages {
         Self { methods, lengths, tasks, scores }
     }
 
-    /// The greatest length up to which a method, named by its place, has at least [`EFFECTIVE_SCORE`] at every length.
+    /// The greatest length up to which a method, named by its place, has at least RULER's threshold at every length.
     pub fn effective_length(&self, method: usize) -> Option<usize> {
-        let is_effective =
-            |scores: &&Vec<f64>| scores.get(method).is_some_and(|score| 100.0 * score >= EFFECTIVE_SCORE);
-        let effective = self.scores.iter().take_while(is_effective).count();
-        effective.checked_sub(1).map(|last| self.lengths[last].longest)
+        let averages = self.lengths.iter().zip(&self.scores);
+        let averages = averages.map(|(length, scores)| (length.longest, 100.0 * scores[method]));
+        effective_length(&averages.collect::<Vec<_>>())
     }
 
     /// As text: a row for each method, a column for each length.

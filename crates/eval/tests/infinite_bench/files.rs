@@ -100,7 +100,7 @@ fn folder() -> TempDir {
 fn parts(sample: &Sample) -> (&str, &str) {
     match &sample.questions[0].prompt {
         PromptText::Asked { user, answer_prefix } => (user, answer_prefix),
-        PromptText::Raw(text) => (text, ""),
+        other => panic!("expected a question, found {other:?}"),
     }
 }
 

@@ -93,7 +93,7 @@ mod tests {
     fn parts(prompt: PromptText) -> (String, String) {
         match prompt {
             PromptText::Asked { user, answer_prefix } => (user, answer_prefix),
-            PromptText::Raw(text) => (text, String::new()),
+            other => panic!("expected a question, found {other:?}"),
         }
     }
 
