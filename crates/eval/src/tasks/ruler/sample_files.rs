@@ -152,8 +152,11 @@ fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
-/// The places of a file's samples, with their lengths where they have one, and what tells the content from others.
-fn read_lines(path: &Path) -> Result<(Vec<(Line, Option<usize>)>, Fingerprint)> {
+/// A sample's place, and its length if it says it.
+type Measured = (Line, Option<usize>);
+
+/// The places of a file's samples, and what tells the content from others.
+fn read_lines(path: &Path) -> Result<(Vec<Measured>, Fingerprint)> {
     let failed = |source| Error::Read { path: path.to_path_buf(), source };
     let mut reader = BufReader::new(File::open(path).map_err(failed)?);
     let (mut lines, mut indices, mut content) = (Vec::new(), HashSet::new(), Vec::new());
