@@ -5,6 +5,7 @@ pub(super) mod color;
 pub(super) mod figure;
 pub(super) mod page;
 pub(super) mod raster;
+pub(super) mod scale;
 pub(super) mod scale_bar;
 pub(super) mod svg;
 

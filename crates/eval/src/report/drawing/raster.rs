@@ -1,7 +1,7 @@
 //! Maps as images: a pixel for each cell, in a PNG that stands within the SVG. As shapes they would be a hundred times larger.
 
-use super::axis::Scale;
 use super::color::{Rgb, Sequence};
+use super::scale::Scale;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 

@@ -1,8 +1,9 @@
 //! A scale bar: which colour stands for which value.
 
-use super::axis::{Axis, Plot, Scale};
+use super::axis::{Axis, Plot};
 use super::color::Sequence;
 use super::raster;
+use super::scale::Scale;
 use super::svg::{FAINT, Svg};
 
 /// Draws a bar in `[left, top, width, height]`, with its ticks and its label below.

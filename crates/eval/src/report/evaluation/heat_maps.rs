@@ -2,9 +2,9 @@
 
 use super::styles::cut;
 use crate::numbers::{count, percent, short_length};
-use crate::report::drawing::axis::Scale;
 use crate::report::drawing::color::{self, DIFFERENCES, NOTHING, Rgb, SCORES};
 use crate::report::drawing::figure::{Figure, WIDTH};
+use crate::report::drawing::scale::Scale;
 use crate::report::drawing::svg::{Anchor, FAINT, INK, Svg};
 use crate::report::drawing::{raster, scale_bar};
 use crate::summary::{DENSE, DepthGrid, GridCell, Share};

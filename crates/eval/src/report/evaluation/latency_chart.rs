@@ -3,8 +3,9 @@
 use super::lines::{self, Point, lengths_scale};
 use super::styles::{Legend, Styles};
 use crate::numbers::count;
-use crate::report::drawing::axis::{Axis, Plot, Scale};
+use crate::report::drawing::axis::{Axis, Plot};
 use crate::report::drawing::figure::{Figure, LEFT, RIGHT, WIDTH};
+use crate::report::drawing::scale::Scale;
 use crate::report::drawing::svg::{Anchor, INK, Svg};
 use crate::summary::{LatencyRow, LatencySummary};
 

@@ -1,7 +1,8 @@
 //! Lines of methods in a chart: marks, their intervals, and what was not measured as dashes.
 
 use super::styles::Style;
-use crate::report::drawing::axis::{Plot, Scale};
+use crate::report::drawing::axis::Plot;
+use crate::report::drawing::scale::Scale;
 use crate::report::drawing::svg::{Svg, number};
 
 /// One value of a method.

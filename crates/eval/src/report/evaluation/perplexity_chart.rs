@@ -2,9 +2,10 @@
 
 use super::lines::{self, Point};
 use super::styles::{Legend, Styles};
-use crate::report::drawing::axis::{Axis, Plot, Scale};
+use crate::report::drawing::axis::{Axis, Plot};
 use crate::report::drawing::figure::{Figure, LEFT, RIGHT, WIDTH};
 use crate::report::drawing::finite;
+use crate::report::drawing::scale::Scale;
 use crate::report::drawing::svg::{Anchor, FAINT, INK, Svg};
 use crate::summary::{BucketLoss, DENSE, PerplexityGroup, PerplexityRow};
 

@@ -2,8 +2,9 @@
 
 use super::lines::shift;
 use super::styles::{Legend, Styles, cut};
-use crate::report::drawing::axis::{Axis, Plot, Scale};
+use crate::report::drawing::axis::{Axis, Plot};
 use crate::report::drawing::figure::{Figure, RIGHT, WIDTH};
+use crate::report::drawing::scale::Scale;
 use crate::report::drawing::svg::{Anchor, INK, Svg, number};
 use crate::summary::{AnswerGroup, AnswerSummary};
 

@@ -2,9 +2,10 @@
 
 use super::InspectedHead;
 use crate::numbers::{count, percent};
-use crate::report::drawing::axis::{Axis, Plot, Scale};
+use crate::report::drawing::axis::{Axis, Plot};
 use crate::report::drawing::color::{BLUES, HEAT, NOTHING, Rgb};
 use crate::report::drawing::figure::{Figure, LEFT, RIGHT, WIDTH};
+use crate::report::drawing::scale::Scale;
 use crate::report::drawing::svg::{Anchor, INK, Svg};
 use crate::report::drawing::{raster, scale_bar};
 

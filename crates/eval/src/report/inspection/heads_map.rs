@@ -2,9 +2,10 @@
 
 use super::{HeadSummary, InspectionReport};
 use crate::numbers::percent;
-use crate::report::drawing::axis::{Axis, Plot, Scale};
+use crate::report::drawing::axis::{Axis, Plot};
 use crate::report::drawing::color::{self, BLUES, HEAT, Sequence};
 use crate::report::drawing::figure::{Figure, WIDTH};
+use crate::report::drawing::scale::Scale;
 use crate::report::drawing::svg::{Anchor, INK, Svg};
 use crate::report::drawing::{finite, raster, scale_bar};
 use minference_attention::HeadPattern;

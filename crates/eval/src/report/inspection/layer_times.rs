@@ -2,10 +2,11 @@
 
 use super::{InspectionReport, LayerTimes};
 use crate::numbers::percent;
-use crate::report::drawing::axis::{Axis, Plot, Scale};
+use crate::report::drawing::axis::{Axis, Plot};
 use crate::report::drawing::color::PARTS;
 use crate::report::drawing::figure::{Figure, LEFT, RIGHT, WIDTH};
 use crate::report::drawing::finite;
+use crate::report::drawing::scale::Scale;
 use crate::report::drawing::svg::{Anchor, INK, Svg};
 
 const TOP: f64 = 84.0;

@@ -3,9 +3,10 @@
 use super::InspectedHead;
 use super::attention_maps::least_power;
 use crate::numbers::{count, percent};
-use crate::report::drawing::axis::{Axis, Plot, Scale};
+use crate::report::drawing::axis::{Axis, Plot};
 use crate::report::drawing::figure::{Figure, LEFT, RIGHT, WIDTH};
 use crate::report::drawing::finite;
+use crate::report::drawing::scale::Scale;
 use crate::report::drawing::svg::{Anchor, INK, Svg, number};
 use minference_attention::HeadPattern;
 use minference_attention::inspection::LineInspection;

@@ -2,8 +2,9 @@
 
 use super::InspectedHead;
 use crate::numbers::percent;
-use crate::report::drawing::axis::{Axis, Plot, Scale};
+use crate::report::drawing::axis::{Axis, Plot};
 use crate::report::drawing::figure::{Figure, LEFT, RIGHT, WIDTH};
+use crate::report::drawing::scale::Scale;
 use crate::report::drawing::svg::{Anchor, INK, Svg, number};
 
 const TOP: f64 = 50.0;
