@@ -15,13 +15,14 @@ fn start(workplace: &Workplace, arguments: &[&str]) -> Child {
 }
 
 fn start_with(workplace: &Workplace, arguments: &[&str]) -> Child {
-    start_command(workplace, "run", arguments)
+    start_command(workplace, &["run"], arguments)
 }
 
-fn start_command(workplace: &Workplace, command: &str, arguments: &[&str]) -> Child {
+fn start_command(workplace: &Workplace, command: &[&str], arguments: &[&str]) -> Child {
     Command::new(assert_cmd::cargo::cargo_bin!("minference"))
         .current_dir(workplace.path())
-        .args([command, "--model", "model.gguf", "--threads", "2"])
+        .args(command)
+        .args(["--model", "model.gguf", "--threads", "2"])
         .args(arguments)
         .env("MINFERENCE_CACHE", workplace.path().join("cache"))
         .stdin(Stdio::piped())
@@ -83,7 +84,7 @@ fn ctrl_c_stops_a_search() {
     let workplace = workplace();
     workplace.write("long.txt", long_text(200_000));
     let arguments = ["--max-error", "0.1", "--calibration", "long.txt", "--tokens", "200000"];
-    let child = start_command(&workplace, "search", &arguments);
+    let child = start_command(&workplace, &["search"], &arguments);
     wait_until_listening(&child);
     std::thread::sleep(Duration::from_secs(2));
     interrupt(&child);
@@ -91,6 +92,28 @@ fn ctrl_c_stops_a_search() {
     let message = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(130), "{message}");
     assert!(message.ends_with("stopped\n") && output.stdout.is_empty(), "{message}");
+}
+
+/// What was found stays and is shown; the same command goes on.
+#[test]
+fn ctrl_c_stops_an_evaluation_between_samples() {
+    let workplace = workplace();
+    let arguments = ["--lengths", "1K,400K", "--rounds", "1", "--needles", "2", "--methods", "dense"];
+    let child = start_command(&workplace, &["eval", "needle"], &arguments);
+    let records = workplace.path().join("results/needle/records.jsonl");
+    let lines = || std::fs::read_to_string(&records).map_or(0, |text| text.lines().count());
+    let start = Instant::now();
+    while lines() < 2 {
+        assert!(start.elapsed() < Duration::from_secs(60), "nothing is found");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    interrupt(&child);
+    let output = child.wait_with_output().unwrap();
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(130), "{message}");
+    contains(&message, &["results in results/needle", "stopped"]);
+    contains(&String::from_utf8(output.stdout).unwrap(), &["2 needles", "1,024", "dense"]);
+    assert_eq!(lines(), 2);
 }
 
 #[test]
