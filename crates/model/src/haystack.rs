@@ -17,10 +17,12 @@
 //! ```
 
 pub mod key_values;
+mod kind;
 mod log;
 pub mod prose;
 mod sentences;
 
+use kind::{FactKind, KINDS};
 use minference_attention::synthetic::Random;
 use sentences::Sentences;
 
@@ -46,8 +48,10 @@ pub struct HaystackOptions<'a> {
     /// The text has at most so many tokens, and no more than about a line less. The question comes on top.
     pub tokens: usize,
     /// Where the facts stand that are asked for, of 24 at most: 0 is the beginning, 1 the end. Values outside are moved to the nearer of these.
+    /// A single one is an access code; several are about different things, as far as there are enough.
     pub depths: &'a [f32],
-    /// Facts of the same form that nobody asks for, spread over the text; each makes the questions harder. With the others 24 at most.
+    /// Facts of the same forms about other places, which nobody asks for, spread over the text; each makes the questions harder. With the
+    /// others 24 at most.
     pub similar_facts: usize,
     /// Texts of different seeds differ in everything.
     pub seed: u64,
@@ -97,7 +101,7 @@ impl Haystack {
         let asked = facts.iter().zip(lines).take(options.depths.len().max(1));
         let facts = asked.map(|(fact, line)| HaystackFact {
             line,
-            question: format!("What is the access code of the {} office?", fact.place),
+            question: fact.kind.question(fact.place),
             answer: fact.code.clone(),
             depth: fact.depth as f32,
         });
@@ -198,6 +202,7 @@ fn fill<E>(
 struct Fact {
     /// From 0, the beginning, to 1, the end.
     depth: f64,
+    kind: FactKind,
     place: &'static str,
     code: String,
 }
@@ -209,6 +214,8 @@ fn facts(options: &HaystackOptions<'_>, random: &mut Random) -> Vec<Fact> {
     // more would name a place twice
     let asked = depths.len().min(places.len());
     let similar = options.similar_facts.min(places.len() - asked);
+    let mut kinds = KINDS.to_vec();
+    kinds.truncate(asked);
     let mut codes: Vec<String> = Vec::new();
     let mut facts = Vec::new();
     for i in 0..asked + similar {
@@ -223,7 +230,7 @@ fn facts(options: &HaystackOptions<'_>, random: &mut Random) -> Vec<Fact> {
             Some(depth) => f64::from(depth.clamp(0.0, 1.0)),
             None => ((i - asked) as f64 + 0.5) / similar as f64,
         };
-        facts.push(Fact { depth, place, code });
+        facts.push(Fact { depth, kind: kinds[i % kinds.len()], place, code });
     }
     facts
 }
@@ -234,7 +241,11 @@ fn write(style: HaystackStyle<'_>, filler: &[String], facts: &[Fact]) -> (String
     let mut lines: Vec<(f64, Option<usize>, String)> =
         filler.iter().enumerate().map(|(i, line)| (i as f64 + 0.5, None, line.clone())).collect();
     for (i, fact) in facts.iter().enumerate() {
-        lines.push((fact.depth * filler.len() as f64, Some(i), style.fact(fact.place, &fact.code)));
+        lines.push((
+            fact.depth * filler.len() as f64,
+            Some(i),
+            style.fact(&fact.kind.sentence(fact.place, &fact.code)),
+        ));
     }
     lines.sort_by(|a, b| a.0.total_cmp(&b.0));
     let (mut text, mut fact_lines) = (String::new(), vec![String::new(); facts.len()]);
@@ -274,10 +285,11 @@ impl<'a> Filler<'a> {
 }
 
 impl HaystackStyle<'_> {
-    fn fact(self, place: &str, code: &str) -> String {
+    /// A sentence as the text says it.
+    fn fact(self, sentence: &str) -> String {
         match self {
-            Self::Log => log::fact(place, code),
-            Self::Prose | Self::Text(_) => format!("The access code of the {place} office is {code}."),
+            Self::Log => log::fact(sentence),
+            Self::Prose | Self::Text(_) => format!("{sentence}."),
         }
     }
 

@@ -75,9 +75,11 @@ pub(super) fn entry(random: &mut Random) -> String {
     }
 }
 
-/// The fact, as a service says it.
-pub(super) fn fact(place: &str, code: &str) -> String {
-    format!("INFO doors: the access code of the {place} office is {code}")
+/// A fact, as a service says it.
+pub(super) fn fact(sentence: &str) -> String {
+    let sentence =
+        sentence.strip_prefix("The ").map_or_else(|| sentence.into(), |rest| format!("the {rest}"));
+    format!("INFO notice: {sentence}")
 }
 
 /// With the time, which goes on by some seconds from line to line.
