@@ -36,7 +36,7 @@ Methods (--methods):
                    for all heads, with a budget that computes as much of attention as minference did on the same prompt
   a-shape:1024,4096, vertical-slash:1000,6096, block-sparse:100, tri-shape:128,3968,100
                    for all heads, with this budget
-  static           what minference chose in the first prompt of about the same length, for all of them (the paper's ablation)
+  static           what minference chose in the first prompt of the same task and length, for all of these (the paper's ablation)
 
 Results:
   A folder holds one run: run.json says what was run, records.jsonl has a line for each answer. The same command goes on where an

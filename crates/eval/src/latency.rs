@@ -1,17 +1,21 @@
 //! [`latency`]: the time to the first token by length and method, and where it goes (the paper's latency table).
 //!
 //! Methods run in turn, repetition by repetition, so that a machine whose speed drifts favours none. Dense attention of very long prompts can
-//! be extrapolated from a shorter one's parts, if asked for: attention grows with the square of the length, all else with the length.
+//! be extrapolated from a shorter one's parts, if asked for: attention grows with the square of the length, all else with the length. A prompt
+//! that is not counted goes first, so that the first one measured does not pay for threads and pages that the others find ready.
 
 use crate::error::{Error, Result};
 use crate::evaluate::{Evaluation, RunStep};
-use crate::methods::{Method, Planner};
+use crate::methods::{Method, Planner, PromptFacts};
 use crate::results::{LatencyRecord, LatencySeconds, LatencySource, ResultsFolder};
 use minference_attention::Progress;
 use minference_model::logits::likeliest;
 use minference_model::{PrefillOptions, Session, SessionOptions, memory};
 use std::sync::Arc;
 use std::time::Instant;
+
+/// Tokens of the prompt that is not counted.
+const WARM_UP: usize = 512;
 
 /// What to measure.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,22 +49,32 @@ pub fn latency(
     let methods = evaluation.methods.in_order_of_running();
     let mut planner =
         Planner::new(evaluation.model, evaluation.compute, evaluation.element_type, evaluation.minference);
-    let steps = lengths.len() * options.repeats * methods.len();
-    let mut done = 0;
+    let steps = lengths.len().saturating_mul(options.repeats).saturating_mul(methods.len());
+    let (mut done, mut is_warm) = (0, false);
     for &length in &lengths {
         let mut tokens = None;
         for repeat in 0..options.repeats {
             for &method in &methods {
                 let step = RunStep { done, steps, sample: &format!("{length} tokens"), method };
                 done += 1;
-                if find(folder.records(), length, repeat, method).is_some() {
+                let extrapolates =
+                    method == Method::Dense && options.longest_dense.is_some_and(|longest| length > longest);
+                let found = find(folder.records(), length, repeat, method);
+                // what was extrapolated is measured, if that is asked for now
+                if found.is_some_and(|found| extrapolates || found.source == LatencySource::Measured) {
                     continue;
                 }
                 evaluation.progress.begin(&step);
-                if method == Method::Dense && options.longest_dense.is_some_and(|longest| length > longest) {
-                    let shorter = longest_measured(folder.records(), repeat)?;
-                    folder.append(&[extrapolate(shorter, length)])?;
+                if extrapolates {
+                    let shorter = longest_measured(folder.records(), repeat, length)?;
+                    let record = extrapolate(shorter, length);
+                    folder.append(&[record])?;
                     continue;
+                }
+                if !is_warm {
+                    let few = prompt(WARM_UP.min(length))?;
+                    measure(evaluation, &mut planner, &few, (Method::Dense, 0), None)?;
+                    is_warm = true;
                 }
                 let tokens = match &tokens {
                     Some(tokens) => tokens,
@@ -100,9 +114,10 @@ fn check(options: &LatencyOptions, evaluation: &Evaluation<'_>) -> Result<()> {
 
 fn find(records: &[LatencyRecord], length: usize, repeat: usize, method: Method) -> Option<&LatencyRecord> {
     let method = method.to_string();
+    // measured again after it was extrapolated, the later record counts
     records
         .iter()
-        .find(|record| record.length == length && record.repeat == repeat && record.method == method)
+        .rfind(|record| record.length == length && record.repeat == repeat && record.method == method)
 }
 
 fn measure(
@@ -113,10 +128,11 @@ fn measure(
     share: Option<f64>,
 ) -> Result<LatencyRecord> {
     let watcher: Arc<dyn Progress> = evaluation.progress.clone();
-    if method == Method::Static && planner.lacks_fixed(tokens.len()) {
-        planner.fix(tokens.len(), tokens, Some(&watcher))?;
+    let group = tokens.len().to_string();
+    if method == Method::Static && planner.lacks_fixed(&group) {
+        planner.fix(&group, &group, tokens, Some(&watcher))?;
     }
-    let planned = planner.plan(method, tokens.len(), tokens.len(), share)?;
+    let planned = planner.plan(method, PromptFacts { tokens: tokens.len(), group: &group, share })?;
     let options = PrefillOptions { plan: planned.plan, chunk: None, progress: Some(watcher) };
     memory::forget_peak();
     let start = Instant::now();
@@ -145,11 +161,13 @@ fn measure(
     })
 }
 
-/// Dense attention's longest measured prompt, of this repetition if there is one.
-fn longest_measured(records: &[LatencyRecord], repeat: usize) -> Result<&LatencyRecord> {
+/// Dense attention's longest measured prompt that is shorter than `length`, of this repetition if there is one.
+fn longest_measured(records: &[LatencyRecord], repeat: usize, length: usize) -> Result<&LatencyRecord> {
     let dense = Method::Dense.to_string();
-    let measured =
-        records.iter().filter(|record| record.method == dense && record.source == LatencySource::Measured);
+    let is_measured = |record: &&LatencyRecord| {
+        record.method == dense && record.source == LatencySource::Measured && record.length < length
+    };
+    let measured = records.iter().filter(is_measured);
     let longest = measured.max_by_key(|record| (record.length, record.repeat == repeat));
     longest.ok_or_else(|| Error::choice("dense attention", "a measured prompt to extrapolate from", "none"))
 }
@@ -214,8 +232,9 @@ mod tests {
         records.push(record("dense", 2000, 1, 5.0));
         records.push(record("minference", 4000, 1, 1.0));
         records.push(extrapolate(&records[0].clone(), 8000));
-        assert_eq!(longest_measured(&records, 1).unwrap().seconds.attention, 5.0);
-        assert_eq!(longest_measured(&records, 7).unwrap().length, 2000);
-        assert!(longest_measured(&records[3..], 0).is_err());
+        assert_eq!(longest_measured(&records, 1, 9000).unwrap().seconds.attention, 5.0);
+        assert_eq!(longest_measured(&records, 7, 9000).unwrap().length, 2000);
+        assert_eq!(longest_measured(&records, 0, 1500).unwrap().length, 1000);
+        assert!(longest_measured(&records[3..], 0, 9000).is_err());
     }
 }

@@ -7,7 +7,10 @@
 //! | `vertical-slash` | for all heads, with budgets that grow with the prompt: what a model without a pattern file gets |
 //! | `a-shape`, `tri-shape`, `block-sparse` | for all heads, with a budget that computes as much of attention as `minference` did on the same prompt |
 //! | `a-shape:1024,4096` and the like | for all heads, with this budget |
-//! | `static` | what `minference` chose in the first prompt of about the same length, for all (the paper's ablation) |
+//! | `static` | what `minference` chose in the first prompt of the same task and length, for all of these (the paper's ablation) |
+//!
+//! A shape that computes as much as `minference` does so only where that is sparse: a head that would compute more than nine tenths runs
+//! dense, whatever its pattern. Windows of the model's own are not counted.
 //!
 //! ```
 //! use minference_eval::methods::{Method, Methods};
@@ -24,8 +27,7 @@ mod matched;
 mod planner;
 
 pub use matched::MatchedShape;
-pub(crate) use planner::length_class;
-pub use planner::{ModelPlan, PlannedMethod, Planner};
+pub use planner::{ModelPlan, PlannedMethod, Planner, PromptFacts};
 
 use crate::error::{Error, Result};
 use minference_attention::HeadPattern;

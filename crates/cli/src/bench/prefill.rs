@@ -1,8 +1,8 @@
 //! `minference bench prefill`: the time to the first token, by length and method.
 
+use super::options::check_repeats;
 use crate::complain;
 use crate::eval::{Length, RunOptions, Setup, print_latency, tokens};
-use crate::usage::checked;
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
 use minference_eval::latency::{LatencyOptions, latency};
@@ -87,7 +87,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
             .map(|length| length.0)
             .or(definition.extrapolate_dense_beyond),
     };
-    checked(check(&measured))?;
+    check_repeats(measured.repeats)?;
     let text = options
         .text
         .as_ref()
@@ -100,7 +100,8 @@ pub(super) fn run(options: &Options) -> Result<()> {
     setup.check_length(longest)?;
     let prompt = prompt(&setup, text.as_deref(), longest)?;
     let hash = text.map_or("generated".into(), |text| Fingerprint::of_bytes(text.as_bytes()).to_string());
-    let settings = BTreeMap::from([("text".to_string(), hash)]);
+    let settings =
+        BTreeMap::from([("text".to_string(), hash), ("threads".into(), setup.threads().to_string())]);
     let mut folder = setup.folder::<LatencyRecord>(EvaluationKind::Latency, settings)?;
     let evaluation = setup.evaluation(PromptTemplate::Raw);
     let outcome = latency(&evaluation, &measured, &|length| Ok(prompt[..length].to_vec()), &mut folder);
@@ -121,11 +122,6 @@ fn definition(options: &Options) -> Result<Definition> {
             path.display()
         )
     })
-}
-
-fn check(options: &LatencyOptions) -> Result<()> {
-    ensure!(options.repeats > 0, "--repeats: expected at least 1, found 0");
-    Ok(())
 }
 
 /// The tokens of the longest prompt; shorter ones are its beginning.

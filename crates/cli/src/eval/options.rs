@@ -13,6 +13,7 @@ use minference_eval::methods::{Method, Methods, ModelPlan};
 use minference_eval::prompt::{PromptEncoder, PromptTemplate};
 use minference_eval::results::{EvaluationKind, FORMAT, ResultsFolder, RunHeader};
 use minference_model::AttentionPlan;
+use minference_model::rope::RopeOverride;
 use minference_model::source::Fingerprint;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -83,10 +84,19 @@ impl RunOptions {
                 (ModelPlan { plan: AttentionPlan::Default, source }, "default".into())
             }
         };
+        let RopeOverride { base, scaling, .. } = &model.rope;
+        let rope = match (base, scaling) {
+            (None, None) => "the model's own".to_string(),
+            other => format!("{other:?}"),
+        };
+        let backend = compute.backend();
+        let arithmetic = backend.arithmetic_for(model.dtype.into());
         let settings = BTreeMap::from([
             ("patterns".to_string(), patterns),
             ("dtype".into(), model.dtype.name()),
             ("matmul".into(), self.matmul.name()),
+            ("rope".into(), rope),
+            ("kernels".into(), format!("{arithmetic} with {}", backend.instruction_set())),
         ]);
         preload(&model, &interrupt)?;
         Ok(Setup {
@@ -102,6 +112,11 @@ impl RunOptions {
 }
 
 impl Setup {
+    /// Threads that it runs on.
+    pub(crate) fn threads(&self) -> usize {
+        self.compute.threads()
+    }
+
     /// The evaluation, with prompts in some form.
     pub(crate) fn evaluation(&self, template: PromptTemplate) -> Evaluation<'_> {
         Evaluation {

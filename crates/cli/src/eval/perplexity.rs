@@ -4,7 +4,7 @@ use super::tables::print_perplexity;
 use super::{Length, RunOptions, Setup, tokens};
 use crate::complain;
 use crate::usage::checked;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
 use minference_eval::perplexity::{Document, perplexity};
 use minference_eval::prompt::PromptTemplate;
@@ -114,11 +114,26 @@ fn check(files: &[File]) -> Result<()> {
     Ok(())
 }
 
+/// The token ids of a file that is a list of them; none of a text.
+fn ids(file: &File) -> Result<Option<Vec<u32>>> {
+    let text = file.text.trim_start();
+    let looks_like_ids = text.strip_prefix('[').is_some_and(|rest| {
+        rest.trim_start().starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == ']')
+    });
+    match serde_json::from_str(text) {
+        Ok(ids) => Ok(Some(ids)),
+        Err(error) if looks_like_ids => Err(anyhow!(
+            "{}: expected a text, or a list of token ids such as [1, 2, 3], found: {error}",
+            file.name
+        )),
+        Err(_) => Ok(None),
+    }
+}
+
 /// The tokens of a file, as many as are wanted at most.
 fn document(setup: &Setup, file: &File, skip: usize, most: usize) -> Result<Document> {
     let model = &setup.model.model;
-    let ids = serde_json::from_str::<Vec<u32>>(&file.text).ok();
-    let (prefix, ids) = match ids {
+    let (prefix, ids) = match ids(file)? {
         Some(ids) => (vec![], ids),
         None => {
             // a text begins as every prompt of the model does, also after what is skipped

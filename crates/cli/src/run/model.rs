@@ -9,6 +9,7 @@ use clap::Args;
 use minference_model::fetch::{FetchSettings, ModelReference};
 use minference_model::memory::MemoryForecast;
 use minference_model::pattern_files::ModelPatterns;
+use minference_model::rope::RopeOverride;
 use minference_model::{Model, ModelFiles};
 use std::path::PathBuf;
 
@@ -39,6 +40,8 @@ pub(crate) struct LoadedModel {
     pub(crate) dtype: Dtype,
     /// Tokens, prompt and answer together.
     pub(crate) context: usize,
+    /// Whether positions are those of its files, and what they are otherwise.
+    pub(crate) rope: RopeOverride,
     /// Its file or folder.
     path: PathBuf,
     pub(crate) weight_bytes: u64,
@@ -76,6 +79,7 @@ impl ModelOptions {
             model,
             dtype: self.dtype,
             context,
+            rope,
             path,
             weight_bytes: files.weight_bytes(),
         })

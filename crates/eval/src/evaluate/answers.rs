@@ -68,6 +68,7 @@ fn shared_tokens(prompts: &[Vec<u32>]) -> usize {
 /// What a method answered to a sample's questions.
 pub(super) struct MethodAnswers {
     pattern: String,
+    fixed_by: Option<String>,
     answers: Vec<TimedAnswer>,
     /// Of each answer's first token: logarithms of probabilities.
     pub(super) distributions: Vec<Vec<f32>>,
@@ -101,7 +102,7 @@ impl MethodAnswers {
         let decoder = evaluation.model.decoder();
         let mut session = Session::new(decoder.clone(), evaluation.compute.clone(), options)?;
         let progress: Arc<dyn Progress> = evaluation.progress.clone();
-        let options = PrefillOptions { plan: planned.plan, chunk: None, progress: Some(progress) };
+        let options = PrefillOptions { plan: planned.plan.clone(), chunk: None, progress: Some(progress) };
         let start = Instant::now();
         let shared_report = match *shared {
             0 => ForwardReport::default(),
@@ -128,7 +129,8 @@ impl MethodAnswers {
             answers.push(TimedAnswer { answer, report, seconds });
         }
         let prompt_tokens = prompts.iter().map(Vec::len).collect();
-        Ok(Self { pattern: planned.pattern, answers, distributions, prompt_tokens })
+        let PlannedMethod { pattern, fixed_by, .. } = planned;
+        Ok(Self { pattern, fixed_by, answers, distributions, prompt_tokens })
     }
 
     /// One record for each question, not yet held against dense attention.
@@ -138,11 +140,13 @@ impl MethodAnswers {
             AnswerRecord {
                 sample: sample.name.clone(),
                 question: i,
+                questions: sample.questions.len(),
                 task: sample.task.clone(),
                 length: sample.length,
                 depth: question.depth,
                 method: method.to_string(),
                 pattern: self.pattern.clone(),
+                fixed_by: self.fixed_by.clone(),
                 prompt_tokens: self.prompt_tokens[i],
                 answer: timed.answer.text.clone(),
                 references: question.references.clone(),
@@ -178,18 +182,13 @@ fn answer(
 /// How far an answer is dense attention's.
 ///
 /// - `distribution`: of the answer's first token
-/// - `question`: its number
-pub(super) fn agreement(
-    record: &AnswerRecord,
-    distribution: &[f32],
-    dense: &DenseAnswers,
-    question: usize,
-) -> DenseAgreement {
+pub(super) fn agreement(record: &AnswerRecord, distribution: &[f32], dense: &DenseAnswers) -> DenseAgreement {
     let as_number = |is_so: bool| f64::from(u8::from(is_so));
+    let reference = &dense.records[record.question];
     DenseAgreement {
-        same: as_number(record.answer.trim() == dense.answers[question].trim()),
-        same_score: Some(as_number(record.score == dense.scores[question])),
-        divergence: divergence(&dense.distributions[question], distribution),
+        same: as_number(record.answer.trim() == reference.answer.trim()),
+        same_score: Some(as_number(record.score == reference.score)),
+        divergence: divergence(&dense.distributions[record.question], distribution),
     }
 }
 

@@ -1,7 +1,7 @@
 //! [`Planner`]: what a method means for a prompt.
 
 use super::Method;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use minference_attention::{ElementType, HeadPattern, Progress};
 use minference_model::attention_plan::FixedIndices;
 use minference_model::{AttentionPlan, Compute, Model};
@@ -24,6 +24,19 @@ pub struct PlannedMethod {
     pub plan: AttentionPlan,
     /// What it stands for: a pattern with its budgets, or a pattern file.
     pub pattern: String,
+    /// The prompt that chose what all of its group attend to, for `static`.
+    pub fixed_by: Option<String>,
+}
+
+/// What a prompt is to a method.
+#[derive(Debug, Clone, Copy)]
+pub struct PromptFacts<'a> {
+    /// Its tokens.
+    pub tokens: usize,
+    /// Prompts of one group are alike, and about as long; `static` uses one index for all of them.
+    pub group: &'a str,
+    /// What `minference` computed of its attention, for shapes that compute as much.
+    pub share: Option<f64>,
 }
 
 /// Knows what methods mean with a model.
@@ -33,13 +46,8 @@ pub struct Planner<'a> {
     compute: &'a Compute,
     element_type: ElementType,
     minference: &'a ModelPlan,
-    /// By the class of length; see [`length_class`].
-    fixed: HashMap<usize, Arc<FixedIndices>>,
-}
-
-/// Prompts of one class are about equally long: all up to a power of two, and longer than half of it.
-pub(crate) fn length_class(tokens: usize) -> usize {
-    tokens.next_power_of_two()
+    /// By group: the prompt that chose, and what.
+    fixed: HashMap<String, (String, Arc<FixedIndices>)>,
 }
 
 impl<'a> Planner<'a> {
@@ -53,62 +61,63 @@ impl<'a> Planner<'a> {
         Self { model, compute, element_type, minference, fixed: HashMap::new() }
     }
 
-    /// Whether a prompt is still to be [fixed](Self::fix) before `static` can be planned for another of its length.
-    pub fn lacks_fixed(&self, length: usize) -> bool {
-        !self.fixed.contains_key(&length_class(length))
+    /// Whether a prompt is still to be [fixed](Self::fix) before `static` can be planned for others of a group.
+    pub fn lacks_fixed(&self, group: &str) -> bool {
+        !self.fixed.contains_key(group)
     }
 
-    /// Chooses, with the model's patterns, what `static` attends to in prompts that are about as long as this one.
+    /// Chooses, with the model's patterns, what `static` attends to in the prompts of a group.
     ///
-    /// - `length`: that by which samples are grouped
+    /// - `name`: of the prompt that chooses
     ///
     /// # Errors
     /// As [`FixedIndices::of_prompt`].
-    pub fn fix(&mut self, length: usize, tokens: &[u32], progress: Option<&Arc<dyn Progress>>) -> Result<()> {
+    pub fn fix(
+        &mut self,
+        group: &str,
+        name: &str,
+        tokens: &[u32],
+        progress: Option<&Arc<dyn Progress>>,
+    ) -> Result<()> {
         let (decoder, plan) = (self.model.decoder(), &self.minference.plan);
         let indices =
             FixedIndices::of_prompt(decoder, self.compute, tokens, plan, self.element_type, progress)?;
-        self.fixed.insert(length_class(length), Arc::new(indices));
+        self.fixed.insert(group.to_string(), (name.to_string(), Arc::new(indices)));
         Ok(())
     }
 
     /// What a method means for a prompt.
     ///
-    /// - `length`: that by which samples are grouped
-    /// - `tokens`: of the prompt
-    /// - `share`: what `minference` computed of its attention, for shapes that compute as much
-    ///
     /// # Errors
-    /// A prompt longer than patterns can speak of.
-    pub fn plan(
-        &self,
-        method: Method,
-        length: usize,
-        tokens: usize,
-        share: Option<f64>,
-    ) -> Result<PlannedMethod> {
-        let uniform = |pattern: HeadPattern| PlannedMethod {
-            plan: AttentionPlan::Uniform(pattern),
-            pattern: pattern.to_string(),
-        };
+    /// A prompt longer than patterns can speak of, a matched shape without a share, `static` for a group of which no prompt was fixed.
+    pub fn plan(&self, method: Method, prompt: PromptFacts<'_>) -> Result<PlannedMethod> {
+        let planned = |plan, pattern| PlannedMethod { plan, pattern, fixed_by: None };
+        let uniform = |pattern: HeadPattern| planned(AttentionPlan::Uniform(pattern), pattern.to_string());
+        let ModelPlan { plan, source } = self.minference;
         Ok(match method {
-            Method::Dense => PlannedMethod { plan: AttentionPlan::Dense, pattern: "every key".into() },
-            Method::Minference => {
-                PlannedMethod { plan: self.minference.plan.clone(), pattern: self.minference.source.clone() }
+            Method::Dense => planned(AttentionPlan::Dense, "every key".into()),
+            Method::Minference => planned(plan.clone(), source.clone()),
+            Method::Default => {
+                planned(AttentionPlan::Default, HeadPattern::default_for(prompt.tokens).to_string())
             }
-            Method::Default => PlannedMethod {
-                plan: AttentionPlan::Default,
-                pattern: HeadPattern::default_for(tokens).to_string(),
+            Method::Matched(shape) => match prompt.share {
+                Some(share) => uniform(shape.pattern(prompt.tokens, share)?),
+                None => {
+                    let expected = "minference's share of the same prompt";
+                    return Err(Error::choice(method.to_string(), expected, "none"));
+                }
             },
-            // without a share, all of it: then nothing is shown that did not run
-            Method::Matched(shape) => uniform(shape.pattern(tokens, share.unwrap_or(1.0))?),
             Method::Uniform(pattern) => uniform(pattern),
-            Method::Static => PlannedMethod {
-                plan: match self.fixed.get(&length_class(length)) {
-                    Some(indices) => AttentionPlan::Fixed(indices.clone()),
-                    None => self.minference.plan.clone(),
+            Method::Static => match self.fixed.get(prompt.group) {
+                Some((name, indices)) => PlannedMethod {
+                    plan: AttentionPlan::Fixed(indices.clone()),
+                    pattern: format!("the index of one prompt, by {source}"),
+                    fixed_by: Some(name.clone()),
                 },
-                pattern: format!("the first prompt's, by {}", self.minference.source),
+                None => {
+                    let found = format!("none for {}", prompt.group);
+                    return Err(Error::choice(method.to_string(), "a prompt whose index is used", found));
+                }
             },
         })
     }

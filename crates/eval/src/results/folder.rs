@@ -29,27 +29,22 @@ impl<R: Serialize + DeserializeOwned + Clone> ResultsFolder<R> {
         let wrong = |path: PathBuf| move |source| Error::Write { path, source };
         std::fs::create_dir_all(path).map_err(wrong(path.to_path_buf()))?;
         let (header_path, records_path) = (path.join(HEADER_FILE), path.join(RECORDS_FILE));
-        let exists = header_path.try_exists().map_err(wrong(header_path.clone()))?;
-        if exists {
+        let file = open_records(&records_path)?;
+        // the header is looked at by whoever holds the records
+        if header_path.try_exists().map_err(wrong(header_path.clone()))? {
             check_same(path, &read_header(path)?, header)?;
-        } else if records_path.exists() {
-            let expected = format!("{HEADER_FILE} beside it, which says what was run");
-            return Err(Error::file(&records_path, None, expected, "none"));
-        }
-        let options = OpenOptions::new().create(true).read(true).append(true).open(&records_path);
-        let file = options.map_err(wrong(records_path.clone()))?;
-        if let Err(TryLockError::WouldBlock) = file.try_lock() {
-            let expected = "no other run that writes there; wait for it, or choose another --output";
-            return Err(Error::choice(path.display().to_string(), expected, "one"));
-        }
-        let read = read_records(path)?;
-        if read.was_cut {
-            file.set_len(read.bytes).map_err(wrong(records_path.clone()))?;
-        }
-        if !exists {
+        } else {
+            if file.metadata().map_err(wrong(records_path.clone()))?.len() > 0 {
+                let expected = format!("{HEADER_FILE} beside it, which says what was run");
+                return Err(Error::file(&records_path, None, expected, "none"));
+            }
             let json = serde_json::to_vec_pretty(header).map_err(std::io::Error::other);
             let written = json.and_then(|json| write_whole(&header_path, &json));
             written.map_err(wrong(header_path))?;
+        }
+        let read = read_records(path)?;
+        if read.was_cut {
+            file.set_len(read.bytes).map_err(wrong(records_path))?;
         }
         Ok(Self { path: path.to_path_buf(), file, records: read.records, was_cut: read.was_cut })
     }
@@ -69,17 +64,30 @@ impl<R: Serialize + DeserializeOwned + Clone> ResultsFolder<R> {
         self.was_cut
     }
 
+    /// Forgets records, for those who will find them again.
+    ///
+    /// # Errors
+    /// [`Error::Write`] where the others can't be written; then all are still there.
+    pub fn retain(&mut self, keep: impl Fn(&R) -> bool) -> Result<()> {
+        if self.records.iter().all(&keep) {
+            return Ok(());
+        }
+        let path = self.path.join(RECORDS_FILE);
+        let wrong = |source| Error::Write { path: path.clone(), source };
+        let kept: Vec<R> = self.records.iter().filter(|record| keep(record)).cloned().collect();
+        write_whole(&path, &lines(&kept).map_err(wrong)?).map_err(wrong)?;
+        self.file = open_records(&path)?;
+        self.records = kept;
+        Ok(())
+    }
+
     /// Adds records, all or none.
     ///
     /// # Errors
     /// [`Error::Write`] where they can't be written.
     pub fn append(&mut self, records: &[R]) -> Result<()> {
         let wrong = |source| Error::Write { path: self.path.join(RECORDS_FILE), source };
-        let mut lines = Vec::new();
-        for record in records {
-            serde_json::to_writer(&mut lines, record).map_err(std::io::Error::other).map_err(wrong)?;
-            lines.push(b'\n');
-        }
+        let lines = lines(records).map_err(wrong)?;
         let before = self.file.metadata().map_err(wrong)?.len();
         let written = self.file.write_all(&lines).and_then(|()| self.file.sync_data());
         if let Err(source) = written {
@@ -90,6 +98,30 @@ impl<R: Serialize + DeserializeOwned + Clone> ResultsFolder<R> {
         self.records.extend_from_slice(records);
         Ok(())
     }
+}
+
+/// The file of records, which is made if need be, and is this run's alone while it is open.
+fn open_records(path: &Path) -> Result<File> {
+    let options = OpenOptions::new().create(true).read(true).append(true).open(path);
+    let file = options.map_err(|source| Error::Write { path: path.to_path_buf(), source })?;
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => {
+            let expected = "no other run that writes there; wait for it, or choose another --output";
+            Err(Error::choice(path.display().to_string(), expected, "one"))
+        }
+        // where the system has no locks, nobody can be kept out
+        _ => Ok(file),
+    }
+}
+
+/// A line for each record.
+fn lines<R: Serialize>(records: &[R]) -> std::io::Result<Vec<u8>> {
+    let mut lines = Vec::new();
+    for record in records {
+        serde_json::to_writer(&mut lines, record).map_err(std::io::Error::other)?;
+        lines.push(b'\n');
+    }
+    Ok(lines)
 }
 
 /// Writes a file so that it is there as a whole or not at all.

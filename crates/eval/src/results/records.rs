@@ -9,6 +9,8 @@ pub struct AnswerRecord {
     pub sample: String,
     /// The question's number in the sample, from 0.
     pub question: usize,
+    /// How many questions the sample has. Its answers with a method count only if all are there.
+    pub questions: usize,
     /// The task, such as `niah_single_1`.
     pub task: String,
     /// The length that was asked for, in tokens.
@@ -19,6 +21,8 @@ pub struct AnswerRecord {
     pub method: String,
     /// What it stood for with this prompt: a pattern with its budgets, or a pattern file.
     pub pattern: String,
+    /// The sample that chose what all of its kind attend to, for the method `static`.
+    pub fixed_by: Option<String>,
     /// Tokens of the prompt.
     pub prompt_tokens: usize,
     /// The model's answer.
@@ -71,6 +75,8 @@ pub struct PerplexityRecord {
     pub method: String,
     /// What it stood for.
     pub pattern: String,
+    /// The document that chose what all of this length attend to, for the method `static`.
+    pub fixed_by: Option<String>,
     /// Losses by position, in order; together all predicted tokens.
     pub buckets: Vec<LossBucket>,
     /// Held against dense attention; none for dense attention itself.

@@ -1,11 +1,10 @@
 //! [`References`]: dense attention's next-token distributions, kept beside the results, so that a method that is added later can be held
 //! against them.
 //!
-//! A file for each sample in the folder `references`: a row for each distribution, natural logarithms of the probabilities as `f16`, little-endian.
-//! They may be deleted; what needs them then runs dense attention again.
+//! A file for each sample in the folder `references`: a row for each distribution, natural logarithms of the probabilities as `f32`, little-endian:
+//! 600 KB a question for a vocabulary of 150,000. They may be deleted; what needs them then runs dense attention again.
 
 use crate::error::{Error, Result};
-use half::f16;
 use std::path::{Path, PathBuf};
 
 /// The folder of distributions of a run.
@@ -26,13 +25,16 @@ impl References {
     /// The distributions of a sample; none where they were not kept, or not completely.
     pub fn read(&self, sample: &str, rows: usize) -> Option<Vec<Vec<f32>>> {
         let bytes = std::fs::read(self.path(sample)).ok()?;
-        if bytes.len() != rows * self.vocabulary * size_of::<f16>() {
+        if bytes.len() != rows * self.vocabulary * size_of::<f32>() {
             return None;
         }
         let row = |bytes: &[u8]| {
-            bytes.chunks_exact(2).map(|pair| f16::from_le_bytes([pair[0], pair[1]]).to_f32()).collect()
+            bytes
+                .chunks_exact(4)
+                .map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]]))
+                .collect()
         };
-        Some(bytes.chunks_exact(self.vocabulary * size_of::<f16>()).map(row).collect())
+        Some(bytes.chunks_exact(self.vocabulary * size_of::<f32>()).map(row).collect())
     }
 
     /// Keeps the distributions of a sample.
@@ -41,8 +43,7 @@ impl References {
     /// [`Error::Write`].
     pub fn write(&self, sample: &str, rows: &[Vec<f32>]) -> Result<()> {
         let path = self.path(sample);
-        let bytes: Vec<u8> =
-            rows.iter().flatten().flat_map(|&value| f16::from_f32(value).to_le_bytes()).collect();
+        let bytes: Vec<u8> = rows.iter().flatten().flat_map(|value| value.to_le_bytes()).collect();
         let written = std::fs::create_dir_all(&self.folder).and_then(|()| std::fs::write(&path, bytes));
         written.map_err(|source| Error::Write { path, source })
     }
@@ -52,7 +53,7 @@ impl References {
         let plain = |letter: char| if letter.is_ascii_alphanumeric() || letter == '.' { letter } else { '-' };
         let readable: String = sample.chars().map(plain).take(80).collect();
         let hash = minference_model::source::Fingerprint::of_bytes(sample.as_bytes());
-        self.folder.join(format!("{readable}-{hash}.f16"))
+        self.folder.join(format!("{readable}-{hash}.f32"))
     }
 }
 

@@ -29,6 +29,8 @@ use std::collections::BTreeMap;
 const ANSWER_TOKENS: usize = 24;
 /// Facts that a text can hold.
 const MOST_FACTS: usize = 24;
+/// Texts of a run at most.
+const MOST_TEXTS: usize = 1_000_000;
 /// Least length of a prompt: a question, and a few sentences.
 const LEAST: usize = 256;
 
@@ -121,6 +123,11 @@ impl Needle {
         if options.needles > 1 && options.depths.len() != options.needles {
             let expected = format!("{}, one for each needle, or none given", options.needles);
             return refused("depths", expected, options.depths.len().to_string());
+        }
+        let depths = if options.needles == 1 { options.depths.len() } else { 1 };
+        let texts = options.lengths.len().saturating_mul(options.rounds).saturating_mul(depths);
+        if texts > MOST_TEXTS {
+            return refused("grid", format!("at most {MOST_TEXTS} texts"), texts.to_string());
         }
         if let NeedleText::File { name, text } = &options.text
             && text.trim().is_empty()
@@ -217,6 +224,11 @@ impl SampleSource for Needle {
             seed: self.options.seed ^ Fingerprint::of_bytes(name.as_bytes()).as_u64(),
         };
         let haystack = Haystack::generate(&options, |text| encoder.count_text(text))?;
+        if haystack.tokens > options.tokens {
+            let expected =
+                format!("at most {} tokens for facts and text; ask for longer prompts", options.tokens);
+            return Err(Error::choice(format!("sample {name}"), expected, haystack.tokens));
+        }
         let questions = haystack.facts.iter().map(|fact| Question {
             prompt: ask(&haystack.text, &fact.question),
             references: vec![fact.answer.clone()],
@@ -244,6 +256,7 @@ mod tests {
         refused(&|options| options.lengths = vec![], "at least one length");
         refused(&|options| options.lengths = vec![10], "at least 256");
         refused(&|options| options.rounds = 0, "one round");
+        refused(&|options| options.rounds = usize::MAX, "at most 1000000 texts");
         refused(&|options| options.needles = 0, "1 to 24");
         refused(&|options| options.similar = 20, "found 25");
         refused(&|options| options.depths = vec![0.5], "one for each needle");

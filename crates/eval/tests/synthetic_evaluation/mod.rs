@@ -18,6 +18,8 @@ pub(crate) fn answer(method: &str, sample: &str, question: usize) -> AnswerRecor
     let dense =
         (method != "dense").then_some(DenseAgreement { same: 1.0, same_score: Some(1.0), divergence: 0.01 });
     AnswerRecord {
+        questions: 1,
+        fixed_by: None,
         sample: sample.into(),
         question,
         task: "single".into(),
@@ -114,6 +116,7 @@ pub(crate) fn perplexity(length: usize, documents: usize) -> Vec<PerplexityRecor
                 from = to;
             }
             records.push(PerplexityRecord {
+                fixed_by: None,
                 document: format!("novel {document}"),
                 length,
                 method: method.into(),
