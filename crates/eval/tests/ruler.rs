@@ -175,6 +175,8 @@ fn files_of_other_programs_are_read_or_refused_with_the_line() {
 
 fn answer(sample: &str, method: &str, answer: &str) -> AnswerRecord {
     AnswerRecord {
+        questions: 1,
+        fixed_by: None,
         sample: sample.into(),
         question: 0,
         task: "vt".into(),

@@ -173,6 +173,7 @@ fn lengths_that_texts_happen_to_have_are_summed_up() {
 #[test]
 fn perplexity_weighs_tokens_and_not_documents() {
     let record = |method: &str, document: &str, losses: &[(usize, usize, f64)]| PerplexityRecord {
+        fixed_by: None,
         document: document.into(),
         length: 101,
         method: method.into(),

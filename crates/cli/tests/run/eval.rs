@@ -128,45 +128,44 @@ fn a_shared_prefill_answers_as_separate_ones() {
 #[test]
 fn an_interrupted_run_goes_on_to_the_same_results() {
     let workplace = workplace();
-    let methods = "dense,minference,a-shape";
+    let methods = "dense,minference,a-shape,static";
     needle(&workplace, methods, &["--output", "whole"]).succeeds();
     let whole: Vec<AnswerRecord> = records(&workplace, "whole");
+    assert!(whole.iter().all(|record| record.fixed_by.is_some() == (record.method == "static")));
+    assert!(
+        whole.iter().filter_map(|record| record.fixed_by.as_ref()).all(|name| name == "3 needles/3072/0")
+    );
 
-    // killed while it wrote the second sample's first record
-    needle(&workplace, methods, &["--output", "cut"]).succeeds();
-    let path = workplace.path().join("cut/records.jsonl");
+    // killed while it wrote: between methods, within the answers of dense attention, of another method, and within a line
+    let path = workplace.path().join("whole/records.jsonl");
     let text = std::fs::read_to_string(&path).unwrap();
-    let end = text.match_indices('\n').nth(8).unwrap().0 + 1;
-    std::fs::write(&path, &text[..end + 100]).unwrap();
-    let told = needle(&workplace, methods, &["--output", "cut"]).succeeds().stderr;
-    contains(&told, &["unfinished result"]);
-    assert_eq!(timeless(&records(&workplace, "cut")), timeless(&whole));
+    let ends: Vec<usize> = text.match_indices('\n').map(|(at, _)| at + 1).collect();
+    for (lines, more) in [(2, 0), (4, 100), (12, 0), (14, 100), (22, 0)] {
+        std::fs::write(&path, &text[..ends[lines - 1] + more]).unwrap();
+        let told = needle(&workplace, methods, &["--output", "whole"]).succeeds().stderr;
+        assert_eq!(told.contains("unfinished result"), more > 0, "{told}");
+        assert_eq!(timeless(&records(&workplace, "whole")), timeless(&whole), "after {lines} lines");
+    }
 
-    // method by method, with and without what dense attention left
-    needle(&workplace, "dense", &["--output", "parts"]).succeeds();
-    needle(&workplace, "dense,minference", &["--output", "parts"]).succeeds();
-    std::fs::remove_dir_all(workplace.path().join("parts/references")).unwrap();
-    needle(&workplace, methods, &["--output", "parts"]).succeeds();
-    let close = |found: Vec<AnswerRecord>| {
-        let mut found = timeless(&found);
-        for (record, expected) in found.iter_mut().zip(timeless(&whole)) {
-            if let (Some(dense), Some(expected)) = (&mut record.dense, expected.dense) {
-                // kept in 16 bits
-                assert!((dense.divergence - expected.divergence).abs() < 2e-3);
-                dense.divergence = expected.divergence;
-            }
+    // method by method, with dense attention first, last, and without what it left
+    for order in
+        [["dense", "dense,minference"], ["minference", "dense"], ["static,minference", "dense,minference"]]
+    {
+        for listed in order.into_iter().chain([methods]) {
+            needle(&workplace, listed, &["--output", "parts"]).succeeds();
+            let _ = std::fs::remove_dir_all(workplace.path().join("parts/references"));
         }
-        found
-    };
-    assert_eq!(close(records(&workplace, "parts")), timeless(&whole));
+        assert_eq!(timeless(&records(&workplace, "parts")), timeless(&whole), "{order:?}");
+        std::fs::remove_dir_all(workplace.path().join("parts")).unwrap();
+    }
 
     // nothing is left to do, and more rounds add to what is there
     let before = std::fs::read(&path).unwrap();
-    needle(&workplace, methods, &["--output", "cut"]).succeeds();
+    needle(&workplace, methods, &["--output", "whole"]).succeeds();
     assert_eq!(std::fs::read(&path).unwrap(), before);
-    needle(&workplace, methods, &["--output", "cut", "--rounds", "3"]).succeeds();
+    needle(&workplace, methods, &["--output", "whole", "--rounds", "3"]).succeeds();
     assert!(std::fs::read(&path).unwrap().starts_with(&before));
-    assert_eq!(records::<AnswerRecord>(&workplace, "cut").len(), 3 * 3 * 3);
+    assert_eq!(records::<AnswerRecord>(&workplace, "whole").len(), 3 * 4 * 3);
 }
 
 #[test]
@@ -203,6 +202,9 @@ fn results_never_mix_and_are_never_lost() {
     refused(&[], &["run.json", "format 1", "9"]);
     std::fs::remove_file(workplace.path().join("results/needle/run.json")).unwrap();
     refused(&[], &["records.jsonl", "run.json beside it"]);
+    // an empty one is what is left of a run that was killed at its beginning
+    std::fs::write(&path, "").unwrap();
+    needle(&workplace, "dense", &[]).succeeds();
 }
 
 #[test]
@@ -216,9 +218,15 @@ fn what_makes_no_sense_is_refused() {
     misused(&["needle", "--lengths", "4G"], &["16K"]);
     misused(&["needle", "--rounds", "0"], &["at least one length and one round"]);
     misused(&["needle", "--needles", "30"], &["1 to 24", "30"]);
+    misused(&["needle", "--rounds", "18446744073709551615"], &["at most 1000000 texts"]);
     let refused = |arguments: &[&str], parts: &[&str]| eval(&workplace, arguments).is_refused(ERROR, parts);
     refused(&["needle", "--lengths", "8K"], &["4096", "context"]);
     refused(&["needle", "--text", "none.txt"], &["none.txt"]);
+    refused(&["needle", "--needles", "1", "--depths", "0.5,0.5", "--lengths", "1K"], &["each once", "twice"]);
+    let crowded = ["needle", "--lengths", "300", "--similar", "19", "--output", "crowded"];
+    refused(&crowded, &["at most", "longer prompts"]);
+    workplace.write("broken.json", "[1, 2,");
+    refused(&["perplexity", "--text", "broken.json"], &["broken.json", "list of token ids"]);
     refused(&["perplexity", "--text", "none.txt"], &["none.txt"]);
     workplace.write("short.txt", "too short");
     refused(&["perplexity", "--text", "short.txt", "--lengths", "1K"], &["short.txt", "too short"]);
@@ -274,7 +282,9 @@ fn perplexity_is_that_of_the_logits() {
     eval(&workplace, &books).succeeds();
     let found: Vec<PerplexityRecord> = records(&workplace, "books-results");
     assert_eq!(found.len(), 4);
-    assert!(found[0].document.starts_with("a.txt (") && found[3].method == "dense");
+    assert!(found[0].document.starts_with("a.txt (") && found[0].method == "dense");
+    // minference ran first, without anything to be held against
+    assert!(found.iter().all(|record| record.dense.is_some() == (record.method == "minference")));
 }
 
 #[test]
@@ -300,6 +310,10 @@ fn latency_is_measured_and_extrapolated_only_if_asked_for() {
     assert_eq!(found[8].source, LatencySource::Extrapolated { from: vec![1200] });
     let twice = found.iter().find(|r| r.length == 1200 && r.method == "dense" && r.repeat == 0).unwrap();
     assert!((found[8].seconds.attention - 4.0 * twice.seconds.attention).abs() < 1e-9);
+    // what was extrapolated can still be measured
+    prefill(&workplace, &["--lengths", "2400", "--methods", "dense"]).succeeds();
+    let found: Vec<LatencyRecord> = records(&workplace, "results/latency");
+    assert_eq!((found.len(), &found[9].source), (10, &LatencySource::Measured));
     let none = ["--lengths", "2400", "--extrapolate-dense-beyond", "1200", "--output", "other"];
     prefill(&workplace, &none).is_refused(ERROR, &["at most 1200", "extrapolated"]);
 }

@@ -7,6 +7,7 @@
 //! };
 //!
 //! let record = |method: &str, loss: f64| PerplexityRecord {
+//!     fixed_by: None,
 //!     document: "a novel".into(),
 //!     length: 4096,
 //!     method: method.into(),
