@@ -8,7 +8,8 @@
 //! assert_eq!(Scoring::MatchAny.score("The numbers are 7041 and 1111.", &references), 1.0);
 //! ```
 //!
-//! Where an evaluation is a published one, its variant says so, and gives what the published program gives.
+//! Where an evaluation is a published one, its variant says so, and gives what the published program gives. To that belongs how that program
+//! cleans answers before it looks at them: scoring does it, so that answers are given, and kept in results, as the model wrote them.
 
 mod choice;
 mod faulty_function;
@@ -20,9 +21,10 @@ mod word_overlap;
 /// How an answer is held against its references.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Scoring {
-    /// The share of references that stand in the answer, whatever their case (RULER's `string_match_all`).
+    /// The share of references that stand in the answer, whatever their case (RULER's `string_match_all`). Control characters of the answer
+    /// are line ends, and white space around it goes.
     MatchAll,
-    /// Whether any reference stands in the answer, whatever its case (RULER's `string_match_part`).
+    /// Whether any reference stands in the answer, whatever its case (RULER's `string_match_part`). Answers are cleaned in the same way.
     MatchAny,
     /// Whether a reference stands in the answer as a word or number of its own.
     Word,
@@ -69,8 +71,13 @@ impl Scoring {
 
 /// How many references stand in an answer, whatever their case.
 fn parts_found(answer: &str, references: &[String]) -> usize {
-    let answer = answer.to_lowercase();
+    let answer = cleaned(answer).to_lowercase();
     references.iter().filter(|reference| answer.contains(&reference.to_lowercase())).count()
+}
+
+/// An answer as RULER's program looks at it.
+pub(crate) fn cleaned(answer: &str) -> String {
+    answer.trim().replace(|letter| letter < ' ', "\n").trim().to_string()
 }
 
 /// The best score among those with each reference.
@@ -89,6 +96,16 @@ mod tests {
 
     fn references(texts: &[&str]) -> Vec<String> {
         texts.iter().map(|&text| text.into()).collect()
+    }
+
+    #[test]
+    fn answers_are_cleaned_where_rulers_program_does() {
+        assert_eq!(cleaned(" \u{1}a\tb\u{0}c\u{7f}\r\n "), "a\nb\nc\u{7f}");
+        assert_eq!(cleaned("\u{1f}\u{a0}"), "");
+        let (tab, line) = (references(&["a\tb"]), references(&["a\nb"]));
+        for scoring in [Scoring::MatchAll, Scoring::MatchAny] {
+            assert_eq!([&tab, &line].map(|references| scoring.score("a\tb", references)), [0.0, 1.0]);
+        }
     }
 
     #[test]

@@ -3,3 +3,9 @@
 pub mod infinite_bench;
 pub mod needle;
 pub mod ruler;
+
+mod fit;
+mod grid;
+mod lines;
+mod sample_seed;
+mod template;

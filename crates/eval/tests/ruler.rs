@@ -4,6 +4,8 @@
 #[allow(dead_code)]
 mod tiny_model;
 
+use minference_attention::Progress;
+use minference_eval::evaluate::Unwatched;
 use minference_eval::prompt::{PromptEncoder, PromptTemplate};
 use minference_eval::results::{AnswerRecord, AnswerSeconds};
 use minference_eval::sample::{PromptText, SampleSource};
@@ -12,7 +14,8 @@ use minference_eval::tasks::ruler::{
 };
 use minference_model::Model;
 use serde_json::{Value, json};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tiny_model::TinyModel;
 
 /// A model whose tokens are bytes.
@@ -92,19 +95,51 @@ fn only_templates_and_rendered_texts_hold_special_tokens() {
     }
 }
 
+/// Stops after some samples.
+struct Stop(AtomicUsize);
+
+impl Progress for Stop {
+    fn advance(&self, _: u64, _: u64) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    fn cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 0
+    }
+}
+
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    paths.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
+}
+
+#[test]
+fn writing_that_is_stopped_leaves_no_files() {
+    let (model, folder) = (model(None), tempfile::tempdir().unwrap());
+    let encoder = PromptEncoder::new(&model, PromptTemplate::Raw);
+    let source = source(&[RulerTask::Fwe, RulerTask::NiahMultikey3], 4000);
+    let stopped = write_samples(folder.path(), &source, &encoder, &Stop(AtomicUsize::new(3))).unwrap_err();
+    assert!(stopped.to_string().contains("cancelled"), "{stopped}");
+    assert!(files_below(folder.path()).is_empty());
+    assert_eq!(write_samples(folder.path(), &source, &encoder, &Unwatched).unwrap().len(), 2);
+    assert_eq!(files_below(folder.path()).len(), 2);
+}
+
 #[test]
 fn samples_that_are_written_read_back() {
     let model = model(None);
     let folder = tempfile::tempdir().unwrap();
     let source = source(&without_data(), 16_000);
     let encoder = PromptEncoder::new(&model, template("instruction"));
-    let written = write_samples(folder.path(), &source, &encoder).unwrap();
+    let written = write_samples(folder.path(), &source, &encoder, &Unwatched).unwrap();
     assert_eq!(written.len(), 11);
     assert!(written[0].ends_with("16000/niah_single_1/validation.jsonl"));
-    let again = write_samples(folder.path(), &source, &encoder).unwrap_err().to_string();
+    let again = write_samples(folder.path(), &source, &encoder, &Unwatched).unwrap_err().to_string();
     assert!(again.contains("can't write") && again.contains("exists"), "{again}");
 
-    let files = SampleFiles::open(folder.path(), None).unwrap();
+    let files = SampleFiles::open(folder.path()).unwrap();
+    let needed = files.longest(&encoder).unwrap();
+    assert!(needed <= 16_000 && needed > 15_900, "{needed}");
     let names = files.names();
     assert_eq!((names.len(), names[0].as_str()), (22, "16000/cwe/validation/0"));
     for (number, name) in names.iter().enumerate() {
@@ -129,7 +164,7 @@ fn open(folder: &Path, name: &str, content: &[u8]) -> Result<SampleFiles, minfer
     let path = folder.join(name);
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(&path, content).unwrap();
-    SampleFiles::open(&path, None)
+    SampleFiles::open(&path)
 }
 
 #[test]
@@ -169,8 +204,48 @@ fn files_of_other_programs_are_read_or_refused_with_the_line() {
     assert!(error.contains("no samples"), "{error}");
     let error = open(folder.path(), "other.jsonl", good.as_bytes()).unwrap_err().to_string();
     assert!(error.contains("niah_single_1"), "{error}");
-    let given = SampleFiles::open(&folder.path().join("other.jsonl"), Some(RulerTask::Fwe)).unwrap();
-    assert_eq!(given.names(), ["other/4"]);
+}
+
+#[test]
+fn lengths_and_tasks_come_from_near_folders_only() {
+    let outer = tempfile::tempdir().unwrap();
+    let root = outer.path().join("2024/x");
+    let model = model(None);
+    let length = |from: &Path| {
+        let files = SampleFiles::open(from).unwrap();
+        files.sample(0, &PromptEncoder::new(&model, PromptTemplate::Raw)).unwrap().length
+    };
+    let line = br#"{"index": 1, "input": "a", "outputs": ["b"]}"#;
+    for (name, expected) in [
+        ("vt/validation.jsonl", 1024),
+        ("4096/vt/validation.jsonl", 4096),
+        ("8192/made/by/me/vt/validation.jsonl", 8192),
+    ] {
+        open(&root, name, line).unwrap();
+        assert_eq!(length(&root), expected, "{name}");
+        std::fs::remove_dir_all(&root).unwrap();
+    }
+    open(&root, "4096/vt/validation.jsonl", line).unwrap();
+    for from in ["4096", "4096/vt", "4096/vt/validation.jsonl"] {
+        assert_eq!(length(&root.join(from)), 4096, "{from}");
+    }
+    let error = open(&outer.path().join("vt/a/b/c"), "d.jsonl", line).unwrap_err().to_string();
+    assert!(error.contains("expected a task as name of the file or a folder"), "{error}");
+}
+
+#[cfg(unix)]
+#[test]
+fn links_to_folders_are_followed_and_circles_told() {
+    let (data, links) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    open(data.path(), "vt/validation.jsonl", br#"{"index": 1, "input": "a", "outputs": ["b"]}"#).unwrap();
+    for name in ["4096", "8192"] {
+        std::os::unix::fs::symlink(data.path(), links.path().join(name)).unwrap();
+    }
+    let files = SampleFiles::open(links.path()).unwrap();
+    assert_eq!(files.names(), ["4096/vt/validation/1", "8192/vt/validation/1"]);
+    std::os::unix::fs::symlink(links.path(), data.path().join("vt/back")).unwrap();
+    let error = SampleFiles::open(links.path()).unwrap_err().to_string();
+    assert!(error.contains("4096/vt/back: expected a folder that doesn't lie in itself"), "{error}");
 }
 
 fn answer(sample: &str, method: &str, answer: &str) -> AnswerRecord {
@@ -203,8 +278,7 @@ fn predictions_are_what_the_official_script_reads() {
         answer("vt/4096/0", "patterns/a:b", "x"),
         answer("vt/4096/0", "..", "x"),
     ];
-    let files =
-        write_predictions(folder.path(), &records, |record| Ok(format!("of {}", record.sample))).unwrap();
+    let files = write_predictions(folder.path(), &records).unwrap();
     let names: Vec<String> = files
         .iter()
         .map(|path| path.strip_prefix(folder.path()).unwrap().to_string_lossy().replace('\\', "/"))
@@ -213,9 +287,14 @@ fn predictions_are_what_the_official_script_reads() {
     let content = std::fs::read_to_string(&files[1]).unwrap();
     let lines: Vec<Value> = content.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let expected = json!({
-        "index": 0, "pred": "ABCDE\u{1}\n\u{e4}", "input": "of vt/4096/0", "outputs": ["ABCDE"],
+        "index": 0, "pred": "ABCDE\u{1}\n\u{e4}", "input": "", "outputs": ["ABCDE"],
         "others": {"id": "vt/4096/0"}, "truncation": -1, "length": 4000,
     });
     assert!(lines.len() == 2 && lines[0] == expected && lines[1]["index"] == 1, "{content}");
-    assert!(write_predictions(folder.path(), &records, |_| Ok(String::new())).is_err());
+    // a later run has more
+    let more = [&records[..], &[answer("vt/4096/2", "dense", "y")]].concat();
+    assert_eq!(write_predictions(folder.path(), &more).unwrap(), files);
+    let again = std::fs::read_to_string(&files[1]).unwrap();
+    assert!(again.starts_with(&content) && again.lines().count() == 3, "{again}");
+    assert_eq!(files_below(folder.path()).len(), 3, "nothing unfinished is left");
 }

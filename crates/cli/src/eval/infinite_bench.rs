@@ -2,6 +2,7 @@
 
 use super::run::ask;
 use super::{Length, RunOptions, tokens};
+use crate::usage::checked;
 use anyhow::{Result, ensure};
 use clap::Args;
 use minference_eval::prompt::PromptTemplate;
@@ -34,11 +35,11 @@ asks exactly so.
 
 Examples:
   All that needs no data, at 16,384 tokens, against dense:
-    minference eval infinite-bench --model MODEL --lengths 16384 --methods dense,minference
+    minference eval infinite-bench --model MODEL --lengths 16K --methods dense,minference
   100 samples of one task at several lengths:
-    minference eval infinite-bench --model MODEL --tasks kv_retrieval --lengths 4096,8192,16384 --samples 100
-  The paper's ten tasks, cut to 128,000 tokens:
-    minference eval infinite-bench --model MODEL --data InfiniteBench --limit 128000
+    minference eval infinite-bench --model MODEL --tasks kv_retrieval --lengths 4K,8K,16K --samples 100
+  The paper's ten tasks, cut to 131,072 tokens:
+    minference eval infinite-bench --model MODEL --data InfiniteBench --limit 128K
   The first 20 samples of two of them, cut to the model's context:
     minference eval infinite-bench --model MODEL --data InfiniteBench --tasks longbook_qa_eng,code_debug --samples 20";
 
@@ -67,7 +68,7 @@ struct SampleOptions {
     /// The folder with the official files
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["lengths", "seed"])]
     data: Option<PathBuf>,
-    /// Lengths of generated prompts with their longest answer, in tokens [default: 16384, or the model's context]
+    /// Lengths of generated prompts with their longest answer, in tokens [default: 16K, or the model's context]
     #[arg(long, value_name = "TOKENS", value_delimiter = ',')]
     lengths: Vec<Length>,
     /// Samples of each task, and of each length [default: all of the official files, or 10]
@@ -78,57 +79,99 @@ struct SampleOptions {
     seed: u64,
     /// Longest prompt with its longest answer: longer prompts of official files lose their middle [default: the model's context]
     #[arg(long, value_name = "TOKENS", requires = "data")]
-    limit: Option<usize>,
+    limit: Option<Length>,
     /// Form of prompts: model (its own chat template), raw, or one that RULER publishes (base, meta-chat, vicuna-chat, ...)
     #[arg(long, value_name = "NAME", default_value = "model")]
     template: PromptTemplate,
 }
 
+/// What to ask, as far as it doesn't depend on the model.
+enum Prepared {
+    /// Samples of official files, not yet cut.
+    Official(BenchmarkFiles),
+    /// Tasks whose samples are generated.
+    Generated(Vec<Task>),
+}
+
 pub(super) fn run(options: &Options) -> Result<()> {
-    options.samples.check()?;
-    let setup = options.run.setup()?;
-    let (source, settings) = options.samples.source(setup.model.context)?;
-    ask(&setup, EvaluationKind::InfiniteBench, &*source, options.samples.template, settings).map(drop)
+    let Options { samples, run } = options;
+    let prepared = samples.prepare()?;
+    let setup = run.setup()?;
+    let context = setup.model.context;
+    let settings = samples.settings(&prepared, context);
+    let source: Box<dyn SampleSource> = match prepared {
+        Prepared::Official(files) => {
+            let files = files.with_limit(samples.limit(context)?);
+            setup.check_length(files.longest(&setup.evaluation(samples.template).encoder)?)?;
+            Box::new(files)
+        }
+        Prepared::Generated(tasks) => {
+            let lengths = samples.lengths(context);
+            lengths.last().map_or(Ok(()), |&longest| setup.check_length(longest))?;
+            Box::new(samples.generated(&tasks, &lengths)?)
+        }
+    };
+    ask(&setup, EvaluationKind::InfiniteBench, &*source, samples.template, settings).map(drop)
 }
 
 impl SampleOptions {
-    /// Refuses what makes no sense for any model, and files that are missing, before a model is fetched.
-    fn check(&self) -> Result<()> {
-        self.source(usize::MAX).map(drop)
-    }
-
-    /// The samples, and all of these options that changes results beyond the names of samples.
-    ///
-    /// - `context`: tokens that the model can read and write
-    fn source(&self, context: usize) -> Result<(Box<dyn SampleSource>, BTreeMap<String, String>)> {
-        let mut settings = BTreeMap::new();
-        let mut set = |name: &str, value: String| settings.insert(name.to_string(), value);
-        let source: Box<dyn SampleSource> = match &self.data {
+    /// Reads the files and refuses what makes no sense, before a model is fetched.
+    fn prepare(&self) -> Result<Prepared> {
+        checked(self.check())?;
+        match &self.data {
             Some(folder) => {
-                let limit = self.limit.unwrap_or(context);
-                ensure!(
-                    limit <= context,
-                    "--limit: expected at most {context}, the model's context, found {limit}"
-                );
-                set("samples", "official files".into());
-                set("limit", limit.to_string());
-                Box::new(BenchmarkFiles::open(folder, &self.tasks(Task::all()), self.samples, limit)?)
+                let files = BenchmarkFiles::open(folder, &self.tasks(Task::all()), self.samples)?;
+                Ok(Prepared::Official(files))
             }
             None => {
-                let lengths =
-                    if self.lengths.is_empty() { vec![LENGTH.min(context)] } else { tokens(&self.lengths) };
-                if let Some(length) = lengths.iter().find(|&&length| length > context) {
-                    anyhow::bail!(
-                        "--lengths: expected at most {context}, the model's context, found {length}"
-                    );
-                }
-                set("samples", "generated".into());
-                set("seed", self.seed.to_string());
-                let (tasks, samples) = (self.tasks(Task::generated()), self.samples.unwrap_or(SAMPLES));
-                Box::new(GeneratedSamples::new(&tasks, &lengths, samples, self.seed)?)
+                let tasks = self.tasks(Task::generated());
+                checked(self.generated(&tasks, &self.lengths(usize::MAX)))?;
+                Ok(Prepared::Generated(tasks))
             }
-        };
-        Ok((source, settings))
+        }
+    }
+
+    fn check(&self) -> Result<()> {
+        ensure!(self.samples != Some(0), "--samples: expected at least 1, found 0");
+        Ok(())
+    }
+
+    /// All of these options that changes results beyond the names of samples.
+    ///
+    /// - `context`: tokens that the model can read and write
+    fn settings(&self, prepared: &Prepared, context: usize) -> BTreeMap<String, String> {
+        let mut settings = BTreeMap::new();
+        let mut set = |name: String, value: String| settings.insert(name, value);
+        match prepared {
+            Prepared::Official(files) => {
+                set("source".into(), "official files".into());
+                set("limit".into(), self.limit.map_or(context, |limit| limit.0).to_string());
+                for (task, content) in files.contents() {
+                    set(task.file_name(), content.to_string());
+                }
+            }
+            Prepared::Generated(_) => {
+                set("source".into(), "generated".into());
+                set("seed".into(), self.seed.to_string());
+            }
+        }
+        settings
+    }
+
+    /// The longest prompt with its answer.
+    fn limit(&self, context: usize) -> Result<usize> {
+        let limit = self.limit.map_or(context, |limit| limit.0);
+        ensure!(limit <= context, "--limit: expected at most {context}, the model's context, found {limit}");
+        Ok(limit)
+    }
+
+    /// In ascending order.
+    fn lengths(&self, context: usize) -> Vec<usize> {
+        if self.lengths.is_empty() { vec![LENGTH.min(context)] } else { tokens(&self.lengths) }
+    }
+
+    fn generated(&self, tasks: &[Task], lengths: &[usize]) -> Result<GeneratedSamples> {
+        Ok(GeneratedSamples::new(tasks, lengths, self.samples.unwrap_or(SAMPLES), self.seed)?)
     }
 
     fn tasks(&self, all: impl Iterator<Item = Task>) -> Vec<Task> {
@@ -151,23 +194,37 @@ mod tests {
         Command::try_parse_from([&["test"], arguments].concat()).map(|command| command.options)
     }
 
-    fn names(arguments: &[&str], context: usize) -> Result<(Vec<String>, BTreeMap<String, String>)> {
-        let (source, settings) = options(arguments)?.source(context)?;
-        Ok((source.names(), settings))
+    /// For a model that can read and write 4,096 tokens.
+    fn prepared(arguments: &[&str]) -> Result<(Box<dyn SampleSource>, BTreeMap<String, String>)> {
+        let options = options(arguments)?;
+        let prepared = options.prepare()?;
+        let settings = options.settings(&prepared, 4096);
+        Ok(match prepared {
+            Prepared::Official(files) => (Box::new(files.with_limit(options.limit(4096)?)), settings),
+            Prepared::Generated(tasks) => {
+                (Box::new(options.generated(&tasks, &options.lengths(4096))?), settings)
+            }
+        })
+    }
+
+    fn names(arguments: &[&str]) -> Result<(Vec<String>, BTreeMap<String, String>)> {
+        prepared(arguments).map(|(source, settings)| (source.names(), settings))
     }
 
     #[test]
     fn what_needs_no_data_is_the_default() {
-        let (samples, settings) = names(&[], 4096).unwrap();
+        let (samples, settings) = names(&[]).unwrap();
         assert_eq!((samples.len(), samples[0].as_str()), (40, "passkey/4096/0"));
         assert_eq!(settings["seed"], "0");
-        let chosen =
-            ["--tasks", "math_find,passkey", "--lengths", "512,1024", "--samples", "2", "--seed", "7"];
-        let (samples, settings) = names(&chosen, 4096).unwrap();
-        assert_eq!((samples.len(), samples[3].as_str()), (8, "math_find/1024/1"));
+        let chosen = ["--tasks", "math_find,passkey", "--lengths", "1K,512", "--samples", "2", "--seed", "7"];
+        let (samples, settings) = names(&chosen).unwrap();
+        assert_eq!(
+            (samples.len(), samples[1].as_str(), samples[5].as_str()),
+            (8, "math_find/512/1", "math_find/1024/1")
+        );
         assert_eq!(
             settings.into_iter().collect::<Vec<_>>(),
-            [("samples", "generated"), ("seed", "7")].map(|(k, v)| (k.into(), v.into()))
+            [("seed", "7"), ("source", "generated")].map(|(k, v)| (k.into(), v.into()))
         );
     }
 
@@ -175,23 +232,30 @@ mod tests {
     fn official_files_are_read_up_to_the_limit() {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().to_str().unwrap();
-        let missing = names(&["--data", data], 4096).unwrap_err().to_string();
+        let missing = names(&["--data", data]).unwrap_err().to_string();
         assert!(missing.contains("passkey.jsonl") && missing.contains("no such file"), "{missing}");
         let line = r#"{"context": "x", "input": "y", "answer": "z"}"#;
-        std::fs::write(folder.path().join("passkey.jsonl"), format!("{line}\n{line}\n{line}\n")).unwrap();
-        let (samples, settings) =
-            names(&["--data", data, "--tasks", "passkey", "--samples", "2"], 4096).unwrap();
+        let path = folder.path().join("passkey.jsonl");
+        std::fs::write(&path, format!("{line}\n{line}\n{line}\n")).unwrap();
+        let chosen = ["--data", data, "--tasks", "passkey", "--samples", "2"];
+        let (samples, settings) = names(&chosen).unwrap();
         assert_eq!(samples, ["passkey/0", "passkey/1"]);
         assert_eq!(settings["limit"], "4096");
+        assert_eq!(names(&[&chosen[..], &["--limit", "3K"]].concat()).unwrap().1["limit"], "3072");
+        // an edited file gives other results
+        std::fs::write(&path, format!("{line}\n{line}\n{}\n", line.replace('x', "w"))).unwrap();
+        assert_ne!(names(&chosen).unwrap().1["passkey.jsonl"], settings["passkey.jsonl"]);
+        let refused = names(&[&chosen[..], &["--limit", "8K"]].concat()).unwrap_err().to_string();
+        assert!(refused.contains("at most 4096, the model's context, found 8192"), "{refused}");
     }
 
     #[test]
     fn wrong_options_are_told() {
-        let refused = |arguments: &[&str]| names(arguments, 4096).unwrap_err().to_string();
+        let refused = |arguments: &[&str]| names(arguments).unwrap_err().to_string();
         assert!(refused(&["--tasks", "math_calc"]).contains("expected one of passkey, number_string"));
         assert!(refused(&["--tasks", "code_debug"]).contains("the others need the official files"));
-        assert!(refused(&["--lengths", "8192"]).contains("at most 4096, the model's context, found 8192"));
-        assert!(refused(&["--data", "x", "--limit", "8192"]).contains("at most 4096, the model's context"));
+        assert!(refused(&["--samples", "9999999999"]).contains("1000000 in all, found 9999999999"));
+        assert!(refused(&["--lengths", "4G"]).contains("16K"));
         assert!(refused(&["--samples", "0"]).contains("expected at least 1"));
         assert!(refused(&["--limit", "100"]).contains("--data"));
         assert!(refused(&["--data", "x", "--lengths", "100"]).contains("--lengths"));

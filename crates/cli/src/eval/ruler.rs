@@ -5,7 +5,7 @@ use super::{Length, RunOptions, tokens};
 use crate::usage::checked;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use minference_eval::prompt::{PromptEncoder, PromptTemplate};
+use minference_eval::prompt::PromptTemplate;
 use minference_eval::results::EvaluationKind;
 use minference_eval::sample::SampleSource;
 use minference_eval::tasks::ruler::{
@@ -100,48 +100,63 @@ struct SampleOptions {
     /// Write the samples as FOLDER/LENGTH/TASK/validation.jsonl, in the benchmark's format, instead of asking them
     #[arg(long, value_name = "FOLDER", conflicts_with = "read")]
     write: Option<PathBuf>,
-    /// Write all answers of the results as FOLDER/METHOD/LENGTH/TASK.jsonl, for the benchmark's own scorer
+    /// Write all answers of the results as FOLDER/METHOD/LENGTH/TASK.jsonl, for the benchmark's own scorer; files of that name are replaced
     #[arg(long, value_name = "FOLDER", conflicts_with = "write")]
     predictions: Option<PathBuf>,
 }
 
 /// What to ask.
 struct Prepared {
-    source: Box<dyn SampleSource>,
+    samples: Samples,
     /// The form of prompts.
     template: PromptTemplate,
     /// All that changes samples beyond their names.
     settings: BTreeMap<String, String>,
 }
 
+/// Where samples come from.
+enum Samples {
+    Generated(RulerSource),
+    Read(SampleFiles),
+}
+
 pub(super) fn run(options: &Options) -> Result<()> {
-    let prepared = options.samples.prepare()?;
+    let Prepared { samples, template, settings } = options.samples.prepare()?;
     let setup = options.run.setup()?;
-    if options.samples.read.is_none()
-        && let Some(longest) = tokens(&options.samples.lengths).last()
-    {
-        setup.check_length(*longest)?;
-    }
-    let encoder = setup.evaluation(prepared.template).encoder;
-    if let Some(written) = options.samples.write(&prepared, &encoder)? {
+    let evaluation = setup.evaluation(template);
+    if let Some(folder) = &options.samples.write {
+        let written = write_samples(folder, samples.source(), &evaluation.encoder, &*evaluation.progress);
+        setup.finish();
+        let written = written.with_context(|| format!("--write {}", folder.display()))?;
         return written.iter().try_for_each(|path| Ok(writeln!(std::io::stdout(), "{}", path.display())?));
     }
-    let records =
-        ask(&setup, EvaluationKind::Ruler, &*prepared.source, prepared.template, prepared.settings)?;
+    setup.check_length(match &samples {
+        Samples::Generated(_) => tokens(&options.samples.lengths).last().copied().unwrap_or(0),
+        Samples::Read(files) => files.longest(&evaluation.encoder)?,
+    })?;
+    let records = ask(&setup, EvaluationKind::Ruler, samples.source(), template, settings)?;
     if let Some(folder) = &options.samples.predictions {
-        // the scorer shows prompts and does not score them
-        write_predictions(folder, &records, |_| Ok(String::new()))?;
+        write_predictions(folder, &records).with_context(|| format!("--predictions {}", folder.display()))?;
     }
     Ok(())
+}
+
+impl Samples {
+    fn source(&self) -> &dyn SampleSource {
+        match self {
+            Self::Generated(source) => source,
+            Self::Read(files) => files,
+        }
+    }
 }
 
 impl SampleOptions {
     /// Reads the files and refuses what makes no sense, before a model is fetched.
     fn prepare(&self) -> Result<Prepared> {
         if let Some(path) = &self.read {
-            let source = SampleFiles::open(path, None)?;
-            let settings = settings(&[("source", &format!("files of samples ({})", source.fingerprint()))]);
-            return Ok(Prepared { source: Box::new(source), template: PromptTemplate::Raw, settings });
+            let files = SampleFiles::open(path)?;
+            let settings = settings(&[("source", &format!("files of samples ({})", files.fingerprint()))]);
+            return Ok(Prepared { samples: Samples::Read(files), template: PromptTemplate::Raw, settings });
         }
         checked(self.check())?;
         let data = self.data()?;
@@ -151,7 +166,6 @@ impl SampleOptions {
         let mut settings = settings(&[
             ("source", "generated"),
             ("seed", &seed),
-            ("template", self.template.name()),
             ("essays", data.essays.description()),
             ("words", data.words.description()),
         ]);
@@ -161,14 +175,7 @@ impl SampleOptions {
         let plan =
             RulerPlan { tasks, lengths: tokens(&self.lengths), samples: self.samples, seed: self.seed };
         let source = checked(RulerSource::new(plan, data).map_err(Into::into))?;
-        Ok(Prepared { source: Box::new(source), template: self.template, settings })
-    }
-
-    /// Writes the samples instead, if that was asked for, and gives the files.
-    fn write(&self, prepared: &Prepared, encoder: &PromptEncoder<'_>) -> Result<Option<Vec<PathBuf>>> {
-        let Some(folder) = &self.write else { return Ok(None) };
-        let written = write_samples(folder, &*prepared.source, encoder);
-        Ok(Some(written.with_context(|| format!("--write {}", folder.display()))?))
+        Ok(Prepared { samples: Samples::Generated(source), template: self.template, settings })
     }
 
     fn check(&self) -> Result<()> {
@@ -225,12 +232,12 @@ mod tests {
     #[test]
     fn options_name_samples_and_settings() {
         let prepared = prepare(&["--tasks", "vt,fwe", "--lengths", "2048,4096", "--samples", "2"]).unwrap();
-        let names = prepared.source.names();
+        let names = prepared.samples.source().names();
         assert_eq!((names.len(), names[2].as_str(), names[7].as_str()), (8, "fwe/2048/0", "fwe/4096/1"));
         assert_eq!(prepared.settings["essays"], "generated sentences");
-        assert_eq!(prepared.settings["template"], "model");
+        assert_eq!(prepared.template, PromptTemplate::Model);
         // all that need no data
-        assert_eq!(prepare(&["--samples", "1"]).unwrap().source.names().len(), 11);
+        assert_eq!(prepare(&["--samples", "1"]).unwrap().samples.source().names().len(), 11);
     }
 
     #[test]
@@ -240,6 +247,7 @@ mod tests {
             (vec!["--tasks", "niah"], "niah_single_1"),
             (vec!["--lengths", "0"], "number of tokens"),
             (vec!["--samples", "0"], "--samples"),
+            (vec!["--samples", "9999999999"], "1000000 in all"),
             (vec!["--template", "chat"], "meta-chat"),
             (vec!["--read", "nowhere.jsonl"], "nowhere.jsonl"),
             (vec!["--read", "a", "--seed", "1"], "cannot be used with"),

@@ -2,6 +2,7 @@
 
 mod answers;
 mod attention;
+mod benchmarks;
 mod demo;
 mod eval;
 mod inspect;

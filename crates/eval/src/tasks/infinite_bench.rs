@@ -122,24 +122,3 @@ impl FromStr for Task {
 fn names(tasks: impl Iterator<Item = Task>) -> String {
     tasks.map(Task::name).collect::<Vec<_>>().join(", ")
 }
-
-/// Tasks in their order, each once.
-///
-/// # Errors
-/// No tasks.
-fn distinct(tasks: &[Task]) -> Result<Vec<Task>> {
-    let mut distinct = Vec::new();
-    for &task in tasks {
-        if !distinct.contains(&task) {
-            distinct.push(task);
-        }
-    }
-    if distinct.is_empty() {
-        return Err(Error::choice(
-            "tasks of InfiniteBench",
-            format!("some of {}", names(Task::all())),
-            "none",
-        ));
-    }
-    Ok(distinct)
-}

@@ -8,10 +8,9 @@
 //! | `common_words`, `frequent_words` | `cwe`, `fwe`: words that occur most often |
 //! | `question_answering` | `qa_1`, `qa_2`: questions about documents |
 //! | `source` | [`RulerSource`]: samples of chosen tasks and lengths |
-//! | `size` | how much fits into a length |
 //! | `words`, `haystack_text`, `documents` | what samples are made of |
-//! | `sample_files`, `sample_writer`, `predictions` | the benchmark's own files, read and written |
-//! | `scores` | averages, and the effective length |
+//! | `sample_files`, `sample_writer`, `predictions`, `line_writer` | the benchmark's own files, read and written |
+//! | `scores` | the effective length |
 //!
 //! What the samples are made of differs from the official generator where that needs data: keys and listed words come from the EFF's
 //! long word list (a key is two words with a hyphen, where the official one is an adjective and a noun), and essays are generated English
@@ -38,16 +37,15 @@ mod draw;
 mod frequent_words;
 mod generator;
 mod haystack_text;
+mod line_writer;
 mod niah;
 mod predictions;
 mod question_answering;
 mod sample_files;
 mod sample_writer;
 mod scores;
-mod size;
 mod source;
 mod task;
-mod template;
 mod variable_tracking;
 mod words;
 
@@ -56,7 +54,7 @@ pub use haystack_text::HaystackText;
 pub use predictions::write_predictions;
 pub use sample_files::SampleFiles;
 pub use sample_writer::write_samples;
-pub use scores::{EFFECTIVE_SCORE, clean_answer, effective_length, task_score};
+pub use scores::{EFFECTIVE_SCORE, effective_length};
 pub use source::{RulerData, RulerPlan, RulerSource};
 pub use task::RulerTask;
 pub use words::WordList;

@@ -118,7 +118,7 @@ fn seam(text: &str) -> usize {
 fn all_tasks_are_read_and_cut_in_the_middle() {
     let (folder, model) = (folder(), model());
     let tasks: Vec<Task> = Task::all().collect();
-    let files = BenchmarkFiles::open(folder.path(), &tasks, None, LIMIT).unwrap();
+    let files = BenchmarkFiles::open(folder.path(), &tasks, None).unwrap().with_limit(LIMIT);
     let names = files.names();
     assert_eq!((names.len(), names[0].as_str(), names[19].as_str()), (20, "passkey/0", "code_debug/1"));
     for template in [PromptTemplate::Raw, PromptTemplate::Model] {
@@ -167,7 +167,9 @@ fn whole_characters_are_kept() {
     );
     let encoder = PromptEncoder::new(&model, PromptTemplate::Raw);
     for limit in 500..510 {
-        let files = BenchmarkFiles::open(folder.path(), &[Task::BookQuestionChinese], None, limit).unwrap();
+        let files = BenchmarkFiles::open(folder.path(), &[Task::BookQuestionChinese], None)
+            .unwrap()
+            .with_limit(limit);
         let sample = files.sample(0, &encoder).unwrap();
         let (user, _) = parts(&sample);
         assert!(
@@ -189,8 +191,8 @@ fn what_cannot_fit_is_refused() {
     let (folder, model) = (folder(), model());
     let encoder = PromptEncoder::new(&model, PromptTemplate::Raw);
     for limit in [0, 6, 100] {
-        let files = BenchmarkFiles::open(folder.path(), &[Task::Passkey], None, limit).unwrap();
-        let refused = files.sample(0, &encoder).unwrap_err().to_string();
+        let files = BenchmarkFiles::open(folder.path(), &[Task::Passkey], None).unwrap().with_limit(limit);
+        let refused = files.longest(&encoder).unwrap_err().to_string();
         assert!(refused.starts_with("limit of prompt and answer: expected more than "), "{refused}");
         assert!(refused.ends_with(&format!("found {limit}")), "{refused}");
     }
@@ -202,30 +204,47 @@ fn blank_lines_are_passed_over_and_wrong_ones_named() {
     let encoder = PromptEncoder::new(&model, PromptTemplate::Raw);
     let good = r#"{"context": "x", "input": "y", "answer": "1"}"#;
     let path = folder.path().join("passkey.jsonl");
-    let text = format!("\n{good}\r\n  \n{{\"context\": \"x\"}}\n{good}\n\nno JSON");
-    fs::write(&path, text).unwrap();
-    let files = BenchmarkFiles::open(folder.path(), &[Task::Passkey], None, LIMIT).unwrap();
-    assert_eq!(files.names(), ["passkey/0", "passkey/1", "passkey/2", "passkey/3"]);
+    fs::write(&path, format!("\n{good}\r\n  \n{good}\n\n{good}")).unwrap();
+    let open = |task, samples| BenchmarkFiles::open(folder.path(), &[task], samples);
+    let files = open(Task::Passkey, None).unwrap();
+    assert_eq!(files.names(), ["passkey/0", "passkey/1", "passkey/2"]);
     assert_eq!(files.sample(0, &encoder).unwrap().questions, files.sample(2, &encoder).unwrap().questions);
-    for (number, line, found) in [(1, 4, "missing field `answer`"), (3, 7, "expected")] {
-        let refused = files.sample(number, &encoder).unwrap_err().to_string();
-        let expected = format!("{}, line {line}: expected a JSON object with `context`", path.display());
+    // all lines are checked before any is asked
+    for (line, found) in [("{\"context\": \"x\"}", "missing field `answer`"), ("no JSON", "expected ident")] {
+        fs::write(&path, format!("{good}\n{good}\n\n{line}\n{good}")).unwrap();
+        let refused = open(Task::Passkey, None).unwrap_err().to_string();
+        let expected = format!("{}, line 4: expected a JSON object with `context`", path.display());
         assert!(refused.starts_with(&expected) && refused.contains(found), "{refused}");
+        // those that will not be asked are none of this run's business
+        assert_eq!(open(Task::Passkey, Some(2)).unwrap().names(), ["passkey/0", "passkey/1"]);
     }
-    let few = BenchmarkFiles::open(folder.path(), &[Task::Passkey], Some(1), LIMIT).unwrap();
-    assert_eq!(few.names(), ["passkey/0"]);
-
     write(folder.path(), Task::MathFind, &[json!({"context": "[1]", "input": "How many?", "answer": 1})]);
-    let files = BenchmarkFiles::open(folder.path(), &[Task::MathFind], None, LIMIT).unwrap();
-    let refused = files.sample(0, &encoder).unwrap_err().to_string();
+    let refused = open(Task::MathFind, None).unwrap_err().to_string();
     assert!(refused.contains("math_find.jsonl, line 1: expected an `input` with `The ... of`"), "{refused}");
+}
+
+#[test]
+fn contents_are_those_of_all_files_whatever_is_chosen() {
+    let folder = folder();
+    let contents = |tasks: &[Task], samples| {
+        BenchmarkFiles::open(folder.path(), tasks, samples).unwrap().contents().to_vec()
+    };
+    let before = contents(&[Task::Passkey], None);
+    assert_eq!(before.len(), 10);
+    assert_eq!(before, contents(&[Task::CodeDebug, Task::MathFind], Some(1)));
+    let path = folder.path().join("code_debug.jsonl");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("word4999", "word5000")).unwrap();
+    let after = contents(&[Task::Passkey], None);
+    let changed: Vec<Task> = (0..10).filter(|&i| before[i] != after[i]).map(|i| after[i].0).collect();
+    assert_eq!(changed, [Task::CodeDebug]);
 }
 
 #[test]
 fn missing_and_empty_files_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let open = |samples| {
-        let opened = BenchmarkFiles::open(folder.path(), &[Task::CodeDebug], samples, LIMIT);
+        let opened = BenchmarkFiles::open(folder.path(), &[Task::CodeDebug], samples);
         opened.unwrap_err().to_string()
     };
     let missing = open(None);
@@ -237,7 +256,7 @@ fn missing_and_empty_files_are_named() {
     );
     fs::write(&path, "\n \n").unwrap();
     assert!(open(None).ends_with("expected a line for each sample, found an empty file"));
-    assert!(open(Some(0)).contains("expected at least 1, found 0"));
+    assert!(open(Some(0)).contains("samples of each task: expected at least one, found none"));
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
     assert!(open(None).starts_with("can't read "), "{}", open(None));

@@ -15,10 +15,13 @@ use minference_attention::synthetic::Random;
 
 /// A key or a value: 32 hexadecimal digits, grouped as in a UUID.
 pub fn identifier(random: &mut Random) -> String {
-    let (high, low) = (random.bits(), random.bits());
+    grouped(random.bits(), random.bits())
+}
+
+/// 128 bits as a UUID is written.
+pub fn grouped(high: u64, low: u64) -> String {
     let digits = format!("{high:016x}{low:016x}");
-    let groups = [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]];
-    groups.join("-")
+    [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]].join("-")
 }
 
 /// One entry of the object.

@@ -102,6 +102,10 @@ const REMARKS: [&str; 10] = [
     "The clock on the tower was slow",
 ];
 
+/// What passkey retrieval repeats around the key, and RULER and InfiniteBench after it.
+pub const REFRAIN: &str =
+    "The grass is green. The sky is blue. The sun is yellow. Here we go. There and back again.";
+
 /// One sentence.
 pub fn sentence(random: &mut Random) -> String {
     let (person, action, time) = (choose(&PERSONS, random), choose(&ACTIONS, random), choose(&TIMES, random));

@@ -3,85 +3,123 @@
 use super::example::{Example, Fault};
 use super::frame::Frame;
 use super::truncate::within;
-use super::{Task, distinct, names};
+use super::{Task, names};
 use crate::error::{Error, Result};
 use crate::prompt::PromptEncoder;
 use crate::sample::{Question, Sample, SampleSource};
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use crate::tasks::grid::{distinct, nth};
+use crate::tasks::lines::{Line, longest};
+use minference_model::source::Fingerprint;
 use std::path::{Path, PathBuf};
-
-/// Bytes of a line at most; official ones have a few million.
-const LONGEST_LINE: usize = 1 << 28;
 
 /// Samples from a folder with the official files, one for each task: a line `{"id": ..., "context": ..., "input": ..., "answer": ...,
 /// "options": ...}` for each sample.
 ///
-/// Only one line is in memory at a time. Names are `task/number` (`passkey/12`), counted from 0 as the official files do; a sample's length is
-/// that of its prompt, after truncation.
+/// Files are read through once, and every line that will be asked is checked then; later only one line is in memory at a time. Names are
+/// `task/number` (`passkey/12`), counted from 0 as the official files do; a sample's length is that of its prompt, after truncation.
 #[derive(Debug, Clone)]
 pub struct BenchmarkFiles {
-    lines: Vec<Place>,
+    folder: PathBuf,
+    samples: Vec<Place>,
+    contents: Vec<(Task, Fingerprint)>,
     limit: usize,
 }
 
 /// Where a sample's line lies.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 struct Place {
     task: Task,
-    path: PathBuf,
     /// Among the task's samples, from 0.
     number: usize,
-    /// In the file, from 1.
-    line: usize,
-    start: u64,
-    bytes: usize,
+    line: Line,
 }
 
 impl BenchmarkFiles {
-    /// Finds the samples of some tasks.
+    /// Finds the samples of some tasks. Prompts are as long as they are; see [`with_limit`](Self::with_limit).
     ///
     /// - `samples`: of each task the first so many; all by default
-    /// - `limit`: tokens of prompt and longest answer together; longer prompts lose their middle
     ///
     /// # Errors
-    /// No tasks or samples, files that are missing, empty or not to be read.
-    pub fn open(folder: &Path, tasks: &[Task], samples: Option<usize>, limit: usize) -> Result<Self> {
-        if samples == Some(0) {
-            return Err(Error::choice("samples of each task", "at least 1", 0));
-        }
-        let mut lines = Vec::new();
-        for task in distinct(tasks)? {
-            let path = folder.join(task.file_name());
-            let places = scan(task, &path, samples.unwrap_or(usize::MAX)).map_err(|source| {
-                if source.kind() == io::ErrorKind::NotFound {
-                    missing(task, &path)
-                } else {
-                    Error::Read { path: path.clone(), source }
-                }
-            })?;
-            if places.is_empty() {
-                return Err(Error::file(&path, None, "a line for each sample", "an empty file"));
+    /// No tasks or samples; files that are missing, empty or not to be read; a line that is no sample.
+    pub fn open(folder: &Path, tasks: &[Task], samples: Option<usize>) -> Result<Self> {
+        for (what, is_empty) in [("tasks", tasks.is_empty()), ("samples of each task", samples == Some(0))] {
+            if is_empty {
+                return Err(Error::choice(what, "at least one", "none"));
             }
-            lines.extend(places);
         }
-        Ok(Self { lines, limit })
+        let mut files =
+            Self { folder: folder.into(), samples: Vec::new(), contents: Vec::new(), limit: usize::MAX };
+        for task in distinct(tasks) {
+            files.add(task, samples.unwrap_or(usize::MAX))?;
+        }
+        for task in Task::all().filter(|task| !tasks.contains(task)) {
+            let path = files.path(task);
+            if path.is_file() {
+                files.contents.push((task, Line::each(&path, |_, _| Ok(()))?));
+            }
+        }
+        files.contents.sort();
+        Ok(files)
+    }
+
+    /// With prompts that lose their middle where they are too long.
+    ///
+    /// - `limit`: tokens of prompt and longest answer together
+    pub fn with_limit(self, limit: usize) -> Self {
+        Self { limit, ..self }
+    }
+
+    /// What tells the content of each official file in the folder from others, also of those whose tasks were not chosen: a later run may
+    /// choose them, and must find what it would have found before.
+    pub fn contents(&self) -> &[(Task, Fingerprint)] {
+        &self.contents
+    }
+
+    /// Tokens of about the longest prompt with its longest answer.
+    ///
+    /// # Errors
+    /// What is wrong with that sample.
+    pub fn longest(&self, encoder: &PromptEncoder<'_>) -> Result<usize> {
+        longest(self, self.samples.iter().map(|place| &place.line), encoder)
+    }
+
+    /// Checks a file and finds its first samples.
+    fn add(&mut self, task: Task, most: usize) -> Result<()> {
+        let path = self.path(task);
+        if !path.exists() {
+            return Err(missing(task, &path));
+        }
+        let mut number = 0;
+        let content = Line::each(&path, |line, text| {
+            if number < most {
+                read(task, text).map_err(|fault| fault.at(&path, line))?;
+                self.samples.push(Place { task, number, line });
+                number += 1;
+            }
+            Ok(())
+        })?;
+        if number == 0 {
+            return Err(Error::file(&path, None, "a line for each sample", "an empty file"));
+        }
+        self.contents.push((task, content));
+        Ok(())
+    }
+
+    fn path(&self, task: Task) -> PathBuf {
+        self.folder.join(task.file_name())
     }
 }
 
 impl SampleSource for BenchmarkFiles {
     fn names(&self) -> Vec<String> {
-        self.lines.iter().map(Place::name).collect()
+        self.samples.iter().map(Place::name).collect()
     }
 
     fn sample(&self, number: usize, encoder: &PromptEncoder<'_>) -> Result<Sample> {
-        let place = self.lines.get(number).ok_or_else(|| {
-            Error::choice("number of a sample", format!("less than {}", self.lines.len()), number)
-        })?;
-        let task = place.task;
-        let line = place.read()?;
-        let example = Example::read(task, &line).map_err(|fault| place.fault(fault))?;
-        let frame = Frame::new(task, &example).map_err(|fault| place.fault(fault))?;
+        let place = nth(&self.samples, number)?;
+        let Place { task, line, .. } = *place;
+        let path = self.path(task);
+        let (example, frame) = read(task, &line.read(&path)?).map_err(|fault| fault.at(&path, line))?;
         let limits = (self.limit, task.longest_answer());
         let (prompt, length) = within(&frame, &example.context, limits, encoder)?;
         let question = Question {
@@ -99,24 +137,19 @@ impl Place {
     fn name(&self) -> String {
         format!("{}/{}", self.task, self.number)
     }
+}
 
-    fn read(&self) -> Result<Vec<u8>> {
-        if self.bytes > LONGEST_LINE {
-            return Err(self.fault(Fault::new(format!("at most {LONGEST_LINE} bytes"), self.bytes)));
-        }
-        let read = || -> io::Result<Vec<u8>> {
-            let mut line = vec![0; self.bytes];
-            let mut file = File::open(&self.path)?;
-            file.seek(SeekFrom::Start(self.start))?;
-            file.read_exact(&mut line)?;
-            Ok(line)
-        };
-        read().map_err(|source| Error::Read { path: self.path.clone(), source })
+impl Fault {
+    fn at(self, path: &Path, line: Line) -> Error {
+        Error::file(path, Some(line.number), self.expected, self.found)
     }
+}
 
-    fn fault(&self, fault: Fault) -> Error {
-        Error::file(&self.path, Some(self.line), fault.expected, fault.found)
-    }
+/// A sample, and what stands around its context.
+fn read(task: Task, line: &[u8]) -> std::result::Result<(Example, Frame), Fault> {
+    let example = Example::read(task, line)?;
+    let frame = Frame::new(task, &example)?;
+    Ok((example, frame))
 }
 
 fn missing(task: Task, path: &Path) -> Error {
@@ -126,39 +159,4 @@ fn missing(task: Task, path: &Path) -> Error {
         names(Task::generated())
     );
     Error::file(path, None, expected, "no such file")
-}
-
-/// Finds the first lines that are not blank.
-fn scan(task: Task, path: &Path, most: usize) -> io::Result<Vec<Place>> {
-    let mut reader = BufReader::with_capacity(1 << 20, File::open(path)?);
-    let mut places: Vec<Place> = Vec::new();
-    let (mut start, mut line) = (0, 0);
-    while places.len() < most {
-        let (bytes, is_blank) = skip_line(&mut reader)?;
-        if bytes == 0 {
-            break;
-        }
-        line += 1;
-        if !is_blank {
-            places.push(Place { task, path: path.into(), number: places.len(), line, start, bytes });
-        }
-        start += bytes as u64;
-    }
-    Ok(places)
-}
-
-/// Bytes of the next line with its end, and whether it is blank; the line is not kept.
-fn skip_line(reader: &mut impl BufRead) -> io::Result<(usize, bool)> {
-    let (mut bytes, mut is_blank) = (0, true);
-    loop {
-        let buffer = reader.fill_buf()?;
-        let end = buffer.iter().position(|&byte| byte == b'\n');
-        let read = end.map_or(buffer.len(), |end| end + 1);
-        is_blank = is_blank && buffer[..read].iter().all(u8::is_ascii_whitespace);
-        reader.consume(read);
-        bytes += read;
-        if end.is_some() || read == 0 {
-            return Ok((bytes, is_blank));
-        }
-    }
 }

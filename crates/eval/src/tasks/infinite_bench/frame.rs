@@ -3,6 +3,7 @@
 use super::Task;
 use super::example::{Example, Fault};
 use crate::sample::PromptText;
+use crate::tasks::template::fill;
 
 /// A prompt without its context.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,18 +19,12 @@ impl Frame {
     pub(super) fn new(task: Task, example: &Example) -> Result<Self, Fault> {
         let definition = task.definition();
         let prefix = if task == Task::MathFind { list_question(&example.input)? } else { String::new() };
-        let value = |name: &str| match name {
-            "input" => example.input.as_str(),
-            "prefix" => &prefix,
-            "option_a" => &example.options[0],
-            "option_b" => &example.options[1],
-            "option_c" => &example.options[2],
-            "option_d" => &example.options[3],
-            _ => unreachable!("no template has {name}"),
-        };
+        let options = ["option_a", "option_b", "option_c", "option_d"];
+        let mut values = vec![("input", example.input.as_str()), ("prefix", &prefix)];
+        values.extend(options.into_iter().zip(example.options.iter().map(String::as_str)));
         let (before, after) =
             definition.template.split_once("{context}").unwrap_or((definition.template, ""));
-        let (before, after) = (fill(before, &value), fill(after, &value));
+        let (before, after) = (fill(before, &values), fill(after, &values));
         let answer_at = after.rfind(definition.answer_begins).unwrap_or(after.len());
         Ok(Self { before, after, answer_at })
     }
@@ -47,20 +42,6 @@ impl Frame {
             answer_prefix: answer_prefix.into(),
         }
     }
-}
-
-/// A template with its values, which may hold braces of their own.
-fn fill<'a>(template: &str, value: &impl Fn(&str) -> &'a str) -> String {
-    let mut filled = String::new();
-    let mut rest = template;
-    while let Some((text, (name, others))) =
-        rest.split_once('{').and_then(|(text, open)| Some((text, open.split_once('}')?)))
-    {
-        filled += text;
-        filled += value(name);
-        rest = others;
-    }
-    filled + rest
 }
 
 /// The question that stands before a list of numbers: what the input asks for, from `The` to the line's last `of`.

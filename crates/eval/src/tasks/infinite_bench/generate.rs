@@ -1,17 +1,18 @@
 //! [`GeneratedSamples`]: the synthetic tasks at any length.
 
-mod fit;
 mod hidden_line;
 mod key_values;
 mod number_list;
 
 use super::example::Example;
 use super::frame::Frame;
-use super::{Task, distinct, names};
+use super::{Task, names};
 use crate::error::{Error, Result};
 use crate::prompt::PromptEncoder;
 use crate::sample::{PromptText, Question, Sample, SampleSource};
-use fit::most_units;
+use crate::tasks::fit::fit;
+use crate::tasks::grid::{Place, grid, nth};
+use crate::tasks::sample_seed::SampleSeed;
 use hidden_line::HiddenLine;
 use key_values::KeyValues;
 use minference_attention::synthetic::Random;
@@ -23,15 +24,8 @@ use number_list::NumberList;
 /// (`passkey/16384/3`); a sample depends on seed, task, length and number only.
 #[derive(Debug, Clone)]
 pub struct GeneratedSamples {
-    places: Vec<Place>,
+    places: Vec<Place<Task>>,
     seed: u64,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Place {
-    task: Task,
-    length: usize,
-    number: usize,
 }
 
 /// A context that can be as long as one likes.
@@ -53,29 +47,14 @@ impl GeneratedSamples {
     /// Samples of each task at each length.
     ///
     /// # Errors
-    /// No tasks, lengths or samples; tasks that can't be generated.
+    /// No tasks, lengths or samples, more than a million in all; tasks that can't be generated.
     pub fn new(tasks: &[Task], lengths: &[usize], samples: usize, seed: u64) -> Result<Self> {
-        let tasks = distinct(tasks)?;
         if let Some(task) = tasks.iter().find(|task| !task.definition().is_synthetic) {
             let expected =
                 format!("one of {} (the others need the official files)", names(Task::generated()));
             return Err(Error::choice("task to generate", expected, task));
         }
-        if lengths.is_empty() {
-            return Err(Error::choice("lengths of generated samples", "at least one", "none"));
-        }
-        if samples == 0 {
-            return Err(Error::choice("samples of each task and length", "at least 1", 0));
-        }
-        let mut places = Vec::new();
-        for task in tasks {
-            for (i, &length) in lengths.iter().enumerate() {
-                if !lengths[..i].contains(&length) {
-                    places.extend((0..samples).map(|number| Place { task, length, number }));
-                }
-            }
-        }
-        Ok(Self { places, seed })
+        Ok(Self { places: grid(tasks, lengths, samples)?, seed })
     }
 }
 
@@ -85,62 +64,54 @@ impl SampleSource for GeneratedSamples {
     }
 
     fn sample(&self, number: usize, encoder: &PromptEncoder<'_>) -> Result<Sample> {
-        let place = self.places.get(number).ok_or_else(|| {
-            Error::choice("number of a sample", format!("less than {}", self.places.len()), number)
-        })?;
-        place.sample(self.seed, |prompt| encoder.count(prompt))
+        make(*nth(&self.places, number)?, self.seed, |prompt| encoder.count(prompt))
     }
 }
 
-impl Place {
-    fn name(&self) -> String {
-        format!("{}/{}/{}", self.task, self.length, self.number)
-    }
-
-    /// Makes the sample, whose length a caller's count of tokens decides.
-    fn sample(&self, seed: u64, count: impl Fn(&PromptText) -> Result<usize>) -> Result<Sample> {
-        let Self { task, length, .. } = *self;
-        let mut content = self.content(seed)?;
-        let input = content.input();
-        let example = Example { context: String::new(), input, options: vec![], references: vec![] };
-        // inputs made here have what templates ask for
-        let frame = Frame::new(task, &example)
-            .map_err(|fault| Error::choice("input", fault.expected, fault.found))?;
-        let limit = length.saturating_sub(task.longest_answer());
-        let mut tokens = |units| count(&frame.prompt(&content.context(units)));
-        let Some(units) = most_units(limit, &mut tokens)? else {
-            let expected = format!("at least {} tokens", tokens(0)? + task.longest_answer());
+/// Makes a sample, whose length a caller's count of tokens decides.
+fn make(place: Place<Task>, seed: u64, count: impl Fn(&PromptText) -> Result<usize>) -> Result<Sample> {
+    let Place { task, length, .. } = place;
+    let mut content = content(place, seed)?;
+    let input = content.input();
+    let example = Example { context: String::new(), input, options: vec![], references: vec![] };
+    // inputs made here have what templates ask for
+    let frame =
+        Frame::new(task, &example).map_err(|fault| Error::choice("input", fault.expected, fault.found))?;
+    let limit = length.saturating_sub(task.longest_answer());
+    let fitted = fit(limit, (0, usize::MAX), None, |units| {
+        let prompt = frame.prompt(&content.context(units));
+        let tokens = count(&prompt)?;
+        Ok(((units, prompt), tokens))
+    })?;
+    let (units, prompt) = match fitted {
+        Ok(fitted) => fitted.made,
+        Err(least) => {
+            let expected = format!("at least {} tokens", least + task.longest_answer());
             return Err(Error::choice(format!("length of {task}"), expected, length));
-        };
-        let question = Question {
-            prompt: frame.prompt(&content.context(units)),
-            references: content.references(units),
-            scoring: task.scoring(),
-            max_tokens: task.longest_answer(),
-            depth: content.depth(),
-        };
-        Ok(Sample { name: self.name(), task: task.name().into(), length, questions: vec![question] })
-    }
-
-    fn content(&self, seed: u64) -> Result<Box<dyn Content>> {
-        let mut random = self.random(seed);
-        // However many samples there are, their depths are spread evenly: steps of the golden ratio.
-        let start = Random::new(seed).below(1 << 20) as f64 / f64::from(1 << 20);
-        let depth = (start + self.number as f64 * 0.618_033_988_749_894_9).fract();
-        match self.task {
-            Task::Passkey => Ok(Box::new(HiddenLine::passkey(&mut random, depth))),
-            Task::NumberString => Ok(Box::new(HiddenLine::number_string(&mut random, depth))),
-            Task::KeyValueRetrieval => Ok(Box::new(KeyValues::new(random, depth))),
-            Task::MathFind => Ok(Box::new(NumberList::new(random, self.number))),
-            task => Err(Error::choice("task to generate", names(Task::generated()), task)),
         }
-    }
+    };
+    let question = Question {
+        prompt,
+        references: content.references(units),
+        scoring: task.scoring(),
+        max_tokens: task.longest_answer(),
+        depth: content.depth(),
+    };
+    Ok(Sample { name: place.name(), task: task.name().into(), length, questions: vec![question] })
+}
 
-    /// All that a sample may depend on, mixed.
-    fn random(&self, seed: u64) -> Random {
-        let parts = [self.task as u64, self.length as u64, self.number as u64];
-        let state = parts.iter().fold(seed, |state, &part| Random::new(state).bits().wrapping_add(part));
-        Random::new(state)
+fn content(place: Place<Task>, seed: u64) -> Result<Box<dyn Content>> {
+    let parts = [place.task as u64, place.length as u64, place.number as u64];
+    let mut random = SampleSeed::new(seed, &parts).random(0);
+    // However many samples there are, their depths are spread evenly: steps of the golden ratio.
+    let start = Random::new(seed).below(1 << 20) as f64 / f64::from(1 << 20);
+    let depth = (start + place.number as f64 * 0.618_033_988_749_894_9).fract();
+    match place.task {
+        Task::Passkey => Ok(Box::new(HiddenLine::passkey(&mut random, depth))),
+        Task::NumberString => Ok(Box::new(HiddenLine::number_string(&mut random, depth))),
+        Task::KeyValueRetrieval => Ok(Box::new(KeyValues::new(random, depth))),
+        Task::MathFind => Ok(Box::new(NumberList::new(random, place.number))),
+        task => Err(Error::choice("task to generate", names(Task::generated()), task)),
     }
 }
 

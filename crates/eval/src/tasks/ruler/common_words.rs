@@ -1,10 +1,11 @@
 //! Common words: ten words of a list occur more often than the others. A shorter list with its answer stands before.
 
-use super::draw::{SampleSeed, shuffle};
+use super::draw::shuffle;
 use super::generator::{Draft, Generator};
-use super::template::{fill, numbered};
 use super::words::WordList;
 use crate::sample::PromptText;
+use crate::tasks::sample_seed::SampleSeed;
+use crate::tasks::template::fill;
 use minference_attention::synthetic::Random;
 
 /// Words that are asked for.
@@ -44,7 +45,7 @@ impl CommonWords<'_> {
             |words: &[String], times: usize| (0..times).flat_map(|_| words.to_vec()).collect::<Vec<String>>();
         let mut all = [repeated(&common, repeats.common), repeated(&others, repeats.others)].concat();
         shuffle(&mut all, random);
-        (fill(TASK, &[("context", &numbered(all.iter().map(String::as_str)))]), common)
+        (fill(TASK, &[("context", &numbered(&all))]), common)
     }
 }
 
@@ -58,7 +59,7 @@ impl Generator for CommonWords<'_> {
             if self.length < LONG { SHORT_SETTING } else { LONG_SETTING };
         let (example, answer) = self.list(example_size, example_repeats, &mut seed.random(0));
         let (user, references) = self.list(size, repeats, &mut seed.random(1));
-        let answer = numbered(answer.iter().map(String::as_str));
+        let answer = numbered(&answer);
         let prompt = PromptText::AskedByExample {
             example,
             example_answer: format!("{ANSWER_PREFIX}{answer}"),
@@ -66,5 +67,26 @@ impl Generator for CommonWords<'_> {
             answer_prefix: ANSWER_PREFIX.into(),
         };
         Draft { prompt, references, depth: None }
+    }
+}
+
+/// `1. first 2. second`
+fn numbered(words: &[String]) -> String {
+    let mut text = String::new();
+    for (place, word) in words.iter().enumerate() {
+        let space = if place == 0 { "" } else { " " };
+        text.push_str(&format!("{space}{}. {word}", place + 1));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_count_from_one() {
+        assert_eq!(numbered(&["one".into(), "two".into()]), "1. one 2. two");
+        assert_eq!(numbered(&[]), "");
     }
 }

@@ -1,22 +1,7 @@
 //! Random choices.
 
 use minference_attention::synthetic::Random;
-
-/// What all of a sample's random numbers come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct SampleSeed(u64);
-
-impl SampleSeed {
-    /// For a sample that these numbers name.
-    pub(super) fn new(seed: u64, parts: &[u64]) -> Self {
-        Self(parts.iter().fold(seed, |state, part| Random::new(state).bits() ^ part))
-    }
-
-    /// A generator of its own for each part of a sample, so that a longer haystack begins like a shorter one.
-    pub(super) fn random(self, part: u64) -> Random {
-        Random::new(Self::new(self.0, &[part]).0)
-    }
-}
+use minference_model::haystack::key_values::grouped;
 
 /// Puts values into a random order.
 pub(super) fn shuffle<T>(values: &mut [T], random: &mut Random) {
@@ -69,8 +54,7 @@ pub(super) fn number(random: &mut Random) -> String {
 pub(super) fn uuid(random: &mut Random) -> String {
     let high = random.bits() & !0xf000 | 0x4000;
     let low = random.bits() & !(0b11 << 62) | 0b10 << 62;
-    let digits = format!("{high:016x}{low:016x}");
-    [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]].join("-")
+    grouped(high, low)
 }
 
 #[cfg(test)]
@@ -79,7 +63,7 @@ mod tests {
 
     #[test]
     fn choices_are_what_they_should_be() {
-        let mut random = SampleSeed::new(1, &[2, 3]).random(0);
+        let mut random = Random::new(1);
         for _ in 0..200 {
             assert_eq!(number(&mut random).len(), 7);
             let uuid = uuid(&mut random);
@@ -95,7 +79,5 @@ mod tests {
         assert!(values.windows(2).any(|pair| pair[0] > pair[1]));
         values.sort_unstable();
         assert_eq!(values, (0..100).collect::<Vec<_>>());
-        assert_ne!(SampleSeed::new(1, &[2, 3]), SampleSeed::new(1, &[3, 2]));
-        assert_ne!(SampleSeed::new(1, &[2]).random(0).bits(), SampleSeed::new(1, &[2]).random(1).bits());
     }
 }

@@ -1,10 +1,11 @@
 //! Frequent words: invented words whose numbers follow a zeta distribution. The most frequent one is noise (`...`); the next three are
 //! asked for.
 
-use super::draw::{SampleSeed, different_letters, shuffle};
+use super::draw::{different_letters, shuffle};
 use super::generator::{Draft, Generator};
-use super::template::fill;
 use crate::sample::PromptText;
+use crate::tasks::sample_seed::SampleSeed;
+use crate::tasks::template::fill;
 
 const WORD_LETTERS: usize = 6;
 /// The vocabulary has a word for so many tokens of length.

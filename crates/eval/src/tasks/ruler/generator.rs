@@ -1,7 +1,7 @@
 //! [`Generator`]: a kind of task, before it is known how much fits.
 
-use super::draw::SampleSeed;
 use crate::sample::PromptText;
+use crate::tasks::sample_seed::SampleSeed;
 
 /// A question at some size.
 #[derive(Debug, Clone, PartialEq)]

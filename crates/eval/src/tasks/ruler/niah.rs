@@ -1,17 +1,19 @@
 //! Needles in a haystack: values of keys, hidden in a text.
 
-use super::draw::{SampleSeed, different, number, sample, shuffle, uuid};
+use super::draw::{different, number, sample, shuffle, uuid};
 use super::generator::{Draft, Generator};
 use super::haystack_text::{HaystackText, sentences};
-use super::template::fill;
 use super::words::WordList;
 use crate::sample::PromptText;
+use crate::tasks::sample_seed::SampleSeed;
+use crate::tasks::template::fill;
 use minference_attention::synthetic::Random;
+use minference_model::haystack::prose::REFRAIN;
 
 /// What needles lie in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Haystack {
-    /// A line of the same sentences, again and again.
+    /// A line of the same sentences ([`REFRAIN`]), again and again.
     Repeat,
     /// A text.
     Essay,
@@ -38,10 +40,6 @@ pub(super) struct NiahParameters {
     /// Keys that are asked for.
     pub(super) queries: usize,
 }
-
-/// The line of [`Haystack::Repeat`].
-const REPEATED: &str =
-    "The grass is green. The sky is blue. The sun is yellow. Here we go. There and back again.";
 
 const NEEDLE: &str = "One of the special magic {type_needle_v} for {key} is: {value}.";
 
@@ -112,7 +110,7 @@ impl Niah<'_> {
                 let places = depths.into_iter().map(place).collect::<Vec<_>>();
                 return insert(&text, &places, needles);
             }
-            Haystack::Repeat => vec![REPEATED.to_string(); size],
+            Haystack::Repeat => vec![REFRAIN.to_string(); size],
             Haystack::Needles => (0..size)
                 .map(|_| {
                     let mut draw = |part: NeedlePart| part.draw(self.words, &mut filler);

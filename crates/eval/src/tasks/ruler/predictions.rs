@@ -1,11 +1,10 @@
 //! Answers in the benchmark's format, so that its own script (`eval/evaluate.py --data_dir FOLDER/METHOD/LENGTH`) scores them.
 
-use super::sample_writer::{create, write_line};
-use crate::error::{Error, Result};
+use super::line_writer::LineWriter;
+use crate::error::Result;
 use crate::results::AnswerRecord;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// A line of predictions.
@@ -13,7 +12,8 @@ use std::path::{Path, PathBuf};
 struct PredictionLine<'a> {
     index: u64,
     pred: &'a str,
-    input: &'a str,
+    /// Empty: the script shows prompts and does not score them.
+    input: &'static str,
     outputs: &'a [String],
     others: Others<'a>,
     truncation: i64,
@@ -26,18 +26,14 @@ struct Others<'a> {
     id: &'a str,
 }
 
-/// Writes answers as `FOLDER/METHOD/LENGTH/TASK.jsonl`, in the order of the records. Gives the files.
+/// Writes answers as `FOLDER/METHOD/LENGTH/TASK.jsonl`, in the order of the records. Gives the files. Those of an earlier time are replaced,
+/// each as a whole.
 ///
 /// - `records`: answers to RULER's questions; of each file, indices count from 0
-/// - `input`: a record's prompt as text; the official script shows it and doesn't score it, so it may be empty
 ///
 /// # Errors
-/// [`Error::Write`]: a file that exists is not overwritten. Those of `input`.
-pub fn write_predictions(
-    folder: &Path,
-    records: &[AnswerRecord],
-    mut input: impl FnMut(&AnswerRecord) -> Result<String>,
-) -> Result<Vec<PathBuf>> {
+/// [`Error::Write`](crate::Error::Write).
+pub fn write_predictions(folder: &Path, records: &[AnswerRecord]) -> Result<Vec<PathBuf>> {
     let mut files: BTreeMap<PathBuf, Vec<&AnswerRecord>> = BTreeMap::new();
     for record in records {
         let method = file_name(&record.method);
@@ -47,23 +43,22 @@ pub fn write_predictions(
             .join(format!("{}.jsonl", file_name(&record.task)));
         files.entry(path).or_default().push(record);
     }
-    for (path, records) in &files {
-        let mut writer = create(path)?;
+    let write = |(path, records): (PathBuf, Vec<&AnswerRecord>)| {
+        let mut file = LineWriter::create(&path)?;
         for (index, record) in (0..).zip(records) {
-            let line = PredictionLine {
+            file.write(&PredictionLine {
                 index,
                 pred: &record.answer,
-                input: &input(record)?,
+                input: "",
                 outputs: &record.references,
                 others: Others { id: &record.sample },
                 truncation: -1,
                 length: record.prompt_tokens,
-            };
-            write_line(&mut writer, &line, path)?;
+            })?;
         }
-        writer.flush().map_err(|source| Error::Write { path: path.clone(), source })?;
-    }
-    Ok(files.into_keys().collect())
+        file.finish()
+    };
+    files.into_iter().map(write).collect()
 }
 
 /// A method may be a path or hold a colon.

@@ -1,10 +1,11 @@
 //! Question answering: a question about a document among many.
 
 use super::documents::DocumentQuestions;
-use super::draw::{SampleSeed, sample, shuffle};
+use super::draw::{sample, shuffle};
 use super::generator::{Draft, Generator};
-use super::template::fill;
 use crate::sample::PromptText;
+use crate::tasks::sample_seed::SampleSeed;
+use crate::tasks::template::fill;
 
 const TASK: &str = "Answer the question based on the given documents. Only give me the answer and do not output any other words.\n\nThe \
                     following are given documents.\n\n{context}\n\nAnswer the question based on the given documents. Only give me the \

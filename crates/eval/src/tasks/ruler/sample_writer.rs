@@ -1,12 +1,12 @@
 //! Samples in the benchmark's format, for other programs.
 
+use super::line_writer::LineWriter;
 use super::sample_files::SampleLine;
 use crate::error::{Error, Result};
 use crate::prompt::PromptEncoder;
 use crate::sample::SampleSource;
-use serde::Serialize;
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use minference_attention::Progress;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// The file's name in a task's folder.
@@ -15,54 +15,53 @@ const SUBSET: &str = "validation";
 /// Writes a source's samples as `FOLDER/LENGTH/TASK/validation.jsonl`: what the official harness takes for `FOLDER/LENGTH`. Gives the files.
 /// A sample of several questions becomes several lines.
 ///
+/// - `progress`: is told samples, and may cancel between them
+///
 /// # Errors
-/// Those of the source; [`Error::Write`]; a file that exists is not overwritten.
+/// Those of the source; cancelled; [`Error::Write`], also for a file that exists: it is not overwritten. No file is there then that was
+/// not there before.
 pub fn write_samples(
     folder: &Path,
     source: &dyn SampleSource,
     encoder: &PromptEncoder<'_>,
+    progress: &dyn Progress,
 ) -> Result<Vec<PathBuf>> {
-    let mut written: Vec<(PathBuf, BufWriter<File>, u64)> = Vec::new();
-    for number in 0..source.names().len() {
+    let mut files: Vec<(LineWriter, u64)> = Vec::new();
+    let samples = source.names().len();
+    for number in 0..samples {
+        if progress.cancelled() {
+            return Err(minference_attention::Error::Cancelled.into());
+        }
         let sample = source.sample(number, encoder)?;
         let path =
             folder.join(sample.length.to_string()).join(&sample.task).join(SUBSET).with_extension("jsonl");
-        let place = match written.iter().position(|(other, ..)| *other == path) {
+        let place = match files.iter().position(|(file, _)| file.path() == path) {
             Some(place) => place,
             None => {
-                written.push((path.clone(), create(&path)?, 0));
-                written.len() - 1
+                files.push((create(&path)?, 0));
+                files.len() - 1
             }
         };
-        let (_, writer, index) = &mut written[place];
+        let (file, index) = &mut files[place];
         for question in sample.questions {
-            let line = SampleLine {
+            file.write(&SampleLine {
                 index: *index,
                 input: encoder.text(&question.prompt)?,
                 length: Some(encoder.count(&question.prompt)? + question.max_tokens),
                 outputs: question.references,
-            };
-            write_line(writer, &line, &path)?;
+            })?;
             *index += 1;
         }
+        progress.advance(number as u64 + 1, samples as u64);
     }
-    for (path, writer, _) in &mut written {
-        writer.flush().map_err(|source| Error::Write { path: path.clone(), source })?;
-    }
-    Ok(written.into_iter().map(|(path, ..)| path).collect())
+    files.into_iter().map(|(file, _)| file.finish()).collect()
 }
 
-/// A new file, with the folders that it lies in.
-pub(super) fn create(path: &Path) -> Result<BufWriter<File>> {
-    let failed = |source| Error::Write { path: path.to_path_buf(), source };
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(failed)?;
+/// Others may have written that file, with care.
+fn create(path: &Path) -> Result<LineWriter> {
+    if path.exists() {
+        let source = io::Error::new(io::ErrorKind::AlreadyExists, "it exists; choose another folder");
+        return Err(Error::Write { path: path.into(), source });
     }
-    Ok(BufWriter::new(File::create_new(path).map_err(failed)?))
-}
-
-pub(super) fn write_line(writer: &mut impl Write, line: &impl Serialize, path: &Path) -> Result<()> {
-    let written = serde_json::to_writer(&mut *writer, line).map_err(std::io::Error::from);
-    let written = written.and_then(|()| writer.write_all(b"\n"));
-    written.map_err(|source| Error::Write { path: path.to_path_buf(), source })
+    LineWriter::create(path)
 }

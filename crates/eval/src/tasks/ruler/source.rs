@@ -2,19 +2,20 @@
 
 use super::common_words::CommonWords;
 use super::documents::{DocumentQuestions, QuestionFormat};
-use super::draw::SampleSeed;
 use super::frequent_words::FrequentWords;
 use super::generator::{Draft, Generator};
 use super::haystack_text::HaystackText;
 use super::niah::Niah;
 use super::question_answering::QuestionAnswering;
-use super::size::{Fit, Guess, fit};
 use super::task::{Kind, RulerTask};
 use super::variable_tracking::VariableTracking;
 use super::words::WordList;
 use crate::error::{Error, Result};
 use crate::prompt::PromptEncoder;
 use crate::sample::{PromptText, Question, Sample, SampleSource};
+use crate::tasks::fit::{Fit, Guess, fit};
+use crate::tasks::grid::{Place, grid, nth};
+use crate::tasks::sample_seed::SampleSeed;
 use std::cell::RefCell;
 use std::collections::HashMap;
 
@@ -54,15 +55,8 @@ impl RulerData {
 pub struct RulerSource {
     seed: u64,
     data: RulerData,
-    places: Vec<Place>,
+    places: Vec<Place<RulerTask>>,
     guesses: RefCell<HashMap<(RulerTask, usize), Guess>>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Place {
-    task: RulerTask,
-    length: usize,
-    number: usize,
 }
 
 /// In place of a sample's number: the sample that sizes are learned from.
@@ -72,18 +66,10 @@ impl RulerSource {
     /// For a plan; what it names twice is made once.
     ///
     /// # Errors
-    /// [`Error::Choice`] for no tasks, lengths or samples, for tasks whose data is missing, and for more samples than a file has questions.
+    /// [`Error::Choice`] for no tasks, lengths or samples, for more than a million in all, for tasks whose data is missing, and for more samples than a file has questions.
     pub fn new(plan: RulerPlan, data: RulerData) -> Result<Self> {
-        let RulerPlan { mut tasks, mut lengths, samples, seed } = plan;
-        for (what, is_empty) in [
-            ("tasks", tasks.is_empty()),
-            ("lengths", lengths.is_empty()),
-            ("samples of each task", samples == 0),
-        ] {
-            if is_empty {
-                return Err(Error::choice(what, "at least one", "none"));
-            }
-        }
+        let RulerPlan { tasks, lengths, samples, seed } = plan;
+        let places = grid(&tasks, &lengths, samples)?;
         for task in &tasks {
             let Some(format) = task.questions() else { continue };
             let found = data.questions(format);
@@ -95,24 +81,17 @@ impl RulerSource {
                 return Err(Error::choice(format!("samples of {task}"), most, samples));
             }
         }
-        dedup(&mut lengths);
-        dedup(&mut tasks);
-        let mut places = Vec::with_capacity(tasks.len() * lengths.len() * samples);
-        for &length in &lengths {
-            for &task in &tasks {
-                places.extend((0..samples).map(|number| Place { task, length, number }));
-            }
-        }
         Ok(Self { seed, data, places, guesses: RefCell::default() })
     }
 
     /// A sample, measured by any count of tokens.
     fn make(
         &self,
-        Place { task, length, number }: Place,
+        place: Place<RulerTask>,
         count_text: &dyn Fn(&str) -> Result<usize>,
         count: &dyn Fn(&PromptText) -> Result<usize>,
     ) -> Result<Sample> {
+        let Place { task, length, number } = place;
         let generator = self.generator(task, length, number, count_text)?;
         let limit = length.saturating_sub(task.max_tokens());
         let fitted = |generator: &dyn Generator, number: u64, guess: Option<Guess>| -> Result<Fit<Draft>> {
@@ -141,12 +120,7 @@ impl RulerSource {
         let Draft { prompt, references, depth } = fitted(&*generator, number as u64, Some(guess))?.made;
         let question =
             Question { prompt, references, scoring: task.scoring(), max_tokens: task.max_tokens(), depth };
-        Ok(Sample {
-            name: name(task, length, number),
-            task: task.name().into(),
-            length,
-            questions: vec![question],
-        })
+        Ok(Sample { name: place.name(), task: task.name().into(), length, questions: vec![question] })
     }
 
     fn generator(
@@ -171,29 +145,13 @@ impl RulerSource {
     }
 }
 
-fn name(task: RulerTask, length: usize, number: usize) -> String {
-    format!("{task}/{length}/{number}")
-}
-
-/// Without later repetitions.
-fn dedup<T: Copy + PartialEq>(values: &mut Vec<T>) {
-    let mut seen = Vec::with_capacity(values.len());
-    values.retain(|value| {
-        let is_new = !seen.contains(value);
-        seen.push(*value);
-        is_new
-    });
-}
-
 impl SampleSource for RulerSource {
     fn names(&self) -> Vec<String> {
-        self.places.iter().map(|place| name(place.task, place.length, place.number)).collect()
+        self.places.iter().map(Place::name).collect()
     }
 
     fn sample(&self, number: usize, encoder: &PromptEncoder<'_>) -> Result<Sample> {
-        let place = self.places.get(number).copied().ok_or_else(|| {
-            Error::choice("number of a sample", format!("less than {}", self.places.len()), number)
-        })?;
+        let place = *nth(&self.places, number)?;
         self.make(place, &|text| encoder.count_text(text), &|prompt| encoder.count(prompt))
     }
 }

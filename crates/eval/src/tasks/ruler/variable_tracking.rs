@@ -3,12 +3,14 @@
 //! An example with its answer stands before the question, in the same message. The published one is shorter than 500 tokens in steps of
 //! five lines of noise, and so is this one.
 
-use super::draw::{SampleSeed, different_letters, sample};
+use super::draw::{different_letters, sample};
 use super::generator::{Draft, Generator};
-use super::template::fill;
 use crate::error::Result;
 use crate::sample::PromptText;
+use crate::tasks::sample_seed::SampleSeed;
+use crate::tasks::template::fill;
 use minference_attention::synthetic::Random;
+use minference_model::haystack::prose::REFRAIN;
 
 /// Variables that get their value from another one.
 const HOPS: usize = 4;
@@ -18,8 +20,6 @@ const EXAMPLE_LETTERS: usize = 3;
 const EXAMPLE_TOKENS: usize = 500;
 const EXAMPLE_STEP: usize = 5;
 
-const NOISE: &str =
-    "The grass is green. The sky is blue. The sun is yellow. Here we go. There and back again.\n";
 const TASK: &str = "Memorize and track the chain(s) of variable assignment hidden in the following text.\n\n{context}\nQuestion: Find all \
                     variables that are assigned the value {query} in the text above.";
 const ANSWER_PREFIX: &str = " Answer: According to the chain(s) of variable assignment in the text above, {num_v} variables are assgined \
@@ -70,7 +70,8 @@ fn chain(noise: usize, letters: usize, random: &mut Random) -> Chain {
 
     let mut places = sample(noise, assignments.len(), random);
     places.sort_unstable();
-    let mut lines = vec![NOISE; noise];
+    let filler = format!("{REFRAIN}\n");
+    let mut lines = vec![filler.as_str(); noise];
     for (before, (place, assignment)) in places.into_iter().zip(&assignments).enumerate() {
         lines.insert(place + before, assignment);
     }

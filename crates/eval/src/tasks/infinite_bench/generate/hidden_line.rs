@@ -2,10 +2,7 @@
 
 use super::Content;
 use minference_attention::synthetic::Random;
-
-/// The benchmark's filler.
-const NOISE: &str =
-    "The grass is green. The sky is blue. The sun is yellow. Here we go. There and back again.\n";
+use minference_model::haystack::prose::REFRAIN;
 
 /// What hides where.
 pub(super) struct HiddenLine {
@@ -42,7 +39,8 @@ impl Content for HiddenLine {
         let before = (self.depth * lines as f64).round() as usize;
         let Self { digits, name, .. } = self;
         let line = format!("The {name} is {digits}. Remember it. {digits} is the {name}.\n");
-        [NOISE.repeat(before), line, NOISE.repeat(lines - before)].concat()
+        let filler = format!("{REFRAIN}\n");
+        [filler.repeat(before), line, filler.repeat(lines - before)].concat()
     }
 
     fn references(&mut self, _lines: usize) -> Vec<String> {

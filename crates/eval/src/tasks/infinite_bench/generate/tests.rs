@@ -8,7 +8,7 @@ fn count(prompt: &PromptText) -> Result<usize> {
 }
 
 fn make(task: Task, length: usize, number: usize, seed: u64) -> Sample {
-    Place { task, length, number }.sample(seed, count).unwrap()
+    super::make(Place { task, length, number }, seed, count).unwrap()
 }
 
 fn text(sample: &Sample) -> String {
@@ -112,8 +112,8 @@ fn samples_depend_on_seed_task_length_and_number_alone() {
             .unwrap();
     assert_eq!(many.places.len(), 12);
     let at = many.names().iter().position(|name| name == "passkey/1000/0").unwrap();
-    let sample = few.places[0].sample(few.seed, count).unwrap();
-    assert_eq!(sample, many.places[at].sample(many.seed, count).unwrap());
+    let sample = super::make(few.places[0], few.seed, count).unwrap();
+    assert_eq!(sample, super::make(many.places[at], many.seed, count).unwrap());
     assert_eq!(
         (sample.name.as_str(), sample.task.as_str(), sample.length),
         ("passkey/1000/0", "passkey", 1000)
@@ -135,14 +135,18 @@ fn what_makes_no_sense_is_refused() {
     let refused = GeneratedSamples::new(&[Task::CodeDebug], &[1000], 1, 0).map_err(message).unwrap_err();
     assert!(refused.contains("passkey, number_string, kv_retrieval, math_find"), "{refused}");
     assert!(refused.ends_with("found code_debug"), "{refused}");
-    for (tasks, lengths, samples) in
-        [(&[][..], &[1000][..], 1), (&[Task::Passkey], &[], 1), (&[Task::Passkey], &[1000], 0)]
-    {
+    for (tasks, lengths, samples) in [
+        (&[][..], &[1000][..], 1),
+        (&[Task::Passkey], &[], 1),
+        (&[Task::Passkey], &[1000], 0),
+        (&[Task::Passkey], &[1000], usize::MAX),
+    ] {
         let refused = GeneratedSamples::new(tasks, lengths, samples, 0).map_err(message).unwrap_err();
         assert!(refused.contains("expected"), "{refused}");
     }
     for task in Task::generated() {
-        let refused = Place { task, length: 10, number: 0 }.sample(0, count).map_err(message).unwrap_err();
+        let refused =
+            super::make(Place { task, length: 10, number: 0 }, 0, count).map_err(message).unwrap_err();
         assert!(refused.starts_with(&format!("length of {task}: expected at least ")), "{refused}");
         assert!(refused.ends_with("tokens, found 10"), "{refused}");
     }

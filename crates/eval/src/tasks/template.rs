@@ -21,16 +21,6 @@ pub(super) fn fill(template: &str, values: &[(&str, &str)]) -> String {
     text + rest
 }
 
-/// `1. first 2. second`
-pub(super) fn numbered<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
-    let mut text = String::new();
-    for (place, word) in words.into_iter().enumerate() {
-        let space = if place == 0 { "" } else { " " };
-        text.push_str(&format!("{space}{}. {word}", place + 1));
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -40,7 +30,5 @@ mod tests {
         let values = [("a", "{b}"), ("b", "2")];
         assert_eq!(fill("{a} {b} {c} {", &values), "{b} 2 {c} {");
         assert_eq!(fill("{{a}}{", &values), "{{b}}{");
-        assert_eq!(numbered(["one", "two"]), "1. one 2. two");
-        assert_eq!(numbered([]), "");
     }
 }
