@@ -122,7 +122,9 @@ impl Decoder {
         cache: &mut KvCache,
         request: &ForwardRequest<'_>,
     ) -> Result<Forward> {
-        let mut logits = Vec::new();
+        let rows = request.wanted.min(request.tokens.len());
+        let mut logits = buffer("logits", rows, self.config.vocabulary)?;
+        logits.clear();
         let report = self.forward_visiting(compute, cache, request, &mut |rows| {
             logits.extend_from_slice(rows);
             Ok(())

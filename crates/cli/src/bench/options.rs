@@ -27,12 +27,12 @@ impl From<Dtype> for ElementType {
 impl Dtype {
     /// As the command line spells it.
     pub(crate) fn name(self) -> String {
-        spelling(self)
+        spelling(&self)
     }
 }
 
 /// A choice as the command line spells it.
-fn spelling(choice: impl ValueEnum) -> String {
+fn spelling(choice: &impl ValueEnum) -> String {
     choice.to_possible_value().map_or_else(String::new, |value| value.get_name().to_string())
 }
 
@@ -91,7 +91,7 @@ pub(crate) struct Matmul {
 impl Matmul {
     /// As the command line spells it.
     pub(crate) fn name(self) -> String {
-        spelling(self.matmul)
+        spelling(&self.matmul)
     }
 }
 

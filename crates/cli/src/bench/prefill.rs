@@ -103,6 +103,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
     let settings =
         BTreeMap::from([("text".to_string(), hash), ("threads".into(), setup.threads().to_string())]);
     let mut folder = setup.folder::<LatencyRecord>(EvaluationKind::Latency, settings)?;
+    setup.preload()?;
     let evaluation = setup.evaluation(PromptTemplate::Raw);
     let outcome = latency(&evaluation, &measured, &|length| Ok(prompt[..length].to_vec()), &mut folder);
     setup.finish();

@@ -44,6 +44,7 @@ pub(crate) struct RunOptions {
 /// A model that is loaded, and what it is to do.
 pub(crate) struct Setup {
     pub(crate) model: LoadedModel,
+    interrupt: Interrupt,
     compute: minference_model::Compute,
     methods: Methods,
     minference: ModelPlan,
@@ -98,9 +99,9 @@ impl RunOptions {
             ("rope".into(), rope),
             ("kernels".into(), format!("{arithmetic} with {}", backend.instruction_set())),
         ]);
-        preload(&model, &interrupt)?;
         Ok(Setup {
-            bar: Arc::new(EvaluationBar::new(interrupt)),
+            bar: Arc::new(EvaluationBar::new(interrupt.clone())),
+            interrupt,
             model,
             compute,
             methods: self.methods.clone().unwrap_or(default),
@@ -112,6 +113,11 @@ impl RunOptions {
 }
 
 impl Setup {
+    /// Brings all weights into memory, so that the first method does not wait for the disk.
+    pub(crate) fn preload(&self) -> Result<()> {
+        preload(&self.model, &self.interrupt)
+    }
+
     /// Threads that it runs on.
     pub(crate) fn threads(&self) -> usize {
         self.compute.threads()

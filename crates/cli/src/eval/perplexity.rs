@@ -73,6 +73,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
     }
     let settings = BTreeMap::from([("skipped tokens".to_string(), options.skip.to_string())]);
     let mut folder = setup.folder::<PerplexityRecord>(EvaluationKind::Perplexity, settings)?;
+    setup.preload()?;
     let outcome = perplexity(&setup.evaluation(PromptTemplate::Raw), &documents, &lengths, &mut folder);
     setup.finish();
     print_perplexity(&mut std::io::stdout().lock(), folder.records())?;

@@ -19,6 +19,7 @@ pub(super) fn ask(
 ) -> Result<Vec<AnswerRecord>> {
     settings.insert("template".into(), template.name().into());
     let mut folder = setup.folder::<AnswerRecord>(kind, settings)?;
+    setup.preload()?;
     let outcome = setup.evaluation(template).run(source, &mut folder);
     setup.finish();
     if let Ok(times) = &outcome
