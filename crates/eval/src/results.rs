@@ -27,6 +27,8 @@ pub const FORMAT: u32 = 1;
 pub const HEADER_FILE: &str = "run.json";
 /// The file of results, one JSON object a line.
 pub const RECORDS_FILE: &str = "records.jsonl";
+/// The setting that says where long prompts of files were cut. Generated samples have none, as they have the lengths that were asked for.
+pub const LIMIT_SETTING: &str = "limit";
 
 /// Kinds of evaluations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -53,6 +55,17 @@ impl EvaluationKind {
             Self::InfiniteBench => "infinite-bench",
             Self::Perplexity => "perplexity",
             Self::Latency => "latency",
+        }
+    }
+
+    /// What readers call it.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Needle => "Needle in a haystack",
+            Self::Ruler => "RULER",
+            Self::InfiniteBench => "InfiniteBench",
+            Self::Perplexity => "Perplexity",
+            Self::Latency => "Time to the first token",
         }
     }
 }

@@ -24,6 +24,8 @@
 //! ```
 
 mod answers;
+mod compared;
+mod disagreements;
 mod grid;
 mod latency;
 mod lengths;
@@ -32,11 +34,12 @@ mod perplexity;
 mod table;
 mod tasks;
 
-pub use answers::{AnswerGroup, AnswerRow, AnswerSummary, Disagreement, disagreements};
+pub use answers::{AnswerGroup, AnswerRow, AnswerSummary};
+pub use disagreements::{Disagreement, disagreements};
 pub use grid::{DepthGrid, GridCell};
 pub use latency::{LatencyRow, LatencySummary};
-pub use lengths::LengthRange;
-pub use mean::Share;
+pub use lengths::{LengthRange, Lengths};
+pub use mean::{Share, median};
 pub use perplexity::{BucketLoss, PerplexityGroup, PerplexityRow, PerplexitySummary};
 pub use table::{Column, Table};
 pub use tasks::TaskAverages;

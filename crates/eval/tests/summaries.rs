@@ -2,13 +2,16 @@
 
 mod synthetic_evaluation;
 
+use minference_eval::numbers::count;
 use minference_eval::results::{
-    AnswerRecord, AnswerSeconds, DenseAgreement, LatencyRecord, LatencySeconds, LatencySource, LossBucket,
-    PerplexityRecord,
+    AnswerRecord, AnswerSeconds, DenseAgreement, EvaluationKind, LatencyRecord, LatencySeconds,
+    LatencySource, LossBucket, PerplexityRecord,
 };
 use minference_eval::summary::{
-    AnswerSummary, DepthGrid, LatencySummary, PerplexitySummary, TaskAverages, disagreements,
+    AnswerSummary, DepthGrid, LatencySummary, Lengths, PerplexitySummary, TaskAverages, disagreements,
 };
+use minference_eval::tasks::ruler::RulerTask;
+use std::collections::BTreeMap;
 use synthetic_evaluation::{answer, latency, needle, perplexity};
 
 /// A wrong answer where dense attention's was right.
@@ -30,7 +33,7 @@ fn answers_are_averaged_and_held_against_dense_attention() {
         records.push(answer("dense", "a", question));
     }
     records[6] = wrong(records[6].clone());
-    let summary = AnswerSummary::of(&records);
+    let summary = AnswerSummary::of(&records, Lengths::Chosen);
     assert_eq!(summary.methods, ["dense", "minference"]); // whatever came first
     let [dense, sparse] = &summary.groups[0].rows[..] else { panic!("{:?}", summary.groups) };
     assert_eq!((dense.score.mean, dense.same, dense.speedup), (1.0, None, Some(1.0)));
@@ -44,7 +47,8 @@ fn answers_are_averaged_and_held_against_dense_attention() {
         (0.5, 0.125, 0.25, Some(4.0))
     );
     let table = summary.scores();
-    assert_eq!(table.rows[1][..5], ["single", "minference", "4,096", "4", "75% (30-95)"]);
+    // the four questions are about one text, so that they count as one
+    assert_eq!(table.rows[1][..6], ["single", "minference", "4,096", "4", "1", "75% (15-98)"]);
     assert_eq!(table.notes, [""; 0]);
     assert_eq!(summary.times().rows[1].last().unwrap(), "4.00x");
 }
@@ -57,7 +61,7 @@ fn a_method_does_not_gain_by_questions_that_it_never_met() {
     records.push(AnswerRecord { score: 0.0, ..answer("dense", "hard", 0) });
     records.push(wrong(answer("a-shape", "hard", 0)));
     records.push(answer("minference", "third", 0));
-    let summary = AnswerSummary::of(&records);
+    let summary = AnswerSummary::of(&records, Lengths::Chosen);
     let group = &summary.groups[0];
     assert_eq!(group.left_out, 2);
     for row in &group.rows {
@@ -72,11 +76,11 @@ fn a_method_does_not_gain_by_questions_that_it_never_met() {
     records.extend(
         ["dense", "minference"].map(|method| AnswerRecord { length: 8192, ..answer(method, "long", 0) }),
     );
-    let summary = AnswerSummary::of(&records);
+    let summary = AnswerSummary::of(&records, Lengths::Chosen);
     assert_eq!((summary.groups[1].left_out, summary.groups[1].rows.len()), (0, 2));
     // The same question once more, as a rerun may leave it: the last one counts.
     let again = [answer("dense", "a", 0), AnswerRecord { score: 0.0, ..answer("dense", "a", 0) }];
-    let score = AnswerSummary::of(&again).groups[0].rows[0].score;
+    let score = AnswerSummary::of(&again, Lengths::Chosen).groups[0].rows[0].score;
     assert_eq!((score.mean, score.number), (0.0, 1));
 }
 
@@ -84,7 +88,7 @@ fn a_method_does_not_gain_by_questions_that_it_never_met() {
 fn without_dense_attention_nothing_is_held_against_it() {
     let alone: Vec<AnswerRecord> =
         (0..3).map(|question| AnswerRecord { dense: None, ..answer("minference", "a", question) }).collect();
-    let summary = AnswerSummary::of(&alone);
+    let summary = AnswerSummary::of(&alone, Lengths::Chosen);
     let row = &summary.groups[0].rows[0];
     assert_eq!((row.same, row.divergence, row.speedup), (None, None, None));
     assert_eq!(summary.scores().head, ["task", "method", "length", "questions", "score", "computed"]);
@@ -98,7 +102,7 @@ fn without_dense_attention_nothing_is_held_against_it() {
     let mut times = latency(&[4096]);
     times.retain(|record| record.method != "dense");
     assert!(LatencySummary::of(&times).rows.iter().all(|row| row.speedup.is_none()));
-    assert_eq!(AnswerSummary::of(&[]).groups, []);
+    assert_eq!(AnswerSummary::of(&[], Lengths::Chosen).groups, []);
 }
 
 #[test]
@@ -148,26 +152,87 @@ fn averages_are_over_tasks_that_all_methods_have() {
         of("fwe", "dense", 8192, 0.0), // not run with a-shape: does not count
         of("vt", "a-shape", 8192, 1.0),
     ];
-    let averages = TaskAverages::of(&AnswerSummary::of(&records));
+    let averages = TaskAverages::of(&AnswerSummary::of(&records, Lengths::Chosen));
     assert_eq!(averages.tasks, [2, 1]);
     assert_eq!(averages.scores, [vec![0.9, 0.7], vec![0.9, 1.0]]);
     // a-shape is below 85.6 at 4,096 already
     assert_eq!([0, 1].map(|method| averages.effective_length(method)), [Some(8192), None]);
-    let table = averages.table();
+    let table = averages.table(EvaluationKind::Ruler);
     assert_eq!(table.rows[0], ["dense", "90.0", "90.0", "8,192"]);
     assert_eq!(table.rows[1], ["a-shape", "70.0", "100.0", "none"]);
-    assert_eq!(table.notes.len(), 1);
+    assert!(table.notes[0].contains("2 at 4,096, 1 at 8,192"), "{:?}", table.notes);
+    assert!(table.notes[1].contains("1 of RULER's 13 tasks"), "{:?}", table.notes);
+    // elsewhere an effective length means nothing
+    let table = averages.table(EvaluationKind::InfiniteBench);
+    assert_eq!((table.head.len(), table.meanings.len(), table.notes.len()), (3, 1, 1));
+    assert_eq!(table.rows[0], ["dense", "90.0", "90.0"]);
 }
 
 #[test]
-fn lengths_that_texts_happen_to_have_are_summed_up() {
-    let records: Vec<AnswerRecord> = (0..20)
-        .map(|place| AnswerRecord { length: 1000 + place, ..answer("dense", &place.to_string(), 0) })
-        .collect();
-    let summary = AnswerSummary::of(&records);
-    assert_eq!(summary.groups.len(), 1);
-    assert_eq!(summary.groups[0].length.to_string(), "1,000 to 1,019");
-    assert_eq!(summary.groups[0].rows[0].score.number, 20);
+fn all_of_rulers_tasks_need_no_note() {
+    let of = |task: RulerTask| AnswerRecord { task: task.name().into(), ..answer("dense", task.name(), 0) };
+    let records: Vec<AnswerRecord> = RulerTask::all().map(of).collect();
+    let table = TaskAverages::of(&AnswerSummary::of(&records, Lengths::Chosen)).table(EvaluationKind::Ruler);
+    assert_eq!(
+        (&table.rows[0][..], &table.notes[..]),
+        (&["dense", "100.0", "4,096"].map(String::from)[..], &[][..])
+    );
+}
+
+#[test]
+fn only_lengths_of_files_are_summed_up() {
+    let of = |number: usize| -> Vec<AnswerRecord> {
+        let sample = |place: usize| AnswerRecord {
+            length: 1000 + place,
+            ..answer("dense", &format!("passkey/{place}"), 0)
+        };
+        (0..number).map(sample).collect()
+    };
+    let limit = BTreeMap::from([("limit".to_string(), "128000".to_string())]);
+    for number in [2, 20] {
+        let lengths = Lengths::of(EvaluationKind::InfiniteBench, &limit);
+        let summary = AnswerSummary::of(&of(number), lengths);
+        assert_eq!(summary.groups.len(), 1);
+        assert_eq!(summary.groups[0].length.to_string(), format!("1,000 to {}", count(999 + number)));
+        assert_eq!(summary.groups[0].rows[0].score.number, number);
+        // those that were chosen stand by themselves, as many as there are
+        for (kind, settings) in [
+            (EvaluationKind::InfiniteBench, BTreeMap::new()), // generated
+            (EvaluationKind::Needle, BTreeMap::new()),
+            (EvaluationKind::Ruler, limit.clone()),
+        ] {
+            let summary = AnswerSummary::of(&of(number), Lengths::of(kind, &settings));
+            assert_eq!(summary.groups.len(), number, "{kind:?}");
+        }
+    }
+}
+
+#[test]
+fn questions_about_one_text_count_as_one_in_intervals() {
+    let mut records = Vec::new();
+    for text in 0..20 {
+        for question in 0..5 {
+            for method in ["dense", "minference"] {
+                let record = AnswerRecord { questions: 5, ..answer(method, &text.to_string(), question) };
+                // one text of twenty is lost
+                records.push(if text == 7 && method == "minference" { wrong(record) } else { record });
+            }
+        }
+    }
+    let summary = AnswerSummary::of(&records, Lengths::Chosen);
+    assert_eq!(summary.groups[0].samples, 20);
+    let sparse = &summary.groups[0].rows[1];
+    for share in [sparse.score, sparse.same.unwrap(), sparse.same_score.unwrap()] {
+        assert_eq!((share.mean, share.number, share.independent), (0.95, 100, 20.0));
+    }
+    let table = summary.scores();
+    assert_eq!(table.head[3..5], ["questions", "samples"]);
+    assert_eq!(table.rows[1][3..6], ["100", "20", "95% (76-99)"]);
+    // with a question each there is nothing to tell
+    records.retain(|record| record.question == 0);
+    let table = AnswerSummary::of(&records, Lengths::Chosen).scores();
+    assert_eq!(table.head[3..5], ["questions", "score"]);
+    assert_eq!(table.rows[1][4], "95% (76-99)");
 }
 
 #[test]
@@ -261,7 +326,7 @@ fn what_was_lost_comes_first() {
         AnswerRecord { score: 0.0, answer: "Hm.".into(), ..answer("dense", "c", 0) },
         answer("minference", "c", 0),
         answer("dense", "d", 0),
-        answer("minference", "d", 0), // the same answer
+        AnswerRecord { answer: "\n The code is 7041. ".into(), ..answer("minference", "d", 0) }, // the same answer
     ];
     let found: Vec<&str> = disagreements(&records).iter().map(|found| found.record.sample.as_str()).collect();
     assert_eq!(found, ["b", "c", "a"]);
@@ -270,7 +335,7 @@ fn what_was_lost_comes_first() {
 #[test]
 fn what_is_no_number_does_not_count() {
     let odd = AnswerRecord { score: f64::NAN, computed_share: f64::INFINITY, ..answer("dense", "a", 0) };
-    let summary = AnswerSummary::of(&[odd, answer("dense", "b", 0)]);
+    let summary = AnswerSummary::of(&[odd, answer("dense", "b", 0)], Lengths::Chosen);
     let row = &summary.groups[0].rows[0];
     assert_eq!((row.score.mean, row.score.number, row.computed_share), (1.0, 1, 1.0));
 }

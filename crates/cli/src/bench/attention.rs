@@ -1,7 +1,7 @@
 //! `minference bench attention`.
 
 use super::inputs::{Inputs, Sizes};
-use super::options::{Compute, Dtype, check_repeats, median};
+use super::options::{Compute, Dtype, check_repeats};
 use super::table;
 use crate::interrupt::Interrupt;
 use crate::usage::checked;
@@ -16,6 +16,7 @@ use minference_attention::{
     AttentionInputs, CpuBackend, HeadPattern, LayerReport, Lowering, Progress, SparseIndex, TensorViewMut,
     attend_layer, reference,
 };
+use minference_eval::summary::median;
 use serde::Serialize;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -335,8 +336,10 @@ fn measure(
         }
     }
     bar.set_message("comparing with the oracle");
-    let dense_seconds =
-        all.iter().find(|samples| samples.method == Method::Dense).map(|samples| median(&samples.seconds));
+    let dense_seconds = all
+        .iter()
+        .find(|samples| samples.method == Method::Dense)
+        .map(|samples| median(samples.seconds.iter().copied()));
     let dense_rows = oracle(inputs, &vec![SparseIndex::Dense; inputs.heads()], &sampled, interrupt)?;
     let mut rows = Vec::new();
     for samples in all {
@@ -349,7 +352,7 @@ fn measure(
             let indices: Vec<SparseIndex> = plans.into_iter().map(|(index, _)| index).collect();
             oracle(inputs, &indices, &sampled, interrupt)?
         };
-        let seconds = median(&samples.seconds);
+        let seconds = median(samples.seconds.iter().copied());
         rows.push(Row {
             method: pattern.name(),
             instruction_set: backend.instruction_set().to_string(),
@@ -361,11 +364,11 @@ fn measure(
             head_dim: inputs.head_dim(),
             threads: backend.threads(),
             seconds,
-            index_seconds: median(&samples.index_seconds),
+            index_seconds: median(samples.index_seconds.iter().copied()),
             pairs: report.pairs(),
             causal_pairs: report.causal_pairs(),
             gflops: 4e-9 * inputs.head_dim() as f64 * report.pairs() as f64 / seconds,
-            peak_gflops: median(&peaks) / 1e9,
+            peak_gflops: median(peaks.iter().copied()) / 1e9,
             speedup_over_dense: dense_seconds.map(|dense| dense / seconds),
             relative_error: relative_error(&samples.output, &expected),
             dense_error: relative_error(&samples.output, &dense_rows),

@@ -1,13 +1,14 @@
 //! `minference bench decode`: one query over a long cache is bound by memory, so the measure is bytes per second.
 
 use super::inputs::{Inputs, Sizes};
-use super::options::{Compute, Dtype, check_repeats, median};
+use super::options::{Compute, Dtype, check_repeats};
 use super::table::{duration, new_table};
 use crate::interrupt::Interrupt;
 use crate::usage::checked;
 use anyhow::Result;
 use clap::Args;
 use minference_attention::{AttentionBackend, ElementType, SparseIndex, TensorViewMut};
+use minference_eval::summary::median;
 use std::io::Write;
 use std::time::Instant;
 
@@ -67,7 +68,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
             steps.push(start.elapsed().as_secs_f64());
             reads.push(read_all(&words, backend.threads()));
         }
-        let (step, read) = (median(&steps[1..]), median(&reads[1..]));
+        let (step, read) = (median(steps[1..].iter().copied()), median(reads[1..].iter().copied()));
         table.add_row([
             format!("{tokens} tokens"),
             format!("{:.1} MB", bytes as f64 / 1e6),

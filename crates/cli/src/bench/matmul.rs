@@ -1,13 +1,14 @@
 //! `minference bench matmul`: products with weights in every format. Many rows (prefill) are measured against the machine's f32
 //! peak, few rows (decoding) by the bytes that are read in a second.
 
-use super::options::{Compute, Matmul, check_repeats, median};
+use super::options::{Compute, Matmul, check_repeats};
 use super::table::{duration, new_table};
 use crate::interrupt::Interrupt;
 use crate::usage::checked;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use minference_attention::{ElementType, synthetic};
+use minference_eval::summary::median;
 use minference_model::Matrix;
 use minference_model::matrix::{Scratch, WeightBytes, WeightFormat};
 use std::io::Write;
@@ -87,7 +88,8 @@ pub(super) fn run(options: &Options) -> Result<()> {
                     }
                     times.push(start.elapsed().as_secs_f64() / calls as f64);
                 }
-                let (seconds, peak) = (median(&times[1..]), median(&peaks[1..]));
+                let (seconds, peak) =
+                    (median(times[1..].iter().copied()), median(peaks[1..].iter().copied()));
                 let rate = 2.0 * (rows * shape.columns * shape.outputs) as f64 / seconds;
                 table.add_row([
                     format.to_string(),

@@ -172,14 +172,3 @@ pub(crate) fn check_repeats(repeats: usize) -> Result<()> {
     };
     checked(check())
 }
-
-/// Median of some numbers.
-pub(crate) fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    match sorted.len() {
-        0 => f64::NAN,
-        n if n % 2 == 1 => sorted[n / 2],
-        n => f64::midpoint(sorted[n / 2 - 1], sorted[n / 2]),
-    }
-}

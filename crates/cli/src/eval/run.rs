@@ -7,6 +7,7 @@ use anyhow::Result;
 use minference_eval::prompt::PromptTemplate;
 use minference_eval::results::{AnswerRecord, EvaluationKind};
 use minference_eval::sample::SampleSource;
+use minference_eval::summary::Lengths;
 use std::collections::BTreeMap;
 
 /// Asks, prints tables of all that the folder holds then, and gives it. After Ctrl-C what was found is printed, too.
@@ -18,6 +19,7 @@ pub(super) fn ask(
     mut settings: BTreeMap<String, String>,
 ) -> Result<Vec<AnswerRecord>> {
     settings.insert("template".into(), template.name().into());
+    let lengths = Lengths::of(kind, &settings);
     let mut folder = setup.folder::<AnswerRecord>(kind, settings)?;
     setup.preload()?;
     let outcome = setup.evaluation(template).run(source, &mut folder);
@@ -28,7 +30,7 @@ pub(super) fn ask(
         let share = 100.0 * (1.0 - times.outside.as_secs_f64() / times.total.as_secs_f64());
         complain(&format!("{:.0} s, {share:.1} % of it in the model", times.total.as_secs_f64()));
     }
-    print_answers(&mut std::io::stdout().lock(), folder.records())?;
+    print_answers(&mut std::io::stdout().lock(), kind, lengths, folder.records())?;
     complain(&format!("results in {}", folder.path().display()));
     outcome?;
     Ok(folder.records().to_vec())

@@ -1,18 +1,27 @@
 //! What evaluations found, as tables in the terminal: those of the report.
 
 use crate::bench::table::new_table;
-use minference_eval::results::{AnswerRecord, LatencyRecord, PerplexityRecord};
-use minference_eval::summary::{AnswerSummary, LatencySummary, PerplexitySummary, Table, TaskAverages};
+use minference_eval::results::{AnswerRecord, EvaluationKind, LatencyRecord, PerplexityRecord};
+use minference_eval::summary::{
+    AnswerSummary, LatencySummary, Lengths, PerplexitySummary, Table, TaskAverages,
+};
 use std::io::{self, Write};
 
 /// Scores, agreement and times; with several tasks also their average by length.
-pub(crate) fn print_answers(out: &mut impl Write, records: &[AnswerRecord]) -> io::Result<()> {
-    let summary = AnswerSummary::of(records);
+///
+/// - `lengths`: whether those of the samples were chosen
+pub(crate) fn print_answers(
+    out: &mut impl Write,
+    evaluation: EvaluationKind,
+    lengths: Lengths,
+    records: &[AnswerRecord],
+) -> io::Result<()> {
+    let summary = AnswerSummary::of(records, lengths);
     print(out, &summary.scores())?;
     print(out, &summary.times())?;
     let averages = TaskAverages::of(&summary);
     if averages.tasks.iter().any(|&tasks| tasks > 1) {
-        print(out, &averages.table())?;
+        print(out, &averages.table(evaluation))?;
     }
     Ok(())
 }

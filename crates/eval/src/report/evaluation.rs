@@ -12,6 +12,7 @@
 //!     length: 4096,
 //!     method: method.into(),
 //!     pattern: method.into(),
+//!     fixed_by: None,
 //!     buckets: vec![LossBucket { from: 1, to: 1024, loss }, LossBucket { from: 1024, to: 4096, loss: loss - 0.2 }],
 //!     dense: None,
 //!     computed_share: 1.0,
@@ -51,7 +52,8 @@ use super::drawing::figure::Figure;
 use crate::error::Result;
 use crate::results::{AnswerRecord, EvaluationKind, EvaluationRun, RunRecords};
 use crate::summary::{
-    AnswerSummary, DepthGrid, LatencySummary, PerplexityGroup, PerplexitySummary, Table, TaskAverages,
+    AnswerSummary, DepthGrid, LatencySummary, Lengths, PerplexityGroup, PerplexitySummary, Table,
+    TaskAverages,
 };
 use std::path::{Path, PathBuf};
 use styles::Styles;
@@ -78,9 +80,10 @@ impl EvaluationReport {
     }
 
     fn sections(&self) -> Vec<Section<'_>> {
-        let styles = Styles::new(self.runs.iter().flat_map(|run| run.records.methods()));
+        let methods: Vec<String> = self.runs.iter().flat_map(|run| run.records.methods()).collect();
+        let styles = Styles::new(methods.iter().map(String::as_str));
         let sections = self.runs.iter().enumerate().map(|(place, run)| {
-            let kind = kind_name(run.header.evaluation);
+            let kind = run.header.evaluation.name();
             let stem = if self.runs.len() > 1 { format!("{}-{kind}", place + 1) } else { kind.to_string() };
             Section::new(run, stem, &styles)
         });
@@ -110,17 +113,6 @@ impl EvaluationReport {
     }
 }
 
-/// The evaluation, as files are named.
-fn kind_name(kind: EvaluationKind) -> &'static str {
-    match kind {
-        EvaluationKind::Needle => "needle",
-        EvaluationKind::Ruler => "ruler",
-        EvaluationKind::InfiniteBench => "infinite-bench",
-        EvaluationKind::Perplexity => "perplexity",
-        EvaluationKind::Latency => "latency",
-    }
-}
-
 /// Letters and digits of a name, other characters as hyphens.
 fn slug(name: &str) -> String {
     name.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' }).take(60).collect()
@@ -135,7 +127,7 @@ impl<'a> Section<'a> {
             RunRecords::Perplexity(records) => {
                 let summary = PerplexitySummary::of(records);
                 for group in &summary.groups {
-                    let name = format!("{}-{}", section.stem, group.length.longest);
+                    let name = format!("{}-{}", section.stem, group.length);
                     section.figures.extend(perplexity_chart::figure(
                         name,
                         "Perplexity by position",
@@ -165,10 +157,10 @@ impl<'a> Section<'a> {
 
     fn add_answers(&mut self, records: &[AnswerRecord], styles: &Styles) {
         let kind = self.run.header.evaluation;
-        let summary = AnswerSummary::of(records);
+        let summary = AnswerSummary::of(records, Lengths::of(kind, &self.run.header.settings));
         let averages = TaskAverages::of(&summary);
         if averages.tasks.iter().any(|&tasks| tasks > 1) {
-            self.tables.push(averages.table());
+            self.tables.push(averages.table(kind));
         }
         self.tables.extend([summary.scores(), summary.times()]);
         if kind == EvaluationKind::Needle {

@@ -1,6 +1,7 @@
 //! [`EvaluationRun`]: a folder of results, read.
 
-use super::{AnswerRecord, EvaluationKind, LatencyRecord, PerplexityRecord, RunHeader};
+use super::{AnswerRecord, LatencyRecord, PerplexityRecord, RunHeader};
+use crate::summary::methods_of;
 use std::path::PathBuf;
 
 /// What lies in a folder of results.
@@ -42,35 +43,12 @@ impl RunRecords {
         self.len() == 0
     }
 
-    /// The methods, each once, in the order in which they come first.
-    pub fn methods(&self) -> Vec<&str> {
+    /// The methods, each once: dense attention, and the others in the order in which they come first.
+    pub fn methods(&self) -> Vec<String> {
         match self {
-            Self::Answers(records) => distinct(records.iter().map(|record| &*record.method)),
-            Self::Perplexity(records) => distinct(records.iter().map(|record| &*record.method)),
-            Self::Latency(records) => distinct(records.iter().map(|record| &*record.method)),
-        }
-    }
-}
-
-fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
-    let mut found = Vec::new();
-    for name in names {
-        if !found.contains(&name) {
-            found.push(name);
-        }
-    }
-    found
-}
-
-impl EvaluationKind {
-    /// What readers call it.
-    pub fn title(self) -> &'static str {
-        match self {
-            Self::Needle => "Needle in a haystack",
-            Self::Ruler => "RULER",
-            Self::InfiniteBench => "InfiniteBench",
-            Self::Perplexity => "Perplexity",
-            Self::Latency => "Time to the first token",
+            Self::Answers(records) => methods_of(records.iter().map(|record| &*record.method)),
+            Self::Perplexity(records) => methods_of(records.iter().map(|record| &*record.method)),
+            Self::Latency(records) => methods_of(records.iter().map(|record| &*record.method)),
         }
     }
 }

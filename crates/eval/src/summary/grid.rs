@@ -1,6 +1,7 @@
 //! [`DepthGrid`]: scores by length and depth, as heat maps show them.
 
-use super::answers::compared;
+use super::compared::ComparedAnswers;
+use super::lengths::Lengths;
 use super::mean::Share;
 use super::{DENSE, methods_of};
 use crate::results::AnswerRecord;
@@ -33,9 +34,10 @@ impl DepthGrid {
     /// Of one task; none where no answer lies in one place.
     pub fn of(records: &[AnswerRecord], task: &str) -> Option<Self> {
         let all_methods = methods_of(records.iter().map(|record| &*record.method));
-        let records: Vec<(&AnswerRecord, f64)> = compared(records)
-            .into_iter()
-            .filter(|record| record.task == task)
+        let records: Vec<(&AnswerRecord, f64)> = ComparedAnswers::of(records, Lengths::Chosen)
+            .iter()
+            .filter(|answers| answers.task == task)
+            .flat_map(ComparedAnswers::all)
             .filter_map(|record| Some((record, record.depth.filter(|depth| depth.is_finite())?)))
             .collect();
         let mut depths = sorted(records.iter().map(|&(_, depth)| depth));
@@ -62,7 +64,7 @@ impl DepthGrid {
                         let of_cell = records.iter().filter(|(record, at)| {
                             record.method == method && record.length == length && place(*at) == depth
                         });
-                        Share::of(of_cell.map(|(record, _)| record.score))
+                        Share::of_samples(of_cell.map(|(record, _)| (record.sample.as_str(), record.score)))
                     };
                     let (score, dense) = (of_cell(method), of_cell(DENSE));
                     let is_held = method != DENSE && score.number > 0 && dense.number > 0;

@@ -1,13 +1,40 @@
-//! [`LengthRange`]: a length, or all lengths of prompts that were taken as they come.
+//! [`Lengths`]: whether lengths are a choice; [`LengthRange`]: one that was chosen, or all of those that were found.
 
 use crate::numbers::count;
-use std::collections::BTreeSet;
+use crate::results::{EvaluationKind, LIMIT_SETTING};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-/// More lengths than these are no choice but what texts happen to have: they are summed up as one.
-const MOST_LENGTHS: usize = 12;
+/// Where the lengths of samples come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lengths {
+    /// Samples were made for them: each is summed up by itself, however many there are.
+    Chosen,
+    /// Files happen to have them, hardly any twice: all of a task are summed up together, however few there are.
+    Found,
+}
 
-/// Lengths that are summed up together, mostly one.
+impl Lengths {
+    /// Those of an evaluation with its settings. Only InfiniteBench's own files have prompts of any length; where they are read, the settings
+    /// say where longer ones were cut.
+    pub fn of(evaluation: EvaluationKind, settings: &BTreeMap<String, String>) -> Self {
+        let are_found = evaluation == EvaluationKind::InfiniteBench && settings.contains_key(LIMIT_SETTING);
+        if are_found { Self::Found } else { Self::Chosen }
+    }
+
+    /// The ranges that are summed up, from the shortest one on.
+    pub(super) fn ranges(self, lengths: impl Iterator<Item = usize>) -> Vec<LengthRange> {
+        let lengths: BTreeSet<usize> = lengths.collect();
+        match (self, lengths.first(), lengths.last()) {
+            (Self::Found, Some(&shortest), Some(&longest)) => vec![LengthRange { shortest, longest }],
+            _ => {
+                lengths.into_iter().map(|length| LengthRange { shortest: length, longest: length }).collect()
+            }
+        }
+    }
+}
+
+/// Lengths that are summed up together: one, where they were chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LengthRange {
     /// In tokens.
@@ -17,17 +44,6 @@ pub struct LengthRange {
 }
 
 impl LengthRange {
-    /// One for each of a few lengths; one for all of many.
-    pub(super) fn of(lengths: impl Iterator<Item = usize>) -> Vec<Self> {
-        let lengths: BTreeSet<usize> = lengths.collect();
-        match (lengths.first(), lengths.last()) {
-            (Some(&shortest), Some(&longest)) if lengths.len() > MOST_LENGTHS => {
-                vec![Self { shortest, longest }]
-            }
-            _ => lengths.into_iter().map(|length| Self { shortest: length, longest: length }).collect(),
-        }
-    }
-
     /// Whether it holds a length.
     pub fn contains(&self, length: usize) -> bool {
         (self.shortest..=self.longest).contains(&length)

@@ -1,6 +1,5 @@
 //! [`PerplexitySummary`]: perplexity by length and method, and by position.
 
-use super::lengths::LengthRange;
 use super::mean::{mean, ratio};
 use super::table::{Column, Table};
 use super::{DENSE, methods_of};
@@ -17,11 +16,11 @@ pub struct PerplexitySummary {
     pub groups: Vec<PerplexityGroup>,
 }
 
-/// Documents of one length, or of lengths within a range.
+/// Documents of one length.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PerplexityGroup {
     /// Tokens that were read.
-    pub length: LengthRange,
+    pub length: usize,
     /// Documents that all methods read.
     pub documents: usize,
     /// Documents that only some methods have read: they count for nothing.
@@ -144,8 +143,9 @@ impl PerplexitySummary {
     /// Of records, in any order.
     pub fn of(records: &[PerplexityRecord]) -> Self {
         let methods = methods_of(records.iter().map(|record| &*record.method));
-        let groups = LengthRange::of(records.iter().map(|record| record.length)).into_iter().map(|length| {
-            let of_group: Vec<_> = records.iter().filter(|record| length.contains(record.length)).collect();
+        let lengths: BTreeSet<usize> = records.iter().map(|record| record.length).collect();
+        let groups = lengths.into_iter().map(|length| {
+            let of_group: Vec<_> = records.iter().filter(|record| record.length == length).collect();
             group(length, &methods, &of_group)
         });
         Self { groups: groups.collect(), methods }
@@ -158,7 +158,7 @@ impl PerplexitySummary {
             for row in &group.rows {
                 table.rows.push(vec![
                     row.method.clone(),
-                    group.length.to_string(),
+                    count(group.length),
                     count(group.documents),
                     decimal(row.perplexity, 3),
                     row.change.filter(|_| row.method != DENSE).map_or("-".into(), signed_percent),
@@ -185,7 +185,7 @@ impl PerplexityGroup {
     /// Perplexity by position, as text: a row for each range of positions, a column for each method.
     pub fn positions(&self) -> Table {
         let mut table = Table::new(
-            format!("Perplexity by position, {} tokens", self.length),
+            format!("Perplexity by position, {} tokens", count(self.length)),
             0,
             &[Column { name: "positions", meaning: "" }],
         );
@@ -213,7 +213,7 @@ impl BucketLoss {
     }
 }
 
-fn group(length: LengthRange, methods: &[String], records: &[&PerplexityRecord]) -> PerplexityGroup {
+fn group(length: usize, methods: &[String], records: &[&PerplexityRecord]) -> PerplexityGroup {
     type Documents<'a> = BTreeMap<(&'a str, usize), &'a PerplexityRecord>;
     let mut by_method: BTreeMap<&str, Documents<'_>> = BTreeMap::new();
     for &record in records {

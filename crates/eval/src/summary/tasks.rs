@@ -1,11 +1,12 @@
-//! [`TaskAverages`]: scores by length, averaged over tasks, as RULER reports them.
+//! [`TaskAverages`]: scores by length, averaged over tasks; for RULER with the length up to which a model is good.
 
 use super::answers::AnswerSummary;
 use super::lengths::LengthRange;
 use super::mean::mean;
 use super::table::{Column, Table};
 use crate::numbers::{count, decimal};
-use crate::tasks::ruler::effective_length;
+use crate::results::EvaluationKind;
+use crate::tasks::ruler::{EFFECTIVE_SCORE, RulerTask, effective_length};
 
 /// Averages over tasks.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,33 +55,43 @@ impl TaskAverages {
         effective_length(&averages.collect::<Vec<_>>())
     }
 
-    /// As text: a row for each method, a column for each length.
-    pub fn table(&self) -> Table {
+    /// As text: a row for each method, a column for each length; one for the effective length where it has a meaning, in RULER.
+    pub fn table(&self, evaluation: EvaluationKind) -> Table {
         let mut table = Table::new("Average over tasks", 1, &[Column { name: "method", meaning: "" }]);
         table.head.extend(self.lengths.iter().map(LengthRange::to_string));
-        table.head.push("effective length".into());
-        table.meanings = vec![
-            Column { name: "each length", meaning: "mean of the tasks' mean scores at it, in percent" },
-            Column {
-                name: "effective length",
-                meaning: "the greatest length up to which the average is at least 85.6, RULER's threshold",
-            },
-        ];
+        table.meanings =
+            vec![Column { name: "each length", meaning: "mean of the tasks' mean scores at it, in percent" }];
         for (place, method) in self.methods.iter().enumerate() {
-            let mut row = vec![method.clone()];
-            row.extend(self.scores.iter().map(|scores| decimal(100.0 * scores[place], 1)));
-            row.push(self.effective_length(place).map_or("none".into(), count));
-            table.rows.push(row);
+            let scores = self.scores.iter().map(|scores| decimal(100.0 * scores[place], 1));
+            table.rows.push(std::iter::once(method.clone()).chain(scores).collect());
         }
         if self.tasks.windows(2).any(|pair| pair[0] != pair[1]) {
-            let tasks: Vec<String> = self
-                .lengths
-                .iter()
-                .zip(&self.tasks)
-                .map(|(length, tasks)| format!("{tasks} at {length}"))
-                .collect();
+            let tasks = self.lengths.iter().zip(&self.tasks);
+            let tasks: Vec<String> = tasks.map(|(length, tasks)| format!("{tasks} at {length}")).collect();
             table.notes.push(format!("Lengths have different numbers of tasks: {}.", tasks.join(", ")));
         }
+        if evaluation == EvaluationKind::Ruler {
+            self.add_effective_lengths(&mut table);
+        }
         table
+    }
+
+    fn add_effective_lengths(&self, table: &mut Table) {
+        const NAME: &str = "effective length";
+        table.head.push(NAME.into());
+        table.meanings.push(Column {
+            name: NAME,
+            meaning: "the greatest length up to which the average is at least 85.6, RULER's threshold",
+        });
+        for (place, row) in table.rows.iter_mut().enumerate() {
+            row.push(self.effective_length(place).map_or("none".into(), count));
+        }
+        let (all, fewest) = (RulerTask::all().count(), self.tasks.iter().min().copied().unwrap_or(0));
+        if fewest < all {
+            table.notes.push(format!(
+                "Averages of {fewest} of RULER's {all} tasks: the threshold of {EFFECTIVE_SCORE} is meant for all of them, so that these \
+                 effective lengths can't be held against published ones."
+            ));
+        }
     }
 }

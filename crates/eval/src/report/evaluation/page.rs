@@ -73,7 +73,7 @@ fn section_html(section: &Section<'_>) -> String {
     if run.records.is_empty() {
         return html + "<p class=\"note\">There are no results yet.</p>\n</section>\n";
     }
-    if !run.records.methods().contains(&DENSE) {
+    if !run.records.methods().iter().any(|method| method == DENSE) {
         html += "<p class=\"note\">Dense attention was not among the methods, so that nothing could be held against it.</p>\n";
     }
     section.figures.iter().for_each(|drawn| html += &figure(drawn));

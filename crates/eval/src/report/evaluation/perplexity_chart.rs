@@ -2,6 +2,7 @@
 
 use super::lines::{self, Point};
 use super::styles::{Legend, Styles};
+use crate::numbers::count;
 use crate::report::drawing::axis::{Axis, Plot};
 use crate::report::drawing::figure::{Figure, LEFT, RIGHT, WIDTH};
 use crate::report::drawing::finite;
@@ -20,7 +21,7 @@ pub(super) fn figure(name: String, title: &str, group: &PerplexityGroup, styles:
         || group.rows.iter().flat_map(|row| &row.buckets).filter(|bucket| bucket.perplexity.is_finite());
     let to = buckets().map(|bucket| bucket.to).max()? as f64;
     let from = buckets().map(middle).fold(to, f64::min);
-    let title = format!("{title}, {} tokens", group.length);
+    let title = format!("{title}, {} tokens", count(group.length));
     let has_changes = group.rows.iter().any(|row| row.method != DENSE && row.change.is_some());
     let legend = Legend::new(styles, group.rows.iter().map(|row| row.method.as_str()), RIGHT - LEFT);
     let top = 50.0 + legend.height + 8.0;
