@@ -99,7 +99,7 @@ const SCORES: [Column; 10] = [
     Column { name: "questions", meaning: "those that all methods of the task and length answered" },
     Column {
         name: "samples",
-        meaning: "texts that the questions are about; questions about one text fail together, as a method reads it once for all of them, so \
+        meaning: "texts that the questions are about; questions about one text may fail together, as a method reads it once for all of them, so \
                   that intervals count them as one observation",
     },
     Column { name: "score", meaning: "mean of the answers' scores, with its 95% interval" },

@@ -126,9 +126,15 @@ fn map_title(grid: &DepthGrid, method: usize, shown: Shown) -> String {
         }
         Shown::Difference(_) => {
             let mean = Share::of(cells(grid, method).filter_map(|cell| cell.difference));
-            format!("{name} minus {DENSE}: {:+.1}", 100.0 * mean.mean)
+            format!("{name} minus {DENSE}: {}", signed_points(mean.mean))
         }
     }
+}
+
+/// A difference in percentage points, with a sign unless there is none.
+fn signed_points(difference: f64) -> String {
+    let text = format!("{:+.1}", 100.0 * difference);
+    if matches!(text.as_str(), "+0.0" | "-0.0") { "0".into() } else { text }
 }
 
 fn look(cell: &GridCell, shown: Shown) -> Option<(Rgb, String)> {

@@ -38,6 +38,9 @@ pub(super) fn figure(name: String, title: &str, summary: &AnswerSummary, styles:
     for (value, _) in plot.x.scale.ticks(10) {
         svg.line((plot.x(value), plot.top), (plot.x(value), plot.bottom()), "#e8e8e8");
     }
+    // before the marks, half of which lie outside at 0 and 100 %
+    svg.outline([plot.left, plot.top, plot.width, plot.height], "#8a8a8a");
+    plot.draw_x(&mut svg);
     for (place, group) in groups.iter().enumerate() {
         let middle = plot.y(place as f64);
         if place > 0 {
@@ -59,8 +62,6 @@ pub(super) fn figure(name: String, title: &str, summary: &AnswerSummary, styles:
             style.draw_mark(&mut svg, (plot.x(of_method.score.mean), y), false);
         }
     }
-    svg.outline([plot.left, plot.top, plot.width, plot.height], "#8a8a8a");
-    plot.draw_x(&mut svg);
     Some(Figure {
         name,
         caption: "A task is unharmed by a method if its mark lies where dense attention's does. Thin bars are 95% intervals: methods whose \
