@@ -107,7 +107,7 @@ fn what_is_no_result_is_refused_with_its_place() {
     let path = folder.path().join(HEADER_FILE);
     let header = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, header.replace("\"format\":1", "\"format\":7")).unwrap();
-    assert!(refused(folder.path()).1.contains("expected format 1, found format 7"));
+    assert!(refused(folder.path()).1.contains("expected format 1, found 7"));
     std::fs::write(&path, header.replace("latency", "guesses")).unwrap();
     assert!(refused(folder.path()).1.contains("guesses"));
 }

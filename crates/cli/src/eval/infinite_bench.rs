@@ -6,7 +6,7 @@ use crate::usage::checked;
 use anyhow::{Result, ensure};
 use clap::Args;
 use minference_eval::prompt::PromptTemplate;
-use minference_eval::results::EvaluationKind;
+use minference_eval::results::{EvaluationKind, LIMIT_SETTING};
 use minference_eval::sample::SampleSource;
 use minference_eval::tasks::infinite_bench::{BenchmarkFiles, GeneratedSamples, Task};
 use std::collections::BTreeMap;
@@ -145,7 +145,7 @@ impl SampleOptions {
         match prepared {
             Prepared::Official(files) => {
                 set("source".into(), "official files".into());
-                set("limit".into(), self.limit.map_or(context, |limit| limit.0).to_string());
+                set(LIMIT_SETTING.into(), self.limit.map_or(context, |limit| limit.0).to_string());
                 for (task, content) in files.contents() {
                     set(task.file_name(), content.to_string());
                 }

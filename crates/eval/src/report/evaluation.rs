@@ -12,7 +12,6 @@
 //!     length: 4096,
 //!     method: method.into(),
 //!     pattern: method.into(),
-//!     fixed_by: None,
 //!     buckets: vec![LossBucket { from: 1, to: 1024, loss }, LossBucket { from: 1024, to: 4096, loss: loss - 0.2 }],
 //!     dense: None,
 //!     computed_share: 1.0,
