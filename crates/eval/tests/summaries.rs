@@ -48,7 +48,7 @@ fn answers_are_averaged_and_held_against_dense_attention() {
     );
     let table = summary.scores();
     // the four questions are about one text, so that they count as one
-    assert_eq!(table.rows[1][..6], ["single", "minference", "4,096", "4", "1", "75% (15-98)"]);
+    assert_eq!(table.rows[1][..6], ["single", "minference", "4,096", "4", "1", "75% (12-99)"]);
     assert_eq!(table.notes, [""; 0]);
     assert_eq!(summary.times().rows[1].last().unwrap(), "4.00x");
 }
@@ -91,7 +91,10 @@ fn without_dense_attention_nothing_is_held_against_it() {
     let summary = AnswerSummary::of(&alone, Lengths::Chosen);
     let row = &summary.groups[0].rows[0];
     assert_eq!((row.same, row.divergence, row.speedup), (None, None, None));
-    assert_eq!(summary.scores().head, ["task", "method", "length", "questions", "score", "computed"]);
+    assert_eq!(
+        summary.scores().head,
+        ["task", "method", "length", "questions", "samples", "score", "computed"]
+    );
     assert_eq!(disagreements(&alone), []);
     let grid = DepthGrid::of(&alone, "single").unwrap();
     assert_eq!(grid.cell(0, 0, 0).unwrap().difference, None);
