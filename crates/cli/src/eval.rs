@@ -6,7 +6,7 @@
 //! | `options` | what all share: model, methods, where results go |
 //! | `run`, `bar` | asking, with a bar |
 //! | `tables` | what came out |
-//! | `lengths` | lengths as people write them |
+//! | `lengths`, `text_file` | lengths as people write them, texts of theirs |
 
 mod bar;
 mod infinite_bench;
@@ -17,11 +17,13 @@ mod perplexity;
 mod ruler;
 mod run;
 mod tables;
+mod text_file;
 
 pub(crate) use bar::EvaluationBar;
 pub(crate) use lengths::{Length, tokens};
 pub(crate) use options::{RunOptions, Setup};
 pub(crate) use tables::print_latency;
+pub(crate) use text_file::TextFile;
 
 use anyhow::Result;
 use clap::Subcommand;

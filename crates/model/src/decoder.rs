@@ -123,8 +123,7 @@ impl Decoder {
         request: &ForwardRequest<'_>,
     ) -> Result<Forward> {
         let rows = request.wanted.min(request.tokens.len());
-        let mut logits = buffer("logits", rows, self.config.vocabulary)?;
-        logits.clear();
+        let mut logits = reserved("logits", rows, self.config.vocabulary)?;
         let report = self.forward_visiting(compute, cache, request, &mut |rows| {
             logits.extend_from_slice(rows);
             Ok(())
@@ -296,13 +295,19 @@ impl<'a> Pass<'a> {
 
 /// Zeros for `rows` rows, or an error where there is no memory.
 fn buffer(what: &'static str, rows: usize, width: usize) -> Result<Vec<f32>> {
+    let mut data = reserved(what, rows, width)?;
+    data.resize(rows * width, 0.0);
+    Ok(data)
+}
+
+/// Nothing yet, with room for `rows` rows, or an error where there is no memory.
+fn reserved(what: &'static str, rows: usize, width: usize) -> Result<Vec<f32>> {
     let elements = rows.saturating_mul(width);
     let mut data = Vec::new();
     data.try_reserve_exact(elements).map_err(|_| {
         let bytes = elements.saturating_mul(size_of::<f32>());
         minference_attention::Error::OutOfMemory { what, bytes }
     })?;
-    data.resize(elements, 0.0);
     Ok(data)
 }
 

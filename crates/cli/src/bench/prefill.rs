@@ -2,7 +2,7 @@
 
 use super::options::check_repeats;
 use crate::complain;
-use crate::eval::{Length, RunOptions, Setup, print_latency, tokens};
+use crate::eval::{Length, RunOptions, Setup, TextFile, print_latency, tokens};
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
 use minference_eval::latency::{LatencyOptions, latency};
@@ -88,13 +88,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
             .or(definition.extrapolate_dense_beyond),
     };
     check_repeats(measured.repeats)?;
-    let text = options
-        .text
-        .as_ref()
-        .map(|path| {
-            std::fs::read_to_string(path).with_context(|| format!("can't read the text {}", path.display()))
-        })
-        .transpose()?;
+    let text = options.text.as_deref().map(TextFile::read).transpose()?.map(|file| file.text);
     let setup = options.run.setup_with(methods)?;
     let longest = measured.lengths.iter().copied().max().unwrap_or(0);
     setup.check_length(longest)?;

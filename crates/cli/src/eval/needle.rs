@@ -1,9 +1,9 @@
 //! `minference eval needle`.
 
 use super::run::ask;
-use super::{Length, RunOptions, tokens};
+use super::{Length, RunOptions, TextFile, tokens};
 use crate::usage::checked;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::{Args, ValueEnum};
 use minference_eval::prompt::PromptTemplate;
 use minference_eval::results::EvaluationKind;
@@ -84,9 +84,7 @@ impl Options {
     fn text(&self) -> Result<NeedleText> {
         Ok(match (&self.text, self.style) {
             (Some(path), _) => {
-                let text = std::fs::read_to_string(path)
-                    .with_context(|| format!("can't read the text {}", path.display()))?;
-                let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+                let TextFile { name, text } = TextFile::read(path)?;
                 NeedleText::File { name, text }
             }
             (None, StyleChoice::Log) => NeedleText::Log,

@@ -1,7 +1,7 @@
 //! `minference eval perplexity`.
 
 use super::tables::print_perplexity;
-use super::{Length, RunOptions, Setup, tokens};
+use super::{Length, RunOptions, Setup, TextFile, tokens};
 use crate::complain;
 use crate::usage::checked;
 use anyhow::{Context, Result, anyhow, ensure};
@@ -44,12 +44,6 @@ pub(crate) struct Options {
     run: RunOptions,
 }
 
-/// A file that was read.
-struct File {
-    name: String,
-    text: String,
-}
-
 pub(super) fn run(options: &Options) -> Result<()> {
     let lengths = tokens(&options.lengths);
     // what is wrong with files is told before a model is fetched
@@ -83,7 +77,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
 }
 
 /// The files of a path, which may be a folder.
-fn read(path: &Path) -> Result<Vec<File>> {
+fn read(path: &Path) -> Result<Vec<TextFile>> {
     let failed = || format!("can't read the text {}", path.display());
     let paths = if path.is_dir() {
         let entries = std::fs::read_dir(path).with_context(failed)?;
@@ -98,15 +92,10 @@ fn read(path: &Path) -> Result<Vec<File>> {
     } else {
         vec![path.to_path_buf()]
     };
-    let read = |path: PathBuf| {
-        let text = std::fs::read_to_string(&path)
-            .with_context(|| format!("can't read the text {}", path.display()))?;
-        Ok(File { name: path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned(), text })
-    };
-    paths.into_iter().map(read).collect()
+    paths.iter().map(|path| TextFile::read(path)).collect()
 }
 
-fn check(files: &[File]) -> Result<()> {
+fn check(files: &[TextFile]) -> Result<()> {
     let mut names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
     names.sort_unstable();
     if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
@@ -116,7 +105,7 @@ fn check(files: &[File]) -> Result<()> {
 }
 
 /// The token ids of a file that is a list of them; none of a text.
-fn ids(file: &File) -> Result<Option<Vec<u32>>> {
+fn ids(file: &TextFile) -> Result<Option<Vec<u32>>> {
     let text = file.text.trim_start();
     let looks_like_ids = text.strip_prefix('[').is_some_and(|rest| {
         rest.trim_start().starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == ']')
@@ -132,7 +121,7 @@ fn ids(file: &File) -> Result<Option<Vec<u32>>> {
 }
 
 /// The tokens of a file, as many as are wanted at most.
-fn document(setup: &Setup, file: &File, skip: usize, most: usize) -> Result<Document> {
+fn document(setup: &Setup, file: &TextFile, skip: usize, most: usize) -> Result<Document> {
     let model = &setup.model.model;
     let (prefix, ids) = match ids(file)? {
         Some(ids) => (vec![], ids),

@@ -1,0 +1,21 @@
+//! [`TextFile`]: a text that someone wants evaluated, with a name for the results.
+
+use anyhow::{Context, Result};
+use std::path::Path;
+
+/// A file that was read.
+pub(crate) struct TextFile {
+    /// Its name without folders.
+    pub(crate) name: String,
+    pub(crate) text: String,
+}
+
+impl TextFile {
+    /// Reads UTF-8 text.
+    pub(crate) fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("can't read the text {}", path.display()))?;
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        Ok(Self { name, text })
+    }
+}
