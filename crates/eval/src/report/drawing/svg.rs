@@ -57,6 +57,13 @@ impl Svg {
         svg
     }
 
+    /// With a title above all that is drawn.
+    pub(crate) fn titled(width: f64, height: f64, title: &str) -> Self {
+        let mut svg = Self::new(width, height);
+        svg.text((16.0, 28.0), 17.0, Anchor::Start, INK, title);
+        svg
+    }
+
     // Writing to a String can't fail.
     fn push(&mut self, arguments: std::fmt::Arguments<'_>) {
         let _ = self.body.write_fmt(arguments);

@@ -49,8 +49,7 @@ pub(super) fn figure(name: String, title: &str, grid: &DepthGrid) -> Figure {
     let scores_top = 48.0;
     let differences_top = scores_top + rows(grid.methods.len());
     let bars_top = differences_top + rows(differences.len()) + 16.0;
-    let mut svg = Svg::new(WIDTH, bars_top + 56.0);
-    svg.text((16.0, 28.0), 17.0, Anchor::Start, INK, title);
+    let mut svg = Svg::titled(WIDTH, bars_top + 56.0, title);
     let place = |number: usize, top: f64| {
         let (column, line) = ((number % columns) as f64, (number / columns) as f64);
         [16.0 + LEFT + step * column, top + ABOVE + row * line, step - LEFT - GAP]

@@ -33,8 +33,7 @@ pub(super) fn figure(name: String, title: &str, summary: &LatencySummary) -> Opt
         return None;
     }
     let height = groups.iter().map(|rows| ABOVE + STEP * rows.len() as f64 + BELOW).sum::<f64>();
-    let mut svg = Svg::new(WIDTH, TOP + height + 4.0);
-    svg.text((16.0, 28.0), 17.0, Anchor::Start, INK, title);
+    let mut svg = Svg::titled(WIDTH, TOP + height + 4.0, title);
     for (place, (name, fill)) in NAMES.into_iter().zip(COLORS).enumerate() {
         let x = LEFT + 116.0 * place as f64;
         svg.rect([x, 48.0, 12.0, 12.0], fill, None);

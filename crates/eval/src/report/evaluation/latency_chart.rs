@@ -6,7 +6,7 @@ use crate::numbers::count;
 use crate::report::drawing::axis::{Axis, Plot};
 use crate::report::drawing::figure::{Figure, LEFT, RIGHT, WIDTH};
 use crate::report::drawing::scale::Scale;
-use crate::report::drawing::svg::{Anchor, INK, Svg};
+use crate::report::drawing::svg::Svg;
 use crate::summary::{LatencyRow, LatencySummary};
 
 const HEIGHT: f64 = 320.0;
@@ -38,8 +38,7 @@ pub(super) fn figure(name: String, title: &str, summary: &LatencySummary, styles
         y_downwards: false,
         gap_below: 0.0,
     };
-    let mut svg = Svg::new(WIDTH, plot.bottom() + 48.0);
-    svg.text((16.0, 28.0), 17.0, Anchor::Start, INK, title);
+    let mut svg = Svg::titled(WIDTH, plot.bottom() + 48.0, title);
     legend.draw(&mut svg, LEFT, 46.0);
     plot.draw_grid(&mut svg);
     plot.draw_with_ticks(&mut svg, &lengths, |length| count(length as usize));

@@ -53,8 +53,7 @@ pub(super) fn figure(name: String, title: &str, group: &PerplexityGroup, styles:
         ..plot
     };
     let bottom = if has_changes { change.bottom() } else { plot.bottom() };
-    let mut svg = Svg::new(WIDTH, bottom + 48.0);
-    svg.text((16.0, 28.0), 17.0, Anchor::Start, INK, &title);
+    let mut svg = Svg::titled(WIDTH, bottom + 48.0, &title);
     legend.draw(&mut svg, LEFT, 46.0);
     plot.draw_grid(&mut svg);
     plot.draw(&mut svg);

@@ -38,8 +38,7 @@ pub(super) fn figure(name: String, title: &str, summary: &AnswerSummary, styles:
         gap_below: 0.0,
     };
     let shares = Plot { left: LEFT + 590.0, width: 278.0, y: y("computed share"), ..scores };
-    let mut svg = Svg::new(WIDTH, top + HEIGHT + 48.0);
-    svg.text((16.0, 28.0), 17.0, Anchor::Start, INK, title);
+    let mut svg = Svg::titled(WIDTH, top + HEIGHT + 48.0, title);
     legend.draw(&mut svg, LEFT, 46.0);
     let most_tasks = averages.tasks.iter().max().copied().unwrap_or(0);
     let what = if most_tasks > 1 { format!("Mean score of {most_tasks} tasks") } else { "Mean score".into() };

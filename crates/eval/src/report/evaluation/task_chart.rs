@@ -32,8 +32,7 @@ pub(super) fn figure(name: String, title: &str, summary: &AnswerSummary, styles:
         y_downwards: true,
         gap_below: 0.0,
     };
-    let mut svg = Svg::new(WIDTH, plot.bottom() + 48.0);
-    svg.text((16.0, 28.0), 17.0, Anchor::Start, INK, &title);
+    let mut svg = Svg::titled(WIDTH, plot.bottom() + 48.0, &title);
     legend.draw(&mut svg, 86.0, 46.0);
     for (value, _) in plot.x.scale.ticks(10) {
         svg.line((plot.x(value), plot.top), (plot.x(value), plot.bottom()), "#e8e8e8");

@@ -17,8 +17,7 @@ pub(super) fn figure(head: &InspectedHead) -> Figure {
     let inspection = &head.inspection;
     let keys = head.keys();
     let title = format!("{}: attention and what was computed of it", head.label());
-    let mut svg = Svg::new(WIDTH, TOP + SIDE + 132.0);
-    svg.text((16.0, 28.0), 17.0, Anchor::Start, INK, &title);
+    let mut svg = Svg::titled(WIDTH, TOP + SIDE + 132.0, &title);
 
     // Paler than the second colour is what gets less than if all keys were equal.
     let probability = Scale::LogShares { from: least_power(keys), to: 1.0 };

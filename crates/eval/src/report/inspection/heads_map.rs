@@ -38,9 +38,8 @@ pub(super) fn figure(report: &InspectionReport) -> Option<Figure> {
     let kinds = kinds(report);
     let marks_dense = report.layers.iter().flat_map(|layer| &layer.heads).any(gave_up);
     let legend_lines = kinds.len() + usize::from(marks_dense);
-    let mut svg = Svg::new(WIDTH, below + (20.0 * legend_lines as f64).max(56.0) + 8.0);
     let title = "All layers and heads";
-    svg.text((16.0, 28.0), 17.0, Anchor::Start, INK, title);
+    let mut svg = Svg::titled(WIDTH, below + (20.0 * legend_lines as f64).max(56.0) + 8.0, title);
 
     draw_map(&mut svg, &plot, "Pattern", report, |head| color::of_pattern(head.pattern).into());
     draw_marks(&mut svg, &plot, report);

@@ -23,8 +23,7 @@ pub(super) fn figure(report: &InspectionReport) -> Option<Figure> {
         return None;
     }
     let title = "Time by layer";
-    let mut svg = Svg::new(WIDTH, TOP + HEIGHT + 48.0);
-    svg.text((16.0, 28.0), 17.0, Anchor::Start, INK, title);
+    let mut svg = Svg::titled(WIDTH, TOP + HEIGHT + 48.0, title);
     let totals = report.layers.iter().map(|layer| parts(&layer.times));
     let totals = totals.fold([0.0; 4], |sum, parts| std::array::from_fn(|i| sum[i] + parts[i]));
     let all: f64 = totals.iter().sum();

@@ -26,8 +26,7 @@ const STRIP: (f64, f64) = (5.0, 9.0);
 pub(super) fn figure(head: &InspectedHead) -> Figure {
     let inspection = &head.inspection;
     let title = format!("{}: columns and diagonals", head.label());
-    let mut svg = Svg::new(WIDTH, TOP + STEP + HEIGHT + 66.0);
-    svg.text((16.0, 28.0), 17.0, Anchor::Start, INK, &title);
+    let mut svg = Svg::titled(WIDTH, TOP + STEP + HEIGHT + 66.0, &title);
     draw_legend(&mut svg);
     draw_chart(&mut svg, TOP, "Columns", "key position", &inspection.columns);
     draw_chart(&mut svg, TOP + STEP, "Diagonals", "distance from query back to key", &inspection.diagonals);

@@ -5,7 +5,7 @@ use crate::numbers::percent;
 use crate::report::drawing::axis::{Axis, Plot};
 use crate::report::drawing::figure::{Figure, LEFT, RIGHT, WIDTH};
 use crate::report::drawing::scale::Scale;
-use crate::report::drawing::svg::{Anchor, INK, Svg, number};
+use crate::report::drawing::svg::{Svg, number};
 
 const TOP: f64 = 50.0;
 const HEIGHT: f64 = 150.0;
@@ -23,8 +23,7 @@ pub(super) fn figure(head: &InspectedHead) -> Figure {
         y_downwards: false,
         gap_below: 0.0,
     };
-    let mut svg = Svg::new(WIDTH, TOP + HEIGHT + 48.0);
-    svg.text((16.0, 28.0), 17.0, Anchor::Start, INK, &title);
+    let mut svg = Svg::titled(WIDTH, TOP + HEIGHT + 48.0, &title);
     plot.draw_grid(&mut svg);
 
     let cells = inspection.recall_by_cell.len().max(1);
