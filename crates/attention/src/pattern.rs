@@ -31,7 +31,7 @@ mod native_format;
 mod notation;
 mod original_format;
 pub mod provenance;
-mod top;
+pub mod top;
 pub mod tri_shape;
 pub mod vertical_slash;
 

@@ -133,7 +133,8 @@ fn measure(
         planner.fix(&group, &group, tokens, Some(&watcher))?;
     }
     let planned = planner.plan(method, PromptFacts { tokens: tokens.len(), group: &group, share })?;
-    let options = PrefillOptions { plan: planned.plan, chunk: None, progress: Some(watcher) };
+    let options =
+        PrefillOptions { plan: planned.plan, chunk: None, compression: None, progress: Some(watcher) };
     memory::forget_peak();
     let start = Instant::now();
     let capacity =

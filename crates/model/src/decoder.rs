@@ -26,7 +26,7 @@ use crate::attention_plan::AttentionPlan;
 use crate::compute::{Compute, MatmulArithmetic};
 use crate::config::ModelConfig;
 use crate::error::{Error, Result};
-use crate::kv_cache::KvCache;
+use crate::kv_cache::{KvCache, KvCompression};
 use crate::matrix::{Product, Scratch, Store, multiply};
 use crate::rope::{Rotation, RotationTable};
 use crate::weights::ModelWeights;
@@ -58,6 +58,8 @@ pub struct ForwardRequest<'a> {
     pub plan: &'a AttentionPlan,
     /// How many of the last tokens' logits are wanted; at least 1.
     pub wanted: usize,
+    /// What stays in the cache of the tokens that are in it after this pass; all without it.
+    pub compression: Option<KvCompression>,
     /// Angles of each of the configuration's ropes.
     pub rotations: &'a [Rotation],
     /// Follows the pass, in units of a third of a layer's token, and may cancel it.
@@ -115,7 +117,7 @@ impl Decoder {
     ///
     /// # Errors
     /// [`Error::Prompt`] for no tokens, or more than the cache has room for; [`Error::Shape`] for ids beyond the vocabulary;
-    /// out of memory, cancelled, numbers that are not finite. The cache is then as it was.
+    /// out of memory, cancelled, numbers that are not finite. The cache is then as it was, or empty if the pass was to compress it.
     pub fn forward(
         &self,
         compute: &Compute,
@@ -142,11 +144,11 @@ impl Decoder {
         request: &ForwardRequest<'_>,
         visit: &mut LogitsVisitor<'_>,
     ) -> Result<ForwardReport> {
-        let before = cache.tokens();
         self.check_request(request, cache)?;
         let result = compute.install(|| self.run(compute, cache, request, visit));
-        if result.is_err() {
-            cache.truncate(before);
+        match &result {
+            Ok(_) => cache.finish_pass(request.tokens.len(), request.compression.is_some()),
+            Err(_) => cache.undo_pass(request.compression.is_some()),
         }
         result
     }
@@ -196,14 +198,19 @@ impl Decoder {
         let positions = start..start + tokens;
         let mut pass = Pass::new(self, compute, request.rotations, positions, request.progress.clone());
         let mut residual = self.embed(compute, request.tokens)?;
+        let voting = request.compression.map_or(0, |compression| compression.voting_queries());
+        let last_queries = request.wanted.max(voting).min(tokens);
+        let room = cache.capacity() - start - tokens;
         for layer in 0..layers {
-            let first = if layer + 1 == layers { tokens - request.wanted } else { 0 };
+            let first = if layer + 1 == layers { tokens - last_queries } else { 0 };
             let layer_cache = cache.layer_mut(layer);
             let queries = pass.project(layer, layer_cache, &residual, first)?;
-            let keys = layer_cache.keys.tokens();
-            let plan = request.plan.layer(layer, self.config.heads, keys)?;
+            let plan = request.plan.layer(layer, self.config.heads, layer_cache.rows())?;
             let (attended, report) = pass.attend(layer, layer_cache, &queries, &plan)?;
             pass.report.layers.push((&report).into());
+            if let Some(compression) = &request.compression {
+                pass.compress(layer, layer_cache, &queries, compression, room)?;
+            }
             drop(queries);
             pass.add_attention_and_mlp(layer, &attended, first, &mut residual)?;
         }

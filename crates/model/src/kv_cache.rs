@@ -2,10 +2,20 @@
 //!
 //! Address space for the whole capacity is reserved at once, so that the cache is never copied as it grows; memory is taken as
 //! tokens come in. A tensor is `[tokens, kv_heads, head_dim]`, which the attention core reads as it lies.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`compression`] | which tokens need not stay |
+//! | `layer` | the rows of one layer |
+
+pub mod compression;
+mod layer;
+
+pub use compression::{KvCompression, Pooling, PyramidKv, SnapKv, StreamingLlm};
+pub(crate) use layer::LayerCache;
 
 use crate::config::ModelConfig;
-use crate::error::Result;
-use crate::token_rows::TokenRows;
+use crate::error::{Error, Result};
 use minference_attention::ElementType;
 
 /// Keys and values of all layers.
@@ -14,13 +24,10 @@ pub struct KvCache {
     layers: Vec<LayerCache>,
     capacity: usize,
     element_type: ElementType,
-}
-
-/// Keys and values of one layer, both `[tokens, kv_heads, head_dim]`.
-#[derive(Debug)]
-pub(crate) struct LayerCache {
-    pub(crate) keys: TokenRows,
-    pub(crate) values: TokenRows,
+    /// Tokens that were read.
+    tokens: usize,
+    /// Tokens that were read when some were dropped; those after them are all there.
+    compressed: usize,
 }
 
 impl KvCache {
@@ -31,7 +38,7 @@ impl KvCache {
     pub fn new(config: &ModelConfig, capacity: usize, element_type: ElementType) -> Result<Self> {
         let layer = |_| LayerCache::new(config, capacity, element_type);
         let layers = config.layers.iter().map(layer).collect::<Result<_>>()?;
-        Ok(Self { layers, capacity, element_type })
+        Ok(Self { layers, capacity, element_type, tokens: 0, compressed: 0 })
     }
 
     /// Bytes that a token takes, over all layers.
@@ -39,10 +46,9 @@ impl KvCache {
         2 * config.layers.len() * config.kv_heads * config.head_dim * element_type.bytes()
     }
 
-    /// Tokens in the cache.
+    /// Tokens that were read, also those that were dropped since.
     pub fn tokens(&self) -> usize {
-        // During a forward pass the first layers are ahead of the last.
-        self.layers.last().map_or(0, |layer| layer.values.tokens())
+        self.tokens
     }
 
     /// Tokens that it has room for.
@@ -55,28 +61,66 @@ impl KvCache {
         self.element_type
     }
 
-    /// Forgets all tokens from `tokens` on, in all layers, also in those that a failed forward pass left ahead.
-    pub fn truncate(&mut self, tokens: usize) {
+    /// Bytes of all keys and values that are in it.
+    pub fn bytes(&self) -> usize {
+        self.layers.iter().map(LayerCache::bytes).sum()
+    }
+
+    /// The fewest tokens that it can be [truncated](Self::truncate) to without being emptied: those that were read when it was compressed.
+    pub fn compressed_tokens(&self) -> usize {
+        self.compressed
+    }
+
+    /// Forgets all tokens from `tokens` on; all that it holds, if that is 0.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for a length at which the cache was not compressed yet: what was dropped then can't be had back.
+    pub fn truncate(&mut self, tokens: usize) -> Result<()> {
+        if (1..self.compressed).contains(&tokens) {
+            let expected =
+                format!("0, or at least the {} that it had when it was compressed", self.compressed);
+            return Err(Error::shape(
+                "tokens to go back to in a compressed key-value cache",
+                expected,
+                tokens,
+            ));
+        }
         self.layers.iter_mut().for_each(|layer| layer.truncate(tokens));
+        self.tokens = self.tokens.min(tokens);
+        if tokens == 0 {
+            self.compressed = 0;
+        }
+        Ok(())
+    }
+
+    /// Another cache with the same keys and values, and the same room.
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub fn fork(&self) -> Result<Self> {
+        let layers = self.layers.iter().map(|layer| layer.copy(self.capacity)).collect::<Result<_>>()?;
+        Ok(Self { layers, ..*self })
     }
 
     pub(crate) fn layer_mut(&mut self, layer: usize) -> &mut LayerCache {
         &mut self.layers[layer]
     }
-}
 
-impl LayerCache {
-    /// Empty, for up to `capacity` tokens.
-    pub(crate) fn new(config: &ModelConfig, capacity: usize, element_type: ElementType) -> Result<Self> {
-        let shape = [config.kv_heads, config.head_dim];
-        let rows = || TokenRows::with_capacity("the key-value cache", capacity, shape, element_type);
-        Ok(Self { keys: rows()?, values: rows()? })
+    /// Ends a pass over `tokens` tokens, after which some may have been dropped.
+    pub(crate) fn finish_pass(&mut self, tokens: usize, is_compressed: bool) {
+        self.tokens += tokens;
+        if is_compressed {
+            self.compressed = self.tokens;
+        }
     }
 
-    /// Forgets all tokens from `tokens` on.
-    pub(crate) fn truncate(&mut self, tokens: usize) {
-        self.keys.truncate(tokens);
-        self.values.truncate(tokens);
+    /// Undoes what a pass that failed left in some layers. If it may have dropped tokens, the cache is empty afterwards.
+    pub(crate) fn undo_pass(&mut self, may_have_dropped: bool) {
+        let tokens = if may_have_dropped { 0 } else { self.tokens };
+        self.layers.iter_mut().for_each(|layer| layer.truncate(tokens));
+        if may_have_dropped {
+            (self.tokens, self.compressed) = (0, 0);
+        }
     }
 }
 
@@ -84,21 +128,55 @@ impl LayerCache {
 mod tests {
     use super::*;
     use crate::config::test_config;
+    use compression::KeptKeys;
+
+    fn append(cache: &mut KvCache, layer: usize) {
+        cache.layer_mut(layer).keys.append(&[0.5; 32]);
+        cache.layer_mut(layer).values.append(&[0.5; 32]);
+    }
+
+    fn filled(tokens: usize) -> KvCache {
+        let config = test_config();
+        let mut cache = KvCache::new(&config, 10, ElementType::F16).unwrap();
+        (0..config.layers.len()).for_each(|layer| (0..tokens).for_each(|_| append(&mut cache, layer)));
+        cache.finish_pass(tokens, false);
+        cache
+    }
 
     #[test]
     fn a_cache_grows_within_its_capacity_and_forgets() {
-        let config = test_config();
-        let mut cache = KvCache::new(&config, 10, ElementType::F16).unwrap();
-        for layer in 0..config.layers.len() {
-            for _ in 0..3 {
-                cache.layer_mut(layer).keys.append(&[0.5; 32]);
-                cache.layer_mut(layer).values.append(&[0.5; 32]);
-            }
+        let mut cache = filled(3);
+        assert_eq!((cache.tokens(), cache.capacity(), cache.bytes()), (3, 10, 3 * 2 * 2 * 32 * 2));
+        // a pass that fails in the second layer
+        append(&mut cache, 0);
+        cache.undo_pass(false);
+        assert_eq!((cache.tokens(), cache.layer_mut(0).rows()), (3, 3));
+        cache.truncate(1).unwrap();
+        assert_eq!((cache.tokens(), cache.layer_mut(0).rows()), (1, 1));
+        cache.truncate(5).unwrap();
+        assert_eq!(cache.tokens(), 1);
+        assert_eq!(KvCache::bytes_per_token(&test_config(), ElementType::F16), 2 * 2 * 32 * 2);
+    }
+
+    #[test]
+    fn what_was_dropped_can_not_be_had_back() {
+        let mut cache = filled(6);
+        for layer in 0..2 {
+            append(&mut cache, layer);
+            cache.layer_mut(layer).keep(&KeptKeys::Chosen(vec![vec![0, 6]; 2]), 3).unwrap();
         }
-        assert_eq!((cache.tokens(), cache.capacity()), (3, 10));
-        cache.layer_mut(0).keys.append(&[0.5; 32]);
-        cache.truncate(1);
-        assert_eq!((cache.tokens(), cache.layer_mut(0).keys.tokens()), (1, 1));
-        assert_eq!(KvCache::bytes_per_token(&config, ElementType::F16), 2 * 2 * 32 * 2);
+        cache.finish_pass(1, true);
+        append(&mut cache, 0);
+        append(&mut cache, 1);
+        cache.finish_pass(1, false);
+        assert_eq!((cache.tokens(), cache.layer_mut(1).rows()), (8, 3));
+        let error = cache.truncate(6).unwrap_err().to_string();
+        assert!(error.contains("at least the 7") && error.contains("found 6"), "{error}");
+        cache.truncate(7).unwrap();
+        assert_eq!((cache.tokens(), cache.layer_mut(1).rows()), (7, 2));
+        let fork = cache.fork().unwrap();
+        cache.truncate(0).unwrap();
+        assert_eq!((cache.tokens(), cache.compressed_tokens(), cache.bytes()), (0, 0, 0));
+        assert_eq!((fork.tokens(), fork.compressed_tokens(), fork.bytes()), (7, 7, 2 * 2 * 2 * 32 * 2));
     }
 }

@@ -12,12 +12,29 @@
 //! # let _ = second; Ok(())
 //! # }
 //! ```
+//!
+//! What was read stays: a next prompt that begins in the same way is read from where they differ ([`Session::reuse`]), the session can go
+//! back to any earlier length ([`Session::truncate`]), and be [forked](Session::fork) into two that go on differently.
+//!
+//! ```no_run
+//! # use minference_model::{Result, session::{PrefillOptions, Session}};
+//! # fn example(session: &mut Session, document: &[u32], questions: &[Vec<u32>]) -> Result<()> {
+//! for question in questions {
+//!     let prompt = [document, question].concat();
+//!     let known = session.reuse(&prompt)?;
+//!     // the first time all of it, later only the question
+//!     let forward = session.prefill(&prompt[known..], &PrefillOptions::default())?;
+//!     # let _ = forward;
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
 use crate::attention_plan::AttentionPlan;
 use crate::compute::Compute;
 use crate::decoder::{Decoder, Forward, ForwardReport, ForwardRequest, LogitsVisitor};
 use crate::error::{Error, Result};
-use crate::kv_cache::KvCache;
+use crate::kv_cache::{KvCache, KvCompression};
 use crate::progress::Part;
 use crate::rope::Rotation;
 use minference_attention::{ElementType, Progress};
@@ -47,8 +64,11 @@ impl SessionOptions {
 pub struct PrefillOptions {
     /// Which pattern each head gets.
     pub plan: AttentionPlan,
-    /// Tokens that are read at once: all without it. Sparse patterns are then estimated chunk by chunk.
+    /// Tokens that are read at once, at most: all without it. Chunks are of equal length, so that none has too few queries for the
+    /// estimates of sparse patterns, which are made chunk by chunk (from the chunk's own last queries).
     pub chunk: Option<usize>,
+    /// What stays in the cache after the last chunk; all without it. Queries of the last chunk choose.
+    pub compression: Option<KvCompression>,
     /// Follows the work, and may cancel it.
     pub progress: Option<Arc<dyn Progress>>,
 }
@@ -60,6 +80,8 @@ pub struct Session {
     compute: Compute,
     cache: KvCache,
     rotations: Vec<Rotation>,
+    /// All that was read.
+    history: Vec<u32>,
 }
 
 impl Session {
@@ -75,7 +97,7 @@ impl Session {
         let cache = KvCache::new(config, options.capacity, options.element_type)?;
         let tokens = options.rope_tokens.unwrap_or(options.capacity);
         let rotations = config.ropes.iter().map(|rope| rope.rotation(tokens)).collect::<Result<_>>()?;
-        Ok(Self { decoder, compute, cache, rotations })
+        Ok(Self { decoder, compute, cache, rotations, history: Vec::new() })
     }
 
     /// The model.
@@ -88,6 +110,16 @@ impl Session {
         self.cache.tokens()
     }
 
+    /// The tokens that were read so far, also those of which nothing is kept.
+    pub fn history(&self) -> &[u32] {
+        &self.history
+    }
+
+    /// What is kept of them.
+    pub fn cache(&self) -> &KvCache {
+        &self.cache
+    }
+
     /// Tokens that it has room for.
     pub fn capacity(&self) -> usize {
         self.cache.capacity()
@@ -96,7 +128,7 @@ impl Session {
     /// Reads tokens that follow those so far; gives the logits of the last one.
     ///
     /// # Errors
-    /// As [`Decoder::forward`]; the session is then as it was.
+    /// As [`Decoder::forward`]; the session is then as it was, or empty if its cache was being compressed.
     pub fn prefill(&mut self, tokens: &[u32], options: &PrefillOptions) -> Result<Forward> {
         if options.chunk == Some(0) {
             return Err(Error::shape("chunk", "at least 1 token", 0));
@@ -107,23 +139,42 @@ impl Session {
         let before = self.tokens();
         let result = self.prefill_chunks(tokens, options);
         if result.is_err() {
-            self.cache.truncate(before);
+            // a cache that was emptied has fewer tokens already
+            self.truncate(before.min(self.tokens()))?;
         }
         result
     }
 
     fn prefill_chunks(&mut self, tokens: &[u32], options: &PrefillOptions) -> Result<Forward> {
+        let total = tokens.len();
+        let chunks = total.div_ceil(options.chunk.unwrap_or(total));
         let (mut report, mut logits) = (ForwardReport::default(), Vec::new());
-        let size = options.chunk.unwrap_or(tokens.len());
-        for (i, chunk) in tokens.chunks(size).enumerate() {
-            let (before, units) = ((i * size) as u64, chunk.len() as u64);
-            let part = |whole| Part::of(whole, before, units, tokens.len() as u64);
-            let progress = options.progress.clone().map(part);
-            let forward = self.forward(chunk, 1, &options.plan, progress)?;
+        for i in 0..chunks {
+            let (start, end) = (chunk_start(total, chunks, i), chunk_start(total, chunks, i + 1));
+            let part = |whole| Part::of(whole, start as u64, (end - start) as u64, total as u64);
+            let request = ForwardRequest {
+                tokens: &tokens[start..end],
+                plan: &options.plan,
+                wanted: 1,
+                compression: options.compression.filter(|_| end == total),
+                rotations: &self.rotations,
+                progress: options.progress.clone().map(part),
+            };
+            let forward = self.decoder.forward(&self.compute, &mut self.cache, &request);
+            let forward = self.remember(&tokens[start..end], forward)?;
             report.add(&forward.report);
             logits = forward.logits;
         }
         Ok(Forward { logits, report })
+    }
+
+    /// Writes down what was read, if it was.
+    fn remember<T>(&mut self, tokens: &[u32], result: Result<T>) -> Result<T> {
+        match &result {
+            Ok(_) => self.history.extend_from_slice(tokens),
+            Err(_) => self.history.truncate(self.cache.tokens()),
+        }
+        result
     }
 
     /// Reads one token, densely; gives its logits.
@@ -145,8 +196,10 @@ impl Session {
         plan: &AttentionPlan,
         progress: Option<Arc<dyn Progress>>,
     ) -> Result<Forward> {
-        let request = ForwardRequest { tokens, plan, wanted, rotations: &self.rotations, progress };
-        self.decoder.forward(&self.compute, &mut self.cache, &request)
+        let rotations = &self.rotations;
+        let request = ForwardRequest { tokens, plan, wanted, compression: None, rotations, progress };
+        let forward = self.decoder.forward(&self.compute, &mut self.cache, &request);
+        self.remember(tokens, forward)
     }
 
     /// Reads tokens in one pass and hands out the logits of all of them, some at a time and in their order.
@@ -160,13 +213,72 @@ impl Session {
         progress: Option<Arc<dyn Progress>>,
         visit: &mut LogitsVisitor<'_>,
     ) -> Result<ForwardReport> {
-        let request =
-            ForwardRequest { tokens, plan, wanted: tokens.len(), rotations: &self.rotations, progress };
-        self.decoder.forward_visiting(&self.compute, &mut self.cache, &request, visit)
+        let (rotations, wanted) = (&self.rotations, tokens.len());
+        let request = ForwardRequest { tokens, plan, wanted, compression: None, rotations, progress };
+        let report = self.decoder.forward_visiting(&self.compute, &mut self.cache, &request, visit);
+        self.remember(tokens, report)
     }
 
     /// Forgets all tokens from `tokens` on.
-    pub fn truncate(&mut self, tokens: usize) {
-        self.cache.truncate(tokens);
+    ///
+    /// # Errors
+    /// As [`KvCache::truncate`]: a compressed cache has no way back before its compression, except to its beginning.
+    pub fn truncate(&mut self, tokens: usize) -> Result<()> {
+        self.cache.truncate(tokens)?;
+        self.history.truncate(tokens);
+        Ok(())
+    }
+
+    /// Goes back to the longest beginning that a prompt shares with what was read, and from which the prompt can be read on: at least its last
+    /// token is left, whose logits are wanted. Gives the tokens that need not be read again.
+    ///
+    /// # Errors
+    /// As [`truncate`](Self::truncate), which does not happen: where there is no way back, the session begins anew.
+    pub fn reuse(&mut self, prompt: &[u32]) -> Result<usize> {
+        let shared = self.history.iter().zip(prompt).take_while(|(a, b)| a == b).count();
+        let reused = match shared.min(prompt.len().saturating_sub(1)) {
+            shared if shared < self.cache.compressed_tokens() => 0,
+            shared => shared,
+        };
+        self.truncate(reused)?;
+        Ok(reused)
+    }
+
+    /// Another session with what this one has read. Keys and values are copied.
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub fn fork(&self) -> Result<Self> {
+        Ok(Self {
+            decoder: self.decoder.clone(),
+            compute: self.compute.clone(),
+            cache: self.cache.fork()?,
+            rotations: self.rotations.clone(),
+            history: self.history.clone(),
+        })
+    }
+}
+
+/// Where one of `chunks` chunks of nearly equal length begins.
+fn chunk_start(total: usize, chunks: usize, chunk: usize) -> usize {
+    // the product of two lengths may not fit into 64 bits
+    (total as u128 * chunk as u128 / chunks as u128) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_are_alike_and_none_is_longer_than_wanted() {
+        for (total, wanted) in [(10, 3), (9, 3), (100, 7), (5, 5), (5, 9), (8193, 8192), (1, 1)] {
+            let chunks = usize::div_ceil(total, wanted);
+            let lengths: Vec<usize> = (0..chunks)
+                .map(|i| chunk_start(total, chunks, i + 1) - chunk_start(total, chunks, i))
+                .collect();
+            assert_eq!(lengths.iter().sum::<usize>(), total);
+            let (least, most) = (lengths.iter().min().unwrap(), lengths.iter().max().unwrap());
+            assert!(*most <= wanted && most - least <= 1, "{total} by {wanted}: {lengths:?}");
+        }
     }
 }

@@ -52,6 +52,33 @@ impl TokenRows {
         Ok(Self { data, heads, head_dim })
     }
 
+    /// No rows of the same kind, and room for `capacity` tokens.
+    pub(crate) fn empty_copy(&self, capacity: usize) -> Result<Self> {
+        let element_type = self.view()?.element_type();
+        Self::with_capacity("the key-value cache", capacity, [self.heads, self.head_dim], element_type)
+    }
+
+    /// The same rows, and room for `capacity` tokens, at least as many as there are.
+    pub(crate) fn copy(&self, capacity: usize) -> Result<Self> {
+        let mut copy = self.empty_copy(capacity)?;
+        match (&mut copy.data, &self.data) {
+            (Data::F32(to), Data::F32(from)) => to.extend_from_slice(from),
+            (Data::F16(to), Data::F16(from)) => to.extend_from_slice(from),
+            (Data::Bf16(to), Data::Bf16(from)) => to.extend_from_slice(from),
+            _ => unreachable!("an empty copy is of the same type"),
+        }
+        Ok(copy)
+    }
+
+    /// Bytes of its rows.
+    pub(crate) fn bytes(&self) -> usize {
+        match &self.data {
+            Data::F32(data) => size_of_val(data.as_slice()),
+            Data::F16(data) => size_of_val(data.as_slice()),
+            Data::Bf16(data) => size_of_val(data.as_slice()),
+        }
+    }
+
     /// Tokens in it.
     pub(crate) fn tokens(&self) -> usize {
         let elements = match &self.data {
@@ -167,8 +194,13 @@ mod tests {
             let mut row = vec![0.0; 8];
             rows.view().unwrap().read_row(3, 1, &mut row);
             assert_eq!(row, expected[40..48]);
+            let mut copy = rows.copy(7).unwrap();
             rows.truncate(1);
             assert_eq!(rows.tokens(), 1);
+            copy.append(&values[..32]);
+            assert_eq!((copy.tokens(), copy.bytes()), (6, 6 * 32 * element_type.bytes()));
+            copy.widen(2..4, &mut found);
+            assert_eq!(found, expected);
             rows.fill_with_zeros(3);
             assert_eq!(rows.view_mut().unwrap().shape(), [3, 4, 8]);
         }

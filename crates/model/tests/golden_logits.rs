@@ -27,7 +27,7 @@ fn session(decoder: &Arc<Decoder>, compute: &Compute, capacity: usize, element_t
 }
 
 fn dense(chunk: Option<usize>) -> PrefillOptions {
-    PrefillOptions { plan: AttentionPlan::Dense, chunk, progress: None }
+    PrefillOptions { plan: AttentionPlan::Dense, chunk, ..PrefillOptions::default() }
 }
 
 fn largest_error(found: &[f32], expected: &[f32]) -> f32 {
@@ -67,7 +67,7 @@ fn dense_logits_are_those_of_transformers() {
                 model.tolerance
             );
             if let Some(all) = &prompt.all {
-                session.truncate(0);
+                session.truncate(0).unwrap();
                 let found = session.forward(&prompt.tokens, tokens, &AttentionPlan::Dense, None).unwrap();
                 let error = largest_error(&found.logits, all);
                 assert!(error <= model.tolerance, "{}, all logits: off by {error}", model.name);

@@ -1,10 +1,17 @@
-//! Selection of the best scores, deterministic and without sorting all of them.
+//! [`best`]: selection of the best scores, deterministic and without sorting all of them.
+//!
+//! ```
+//! use minference_attention::pattern::top::best;
+//!
+//! // The first two are kept whatever their score; of equal scores the lower index wins.
+//! assert_eq!(best(&[0.0, 0.1, 0.5, 0.9, 0.5], 0..2, 4), [0, 1, 2, 3]);
+//! ```
 
 use std::ops::Range;
 
 /// Indices of the `count` highest scores, ascending; those in `kept` are chosen before all others, NaN after
 /// all others. Of equal scores the lower index wins.
-pub(super) fn best(scores: &[f32], kept: Range<usize>, count: usize) -> Vec<u32> {
+pub fn best(scores: &[f32], kept: Range<usize>, count: usize) -> Vec<u32> {
     if count >= scores.len() {
         return (0..scores.len() as u32).collect();
     }

@@ -69,8 +69,12 @@ pub(crate) fn answer(
         element_type: request.model.dtype.into(),
     };
     let mut session = Session::new(decoder.clone(), request.compute.clone(), options)?;
-    let options =
-        PrefillOptions { plan: plan.plan.clone(), chunk: request.chunk, progress: Some(bar.clone()) };
+    let options = PrefillOptions {
+        plan: plan.plan.clone(),
+        chunk: request.chunk,
+        compression: None,
+        progress: Some(bar.clone()),
+    };
     let forward = session.prefill(prompt, &options);
     let prefill = start.elapsed();
     bar.finish();

@@ -102,7 +102,12 @@ impl MethodAnswers {
         let decoder = evaluation.model.decoder();
         let mut session = Session::new(decoder.clone(), evaluation.compute.clone(), options)?;
         let progress: Arc<dyn Progress> = evaluation.progress.clone();
-        let options = PrefillOptions { plan: planned.plan.clone(), chunk: None, progress: Some(progress) };
+        let options = PrefillOptions {
+            plan: planned.plan.clone(),
+            chunk: None,
+            compression: None,
+            progress: Some(progress),
+        };
         let start = Instant::now();
         let shared_report = match *shared {
             0 => ForwardReport::default(),
@@ -111,7 +116,7 @@ impl MethodAnswers {
         let context = start.elapsed().as_secs_f64() / questions as f64;
         let (mut answers, mut distributions) = (Vec::new(), Vec::new());
         for (prompt, question) in prompts.iter().zip(&sample.questions) {
-            session.truncate(*shared);
+            session.truncate(*shared)?;
             let start = Instant::now();
             let forward = session.prefill(&prompt[*shared..], &options)?;
             let read = start.elapsed();

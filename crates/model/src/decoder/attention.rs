@@ -3,7 +3,7 @@
 use super::{CHUNK, Pass, buffer, for_rows};
 use crate::attention_plan::LayerPlan;
 use crate::error::Result;
-use crate::kv_cache::LayerCache;
+use crate::kv_cache::{KvCompression, LayerCache};
 use crate::matrix::{Product, Store};
 use crate::progress::Part;
 use crate::rope::RotationTable;
@@ -57,6 +57,26 @@ impl Pass<'_> {
         self.report.times.attention += start.elapsed().saturating_sub(index);
         self.advance(self.tokens)?;
         Ok((output, report))
+    }
+
+    /// Drops what need not stay of the layer's keys and values, now that the queries have attended to them.
+    ///
+    /// - `room`: for how many more tokens
+    pub(super) fn compress(
+        &mut self,
+        layer: usize,
+        cache: &mut LayerCache,
+        queries: &TokenRows,
+        compression: &KvCompression,
+        room: usize,
+    ) -> Result<()> {
+        let start = Instant::now();
+        let layers = self.decoder.config.layers.len();
+        let inputs = self.inputs(layer, cache, queries)?;
+        let kept = compression.keep(self.compute.backend(), &inputs, layer, layers)?;
+        cache.keep(&kept, room)?;
+        self.report.times.compression += start.elapsed();
+        Ok(())
     }
 
     /// Projects the residual stream, `[tokens, hidden]`, in chunks: keys and values of all tokens into the cache, queries of those

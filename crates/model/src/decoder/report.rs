@@ -52,12 +52,14 @@ pub struct PhaseTimes {
     pub attention: Duration,
     /// Attention's output projection and the MLP.
     pub mlp: Duration,
+    /// Choosing what stays in the key-value cache, and dropping the rest.
+    pub compression: Duration,
 }
 
 impl PhaseTimes {
     /// All of it.
     pub fn total(&self) -> Duration {
-        self.projections + self.index + self.attention + self.mlp
+        self.projections + self.index + self.attention + self.mlp + self.compression
     }
 }
 
@@ -88,5 +90,6 @@ impl ForwardReport {
         self.times.index += other.times.index;
         self.times.attention += other.times.attention;
         self.times.mlp += other.times.mlp;
+        self.times.compression += other.times.compression;
     }
 }
