@@ -38,7 +38,7 @@ pub struct HeadCost {
 pub struct Crossover {
     /// A head whose lowered index covers more than this share of the causal area runs dense.
     pub share: f64,
-    /// Cost of a vertical-slash estimate, in query-key pairs per key.
+    /// Cost of a vertical-slash estimate for which 64 queries vote, in query-key pairs per key.
     pub line_estimate: f64,
     /// Cost of a block-sparse estimate, in query-key pairs per key.
     pub block_estimate: f64,

@@ -8,8 +8,9 @@ use crate::backend::{AttentionBackend, Crossover};
 use crate::error::{Error, Result};
 use crate::index::SparseIndex;
 use crate::inputs::AttentionInputs;
-use crate::layout::Lowering;
+use crate::layout::{Geometry, Lowering};
 use crate::pattern::HeadPattern;
+use crate::pattern::vertical_slash::{LAST_QUERIES, voting_queries};
 use crate::view::TensorViewMut;
 use std::time::{Duration, Instant};
 
@@ -141,7 +142,7 @@ fn plan_head(
 ) -> Result<(SparseIndex, u64)> {
     let geometry = inputs.geometry();
     let causal_pairs = geometry.causal_pairs();
-    let estimate = estimate_pairs(crossover, pattern, geometry.keys());
+    let estimate = estimate_pairs(crossover, pattern, geometry);
     let most = crossover.share * causal_pairs as f64;
     // Blocks are whole, so that how many pairs they will be is known, unless a window cuts them.
     let is_open = match pattern {
@@ -168,10 +169,15 @@ fn plan_head(
 }
 
 /// The cost of a pattern's online estimate, in pairs.
-fn estimate_pairs(crossover: &Crossover, pattern: HeadPattern, keys: usize) -> f64 {
+fn estimate_pairs(crossover: &Crossover, pattern: HeadPattern, geometry: Geometry) -> f64 {
+    let keys = geometry.keys() as f64;
     match pattern {
         HeadPattern::Dense | HeadPattern::AShape { .. } | HeadPattern::TriShape { .. } => 0.0,
-        HeadPattern::VerticalSlash { .. } => crossover.line_estimate * keys as f64,
-        HeadPattern::BlockSparse { .. } => crossover.block_estimate * keys as f64,
+        HeadPattern::VerticalSlash { .. } => {
+            // what each key costs whoever votes is about a third
+            let votes = voting_queries(geometry) as f64 / LAST_QUERIES as f64;
+            crossover.line_estimate * keys * votes.max(1.0 / 3.0)
+        }
+        HeadPattern::BlockSparse { .. } => crossover.block_estimate * keys,
     }
 }

@@ -116,8 +116,8 @@ impl HeadPattern {
             Self::AShape { sink, local } => a_shape::index(geometry, sink, local),
             Self::TriShape { sink, local, last } => tri_shape::index(geometry, sink, local, last),
             Self::VerticalSlash { vertical, slash } => {
-                let last_queries = geometry.queries().min(vertical_slash::LAST_QUERIES);
-                let scores = backend.last_query_scores(inputs, head, last_queries)?;
+                let votes = vertical_slash::voting_queries(geometry);
+                let scores = backend.last_query_scores(inputs, head, votes)?;
                 vertical_slash::index(&scores, vertical, slash)
             }
             Self::BlockSparse { top_k } => block_sparse::select(backend, inputs, head, top_k),

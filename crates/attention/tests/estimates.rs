@@ -47,6 +47,10 @@ fn line_scores_agree_with_brute_force() {
             (100, 333, None, 64),
             (70, 200, Some(50), 64),
             (30, 5000, None, 30),
+            (200, 3000, None, 16),
+            (2048, 2500, None, 8),
+            (90, 300, Some(70), 5),
+            (100, 2100, None, 17),
         ] {
             let (q, k) = (normal(queries * 4 * 24, 1), normal(keys * 2 * 24, 2));
             let q = TensorView::new(&q, [queries, 4, 24]).unwrap();

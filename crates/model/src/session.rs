@@ -37,7 +37,9 @@ use crate::error::{Error, Result};
 use crate::kv_cache::{KvCache, KvCompression};
 use crate::progress::Part;
 use crate::rope::Rotation;
+use minference_attention::index::BLOCK;
 use minference_attention::{ElementType, Progress};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Choices for a [`Session`].
@@ -168,10 +170,8 @@ impl Session {
 
     fn prefill_chunks(&mut self, tokens: &[u32], options: &PrefillOptions) -> Result<Forward> {
         let total = tokens.len();
-        let chunks = total.div_ceil(options.chunk.unwrap_or(total));
         let (mut report, mut logits) = (ForwardReport::default(), Vec::new());
-        for i in 0..chunks {
-            let (start, end) = (chunk_start(total, chunks, i), chunk_start(total, chunks, i + 1));
+        for Range { start, end } in chunks(total, options.chunk.unwrap_or(total)) {
             let part = |whole| Part::of(whole, start as u64, (end - start) as u64, total as u64);
             let request = ForwardRequest {
                 tokens: &tokens[start..end],
@@ -280,10 +280,17 @@ impl Session {
     }
 }
 
-/// Where one of `chunks` chunks of nearly equal length begins.
-fn chunk_start(total: usize, chunks: usize, chunk: usize) -> usize {
+/// Chunks of nearly equal length, at most `most` tokens each. Where that is more than a block of queries, all but the last are whole blocks.
+fn chunks(tokens: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
+    let unit = if most < BLOCK { 1 } else { BLOCK };
+    let units = tokens.div_ceil(unit);
+    let chunks = units.div_ceil(most / unit);
     // the product of two lengths may not fit into 64 bits
-    (total as u128 * chunk as u128 / chunks as u128) as usize
+    let start = move |chunk: usize| {
+        let units = (units as u128 * chunk as u128 / chunks as u128) as usize;
+        (units * unit).min(tokens)
+    };
+    (0..chunks).map(move |chunk| start(chunk)..start(chunk + 1))
 }
 
 #[cfg(test)]
@@ -292,14 +299,26 @@ mod tests {
 
     #[test]
     fn chunks_are_alike_and_none_is_longer_than_wanted() {
-        for (total, wanted) in [(10, 3), (9, 3), (100, 7), (5, 5), (5, 9), (8193, 8192), (1, 1)] {
-            let chunks = usize::div_ceil(total, wanted);
-            let lengths: Vec<usize> = (0..chunks)
-                .map(|i| chunk_start(total, chunks, i + 1) - chunk_start(total, chunks, i))
-                .collect();
-            assert_eq!(lengths.iter().sum::<usize>(), total);
-            let (least, most) = (lengths.iter().min().unwrap(), lengths.iter().max().unwrap());
-            assert!(*most <= wanted && most - least <= 1, "{total} by {wanted}: {lengths:?}");
+        for (tokens, most) in [
+            (10, 3),
+            (9, 3),
+            (100, 7),
+            (5, 5),
+            (5, 9),
+            (8193, 8192),
+            (1, 1),
+            (1000, 130),
+            (640, 64),
+            (700, 64),
+        ] {
+            let lengths: Vec<usize> = chunks(tokens, most).map(|chunk| chunk.len()).collect();
+            assert_eq!(lengths.iter().sum::<usize>(), tokens);
+            let (least, longest) = (lengths.iter().min().unwrap(), lengths.iter().max().unwrap());
+            let unit = if most < BLOCK { 1 } else { BLOCK };
+            assert!(*longest <= most && longest - least < 2 * unit, "{tokens} by {most}: {lengths:?}");
+            assert!(lengths[..lengths.len() - 1].iter().all(|length| length % unit == 0), "{lengths:?}");
         }
+        assert_eq!(chunks(8193, 8192).collect::<Vec<_>>(), [0..4096, 4096..8193]);
+        assert_eq!(chunks(100, usize::MAX).collect::<Vec<_>>(), [0..100]);
     }
 }

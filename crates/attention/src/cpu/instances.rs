@@ -149,8 +149,16 @@ macro_rules! kernels {
                 keys: Range<usize>,
                 values: Vec<u32>,
             ) -> Result<Exponentials> {
+                // One vector of votes needs more keys at once to keep the units busy.
+                let is_narrow = work.last_queries <= <<I as Instance>::Simd as Simd>::LANES;
                 // SAFETY: as above.
-                unsafe { exponentials_of_partition::<Estimate, $rows, $vectors>(work, keys, values) }
+                unsafe {
+                    if is_narrow {
+                        exponentials_of_partition::<Estimate, 8, 1>(work, keys, values)
+                    } else {
+                        exponentials_of_partition::<Estimate, $rows, $vectors>(work, keys, values)
+                    }
+                }
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn peak(rounds: u64) -> u64 {

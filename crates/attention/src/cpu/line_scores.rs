@@ -272,7 +272,8 @@ unsafe fn sum_diagonals<S: Simd>(
         }
     }
     assert!(out.len() == CHUNK + BLOCK);
-    for first in (0..CHUNK + BLOCK).step_by(S::LANES) {
+    // beyond the lanes in use there are only zeros to add
+    for first in (0..CHUNK + lanes_in_use).step_by(S::LANES) {
         unsafe {
             let mut sum = S::load(out.as_ptr().add(first));
             for key in 0..CHUNK {
