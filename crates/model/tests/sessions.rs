@@ -5,11 +5,9 @@ mod golden;
 #[path = "support/tiny_sessions.rs"]
 mod tiny_sessions;
 
-use minference_attention::{ElementType, HeadPattern};
+use minference_attention::HeadPattern;
 use minference_model::kv_cache::{KvCompression, Pooling, PyramidKv, SnapKv, StreamingLlm};
-use minference_model::{
-    AttentionPlan, Compute, ComputeOptions, Decoder, ModelFiles, PrefillOptions, Session, SessionOptions,
-};
+use minference_model::{AttentionPlan, PrefillOptions};
 use serde_json::Value;
 use std::sync::Arc;
 use tiny_sessions::{compressing, dense, model, session, snap, tokens};
