@@ -57,7 +57,7 @@ pub use compute::{Compute, ComputeOptions, MatmulArithmetic};
 pub use config::ModelConfig;
 pub use decoder::Decoder;
 pub use error::{Error, Result};
-pub use kv_cache::KvCache;
+pub use kv_cache::{CacheFormat, KvCache};
 pub use matrix::Matrix;
 pub use model::Model;
 pub use sampling::{Sampler, SamplingOptions};

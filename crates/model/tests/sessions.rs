@@ -4,10 +4,11 @@
 mod golden;
 
 use golden::{GoldenModel, folders};
-use minference_attention::{ElementType, HeadPattern};
+use minference_attention::HeadPattern;
 use minference_model::kv_cache::{KvCompression, Pooling, PyramidKv, SnapKv, StreamingLlm};
 use minference_model::{
-    AttentionPlan, Compute, ComputeOptions, Decoder, ModelFiles, PrefillOptions, Session, SessionOptions,
+    AttentionPlan, CacheFormat, Compute, ComputeOptions, Decoder, ModelFiles, PrefillOptions, Session,
+    SessionOptions,
 };
 use serde_json::Value;
 use std::sync::Arc;
@@ -22,7 +23,7 @@ fn model(name: &str) -> GoldenModel {
 
 fn session(model: &GoldenModel, capacity: usize) -> Session {
     let (config, weights) = ModelFiles::open(&model.path).unwrap().load().unwrap();
-    let options = SessionOptions { element_type: ElementType::F32, ..SessionOptions::for_tokens(capacity) };
+    let options = SessionOptions { cache: CacheFormat::F32, ..SessionOptions::for_tokens(capacity) };
     Session::new(Arc::new(Decoder::new(config, weights).unwrap()), compute(), options).unwrap()
 }
 

@@ -80,6 +80,18 @@ impl PerChannel {
         self.recent.drain(..groups * group_len);
     }
 
+    pub(super) fn copy(&self, what: &'static str, capacity: usize) -> Result<Self> {
+        let mut copy = Self::with_capacity(what, capacity, self.layout)?;
+        copy.codes.extend_from_slice(&self.codes);
+        copy.ranges.extend_from_slice(&self.ranges);
+        copy.recent.extend_from_slice(&self.recent);
+        Ok(copy)
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.codes.len() + size_of_val(self.ranges.as_slice()) + size_of_val(self.recent.as_slice())
+    }
+
     /// Forgets all tokens from `tokens` on. What is left of a group is `f16` again, with the numbers that its codes meant.
     pub(super) fn truncate(&mut self, tokens: usize) {
         let (grouped, token_len) = (self.grouped(), self.layout.token_len());

@@ -51,6 +51,17 @@ impl PerToken {
         });
     }
 
+    pub(super) fn copy(&self, what: &'static str, capacity: usize) -> Result<Self> {
+        let mut copy = Self::with_capacity(what, capacity, self.layout)?;
+        copy.codes.extend_from_slice(&self.codes);
+        copy.ranges.extend_from_slice(&self.ranges);
+        Ok(copy)
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.codes.len() + size_of_val(self.ranges.as_slice())
+    }
+
     pub(super) fn truncate(&mut self, tokens: usize) {
         self.codes.truncate(tokens.saturating_mul(self.layout.token_bytes()));
         self.ranges.truncate(tokens.saturating_mul(self.layout.heads));

@@ -86,6 +86,28 @@ impl QuantizedTensor {
         }
     }
 
+    /// The same tokens, and room for `capacity`, at least as many as there are.
+    ///
+    /// - `what`: what the memory is for, where there is too little
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn copy(&self, what: &'static str, capacity: usize) -> Result<Self> {
+        let storage = match &self.storage {
+            Storage::PerToken(rows) => Storage::PerToken(rows.copy(what, capacity)?),
+            Storage::PerChannel(rows) => Storage::PerChannel(rows.copy(what, capacity)?),
+        };
+        Ok(Self { layout: self.layout, storage })
+    }
+
+    /// Bytes of its tokens.
+    pub fn bytes(&self) -> usize {
+        match &self.storage {
+            Storage::PerToken(rows) => rows.bytes(),
+            Storage::PerChannel(rows) => rows.bytes(),
+        }
+    }
+
     /// All of its tokens.
     pub fn view(&self) -> TensorView<'_> {
         let view = match &self.storage {

@@ -72,6 +72,36 @@ fn a_group_that_is_cut_keeps_its_numbers() {
 }
 
 #[test]
+fn copies_go_their_own_way() {
+    let values = normal(500 * TOKEN, 5);
+    for (bits, grouping) in BITS.into_iter().flat_map(|bits| GROUPINGS.map(|grouping| (bits, grouping))) {
+        let mut tensor = quantized(&values[..400 * TOKEN], SHAPE, bits, grouping);
+        let before = read(tensor.view());
+        let mut copy = tensor.copy("copy", 500).unwrap();
+        assert_eq!((copy.tokens(), copy.bytes()), (400, tensor.bytes()));
+        tensor.truncate(3);
+        assert_eq!(read(copy.view()), before);
+        copy.append(&values[400 * TOKEN..]);
+        assert_eq!(read(copy.view()), read(quantized(&values, SHAPE, bits, grouping).view()));
+        assert!(copy.copy("copy", usize::MAX).is_err());
+    }
+}
+
+#[test]
+fn bytes_are_those_that_are_told_and_recent_keys() {
+    let values = normal(1024 * TOKEN, 6);
+    for bits in BITS {
+        let tensor = quantized(&values, SHAPE, bits, Grouping::PerToken);
+        let told = QuantizedTensor::bytes_per_token(SHAPE, bits, Grouping::PerToken);
+        assert_eq!(tensor.bytes(), 1024 * told);
+        let tensor = quantized(&values, SHAPE, bits, Grouping::PerChannel);
+        let told = QuantizedTensor::bytes_per_token(SHAPE, bits, Grouping::PerChannel);
+        let groups = 7 * (128 * (told - 1) + 2 * 2 * TOKEN);
+        assert_eq!(tensor.bytes(), groups + 128 * 2 * TOKEN);
+    }
+}
+
+#[test]
 fn ranges_of_tokens_are_views_too() {
     let values = normal(400 * TOKEN, 4);
     for grouping in GROUPINGS {

@@ -82,7 +82,7 @@ pub(crate) fn answer(
     let options = SessionOptions {
         capacity: request.capacity,
         rope_tokens: Some(prompt.len()),
-        element_type: request.model.dtype.into(),
+        cache: request.model.cache,
     };
     let mut session = Session::new(decoder.clone(), request.compute.clone(), options)?;
     let options = PrefillOptions {
