@@ -61,7 +61,7 @@ pub use config::ModelConfig;
 pub use context_file::ContextFile;
 pub use decoder::Decoder;
 pub use error::{Error, Result};
-pub use kv_cache::KvCache;
+pub use kv_cache::{CacheFormat, KvCache};
 pub use matrix::Matrix;
 pub use model::Model;
 pub use sampling::{Sampler, SamplingOptions};

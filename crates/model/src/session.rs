@@ -35,10 +35,10 @@ use crate::attention_plan::AttentionPlan;
 use crate::compute::Compute;
 use crate::decoder::{Decoder, Forward, ForwardReport, ForwardRequest, LogitsVisitor};
 use crate::error::{Error, Result};
-use crate::kv_cache::{KvCache, KvCompression};
+use crate::kv_cache::{CacheFormat, KvCache, KvCompression};
 use crate::progress::Part;
 use crate::rope::Rotation;
-use minference_attention::{ElementType, Progress};
+use minference_attention::Progress;
 use std::sync::Arc;
 
 /// Choices for a [`Session`].
@@ -49,14 +49,14 @@ pub struct SessionOptions {
     /// Tokens for which position encodings that depend on the length (dynamic NTK, LongRoPE) are made: the prompt's, so that the first
     /// token does not depend on how long an answer may get. As many as the capacity without it.
     pub rope_tokens: Option<usize>,
-    /// Type of queries, keys, values and attention's output in memory.
-    pub element_type: ElementType,
+    /// How keys and values are stored, and what queries and attention's output are beside them.
+    pub cache: CacheFormat,
 }
 
 impl SessionOptions {
     /// Room for some tokens, in half precision.
     pub fn for_tokens(capacity: usize) -> Self {
-        Self { capacity, rope_tokens: None, element_type: ElementType::F16 }
+        Self { capacity, rope_tokens: None, cache: CacheFormat::F16 }
     }
 }
 
@@ -97,7 +97,7 @@ impl Session {
             return Err(Error::shape("capacity of a session", "at least 1 token", 0));
         }
         let config = decoder.config();
-        let cache = KvCache::new(config, options.capacity, options.element_type)?;
+        let cache = KvCache::new(config, options.capacity, options.cache)?;
         let rope_tokens = options.rope_tokens.unwrap_or(options.capacity);
         let rotations = config.rotations(rope_tokens)?;
         Ok(Self { decoder, compute, cache, rope_tokens, rotations, history: Vec::new() })

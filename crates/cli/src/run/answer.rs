@@ -91,7 +91,7 @@ pub(crate) fn answer(
     let options = SessionOptions {
         capacity: request.capacity,
         rope_tokens: Some(prompt.len()),
-        element_type: request.model.dtype.into(),
+        cache: request.model.cache,
     };
     let (mut session, reused) = begin(request, options)?;
     let unread = &prompt[session.tokens()..];

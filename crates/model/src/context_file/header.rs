@@ -128,7 +128,7 @@ impl Header {
             byte_order: ByteOrder::NATIVE,
             model: ModelRecord::of(config, fingerprint),
             positions: Positions::of(config, session.rope_tokens),
-            cache_format: cache.element_type().to_string(),
+            cache_format: cache.format().to_string(),
             tokens: cache.tokens(),
             compressed: cache.compressed_tokens(),
             history,

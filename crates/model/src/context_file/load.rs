@@ -37,7 +37,7 @@ pub(super) fn load(
         let layers = (0..file.header.layers.len()).into_par_iter();
         layers.map(|layer| load_layer(file, layer, kept, &decoder, options)).collect::<Result<_>>()
     })?;
-    let cache = KvCache::from_layers(layers, options.element_type, [options.capacity, kept, compressed]);
+    let cache = KvCache::from_layers(layers, options.cache, [options.capacity, kept, compressed]);
     let rope_tokens = file.header.positions.tokens;
     Ok(Session { decoder, compute, cache, rope_tokens, rotations, history })
 }
@@ -53,7 +53,7 @@ fn check_model(file: &ContextFile, decoder: &Decoder, fingerprint: Fingerprint) 
 }
 
 fn check_cache(file: &ContextFile, options: &SessionOptions) -> Result<()> {
-    let (expected, found) = (options.element_type.to_string(), file.cache_format());
+    let (expected, found) = (options.cache.to_string(), file.cache_format());
     if found == expected {
         return Ok(());
     }
@@ -110,19 +110,20 @@ fn load_layer(
     options: &SessionOptions,
 ) -> Result<LayerCache> {
     if kept == 0 {
-        return LayerCache::new(decoder.config(), options.capacity, options.element_type);
+        return LayerCache::new(decoder.config(), options.capacity, options.cache);
     }
     let (record, section) = (&file.header.layers[layer], &file.sections.layers[layer]);
     let bytes = |range: &Range<usize>| &file.map[range.clone()];
     let place = || format!("layer {layer}");
     file.check(&place(), record.checksum, Checksum::of([bytes(&section.whole)]))?;
     let capacity = options.capacity - record.dropped;
-    let mut cache = LayerCache::new(decoder.config(), capacity, options.element_type)?;
+    let mut cache = LayerCache::new(decoder.config(), capacity, options.cache)?;
     cache.dropped = record.dropped;
     let (rows, kept) = (file.tokens() - record.dropped, kept - record.dropped);
     for (to, parts) in [(&mut cache.keys, &section.keys), (&mut cache.values, &section.values)] {
         let parts: Vec<&[u8]> = parts.iter().map(bytes).collect();
-        to.restore(&parts, rows, kept).map_err(|error| error.in_file(&file.path))?;
+        to.restore(&parts, rows, kept)
+            .map_err(|error| file.wrong(&place(), format!("{rows} rows"), error))?;
     }
     Ok(cache)
 }

@@ -12,7 +12,7 @@ mod round_trips;
 #[path = "../support/tiny_sessions.rs"]
 mod tiny_sessions;
 
-use minference_attention::ElementType;
+use minference_model::CacheFormat;
 use minference_model::context_file::LoadOptions;
 use minference_model::source::Fingerprint;
 use minference_model::{Result, Session, SessionOptions};
@@ -28,10 +28,7 @@ fn fingerprint(model: &str) -> Fingerprint {
 
 /// All of a file into a session in `f32`.
 fn options(capacity: usize) -> LoadOptions {
-    LoadOptions::all(SessionOptions {
-        element_type: ElementType::F32,
-        ..SessionOptions::for_tokens(capacity)
-    })
+    LoadOptions::all(SessionOptions { cache: CacheFormat::F32, ..SessionOptions::for_tokens(capacity) })
 }
 
 fn load(path: &Path, options: &LoadOptions) -> Result<Session> {

@@ -2,7 +2,7 @@
 
 use super::tiny_sessions::{compute, decoder, dense, model, tokens};
 use super::{MODEL, fingerprint, load, options, saved, says};
-use minference_attention::ElementType;
+use minference_model::CacheFormat;
 use minference_model::context_file::LoadOptions;
 use minference_model::rope::{RopeOverride, RopeScaling};
 use minference_model::{Decoder, ModelFiles, Session, SessionOptions};
@@ -62,7 +62,7 @@ fn positions_of_another_length() {
     let made_for = decoder.config().ropes[0].context;
     let options = |rope_tokens| {
         let capacity = 2 * made_for;
-        let session = SessionOptions { capacity, rope_tokens, element_type: ElementType::F32 };
+        let session = SessionOptions { capacity, rope_tokens, cache: CacheFormat::F32 };
         LoadOptions::all(session)
     };
     let load = |tokens| Session::load(&path, decoder.clone(), compute(), &fingerprint, &options(tokens));

@@ -2,7 +2,7 @@
 
 use super::tiny_sessions::{compressing, compute, decoder, dense, model, session, snap, tokens};
 use super::{MODEL, fingerprint, load, options, saved, says};
-use minference_attention::ElementType;
+use minference_model::CacheFormat;
 use minference_model::context_file::{ContextFile, LoadOptions};
 use minference_model::kv_cache::{KvCompression, PyramidKv, SnapKv};
 use minference_model::{Session, SessionOptions};
@@ -21,25 +21,24 @@ fn sessions_go_on_as_if_nothing_had_happened() {
     let path = folder.path().join("context");
     // two kinds of positions; a scaling; a window; one that depends on the length
     for name in [MODEL, "gemma3", "qwen2_yarn", "mistral", "llama_dynamic"] {
-        for element_type in [ElementType::F32, ElementType::F16, ElementType::Bf16] {
+        for cache in CacheFormat::ALL {
             let (decoder, fingerprint) = (decoder(&model(name)), fingerprint(name));
-            let options =
-                SessionOptions { element_type, rope_tokens: Some(150), ..SessionOptions::for_tokens(200) };
+            let options = SessionOptions { cache, rope_tokens: Some(300), ..SessionOptions::for_tokens(350) };
             let mut session = Session::new(decoder.clone(), compute(), options).unwrap();
-            session.prefill(&tokens(150, 1), &dense()).unwrap();
+            session.prefill(&tokens(300, 1), &dense()).unwrap();
             session.save(&path, &fingerprint).unwrap();
-            let more_room = SessionOptions { capacity: 300, rope_tokens: None, ..options };
+            let more_room = SessionOptions { capacity: 400, rope_tokens: None, ..options };
             let loaded = Session::load(&path, decoder, compute(), &fingerprint, &LoadOptions::all(more_room));
             let mut loaded = loaded.unwrap();
-            assert_eq!((loaded.tokens(), loaded.capacity()), (150, 300));
+            assert_eq!((loaded.tokens(), loaded.capacity()), (300, 400));
             assert_eq!(loaded.history(), session.history());
             assert_eq!(loaded.cache().bytes(), session.cache().bytes());
-            assert_eq!(go_on(&mut loaded), go_on(&mut session), "{name}, {element_type}");
+            assert_eq!(go_on(&mut loaded), go_on(&mut session), "{name}, {cache}");
             // what was saved and loaded can be saved again
-            loaded.truncate(150).unwrap();
+            loaded.truncate(300).unwrap();
             let before = std::fs::read(&path).unwrap();
             loaded.save(&path, &fingerprint).unwrap();
-            assert_eq!(std::fs::read(&path).unwrap(), before, "{name}, {element_type}");
+            assert_eq!(std::fs::read(&path).unwrap(), before, "{name}, {cache}");
         }
     }
 }
@@ -101,6 +100,25 @@ fn a_beginning_can_be_loaded_alone() {
     }
     assert_eq!(loaded.history(), prompt);
     says(load(&path, &LoadOptions { tokens: Some(71), ..options(80) }), &["at most 70", "found 71"]);
+}
+
+/// Codes share scales: what is left of a group is what a rolled back session would have of it.
+#[test]
+fn a_beginning_of_codes_is_that_of_a_rolled_back_session() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("context");
+    let decoder = decoder(&model(MODEL));
+    for cache in [CacheFormat::Int8, CacheFormat::Int4] {
+        let options = SessionOptions { cache, ..SessionOptions::for_tokens(450) };
+        let mut session = Session::new(decoder.clone(), compute(), options).unwrap();
+        session.prefill(&tokens(400, 1), &dense()).unwrap();
+        session.save(&path, &fingerprint(MODEL)).unwrap();
+        let options = LoadOptions { session: options, tokens: Some(150) };
+        let mut loaded = load(&path, &options).unwrap();
+        session.truncate(150).unwrap();
+        assert_eq!(loaded.cache().bytes(), session.cache().bytes());
+        assert_eq!(go_on(&mut loaded), go_on(&mut session), "{cache}");
+    }
 }
 
 #[test]

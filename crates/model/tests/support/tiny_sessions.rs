@@ -6,10 +6,10 @@
 #![allow(dead_code)]
 
 use crate::golden::{GoldenModel, folders};
-use minference_attention::ElementType;
 use minference_model::kv_cache::{KvCompression, SnapKv};
 use minference_model::{
-    AttentionPlan, Compute, ComputeOptions, Decoder, ModelFiles, PrefillOptions, Session, SessionOptions,
+    AttentionPlan, CacheFormat, Compute, ComputeOptions, Decoder, ModelFiles, PrefillOptions, Session,
+    SessionOptions,
 };
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ pub(crate) fn decoder(model: &GoldenModel) -> Arc<Decoder> {
 
 /// An empty session in `f32`.
 pub(crate) fn session(model: &GoldenModel, capacity: usize) -> Session {
-    let options = SessionOptions { element_type: ElementType::F32, ..SessionOptions::for_tokens(capacity) };
+    let options = SessionOptions { cache: CacheFormat::F32, ..SessionOptions::for_tokens(capacity) };
     Session::new(decoder(model), compute(), options).unwrap()
 }
 

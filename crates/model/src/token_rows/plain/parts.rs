@@ -1,10 +1,10 @@
 //! Rows as plain bytes, for files.
 
-use super::{Data, TokenRows};
+use super::{Data, PlainRows};
 use crate::error::{Error, Result};
 use bytemuck::{Pod, cast_slice, try_cast_slice};
 
-impl TokenRows {
+impl PlainRows {
     /// All of its rows as they lie in memory, in the byte order of this machine.
     pub(crate) fn parts(&self) -> Vec<&[u8]> {
         match &self.data {
@@ -60,7 +60,7 @@ mod tests {
     fn rows_come_back_from_their_bytes() {
         let values: Vec<f32> = (0..5 * 16).map(|i| i as f32 / 7.0).collect();
         for element_type in [ElementType::F32, ElementType::F16, ElementType::Bf16] {
-            let rows = |capacity| TokenRows::with_capacity("rows", capacity, [2, 8], element_type).unwrap();
+            let rows = |capacity| PlainRows::with_capacity("rows", capacity, [2, 8], element_type).unwrap();
             let mut saved = rows(5);
             saved.append(&values);
             let parts = saved.parts();
