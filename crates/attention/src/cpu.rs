@@ -8,7 +8,7 @@
 //! | `micro_kernel`, `tile_loop` | the attention kernel, once for all patterns and instruction sets |
 //! | `line_scores`, `block_scores` | the online estimates |
 //! | `decode` | a single query |
-//! | `stored` | the caller's element types, widened |
+//! | `stored`, `codes` | the caller's element types, widened; 8 and 4 bits, scaled |
 //! | `instances` | which instruction set goes with which arithmetic; the only entries to all of the above |
 //! | `instruction_set` | what the machine has, and what was asked for |
 //! | `attend`, `estimate` | the work of a call, spread over threads |
@@ -32,6 +32,7 @@
 mod attend;
 mod block_scores;
 mod buffer;
+mod codes;
 mod decode;
 mod dot;
 mod estimate;

@@ -73,6 +73,7 @@
 //! | [`search`] | which pattern a head should get, found offline |
 //! | [`backend`], [`cpu`] | what a device must offer, and the CPU's kernels |
 //! | [`view`], [`inputs`] | borrowed tensors |
+//! | [`quantized`] | keys and values in 8 or 4 bits |
 //! | [`inspection`] | one head looked at completely: its probabilities, and what an index computes of them |
 //! | [`reference`](mod@reference), [`conformance`] | the oracle, and the battery that every backend must pass |
 //! | [`synthetic`] | inputs with planted structure |
@@ -88,6 +89,7 @@ pub mod inspection;
 pub mod layer;
 pub mod layout;
 pub mod pattern;
+pub mod quantized;
 pub mod reference;
 pub mod search;
 pub mod synthetic;

@@ -22,6 +22,7 @@
 
 use crate::element::ElementType;
 use crate::error::{Error, Result};
+use crate::quantized::{CodedRow, QuantizedView};
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 use std::marker::PhantomData;
@@ -38,6 +39,15 @@ pub enum Elements<'a> {
 }
 
 impl Elements<'_> {
+    /// Those from `start` on.
+    fn skip(self, start: usize) -> Self {
+        match self {
+            Self::F32(data) => Self::F32(&data[start..]),
+            Self::F16(data) => Self::F16(&data[start..]),
+            Self::Bf16(data) => Self::Bf16(&data[start..]),
+        }
+    }
+
     fn len(&self) -> usize {
         match self {
             Self::F32(data) => data.len(),
@@ -90,12 +100,42 @@ fn check_reach(shape: [usize; 3], strides: [usize; 2], available: usize) -> Resu
     }
 }
 
-/// A tensor to read, `[tokens, heads, head_dim]`.
+/// A row as it is stored.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Row<'a> {
+    Plain(Elements<'a>),
+    Coded(CodedRow<'a>),
+}
+
+impl Row<'_> {
+    /// As `f32`, into `out` of head_dim elements.
+    pub(crate) fn read(&self, out: &mut [f32]) {
+        match self {
+            Self::Plain(Elements::F32(row)) => out.copy_from_slice(row),
+            Self::Plain(Elements::F16(row)) => row.convert_to_f32_slice(out),
+            Self::Plain(Elements::Bf16(row)) => row.convert_to_f32_slice(out),
+            Self::Coded(row) => row.read(out),
+        }
+    }
+}
+
+/// A tensor to read, `[tokens, heads, head_dim]`: elements, or the codes of a
+/// [`QuantizedTensor`](crate::quantized::QuantizedTensor).
 #[derive(Debug, Clone, Copy)]
 pub struct TensorView<'a> {
-    data: Elements<'a>,
-    shape: [usize; 3],
-    strides: [usize; 2],
+    storage: Storage<'a>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Storage<'a> {
+    Plain(PlainView<'a>),
+    Quantized(QuantizedView<'a>),
+}
+
+impl<'a> From<QuantizedView<'a>> for TensorView<'a> {
+    fn from(view: QuantizedView<'a>) -> Self {
+        Self { storage: Storage::Quantized(view) }
+    }
 }
 
 impl<'a> TensorView<'a> {
@@ -120,42 +160,45 @@ impl<'a> TensorView<'a> {
     {
         let data = data.into();
         check_reach(shape, strides, data.len())?;
-        Ok(Self { data, shape, strides })
+        Ok(Self { storage: Storage::Plain(PlainView { data, shape, strides }) })
     }
 
     /// `[tokens, heads, head_dim]`
     pub fn shape(&self) -> [usize; 3] {
-        self.shape
+        match &self.storage {
+            Storage::Plain(view) => view.shape,
+            Storage::Quantized(view) => view.shape(),
+        }
     }
     /// Number of tokens.
     pub fn tokens(&self) -> usize {
-        self.shape[0]
+        self.shape()[0]
     }
     /// Number of heads.
     pub fn heads(&self) -> usize {
-        self.shape[1]
+        self.shape()[1]
     }
     /// Elements of a row.
     pub fn head_dim(&self) -> usize {
-        self.shape[2]
+        self.shape()[2]
     }
-    /// Type of the elements.
+    /// Type of the elements; of codes the type that they stand for, `f16`.
     pub fn element_type(&self) -> ElementType {
-        self.data.element_type()
+        match &self.storage {
+            Storage::Plain(view) => view.data.element_type(),
+            Storage::Quantized(_) => ElementType::F16,
+        }
     }
 
-    /// The elements of one row.
+    /// One row as it is stored.
     ///
     /// # Panics
     /// If the token or the head is out of range.
-    pub fn row(&self, token: usize, head: usize) -> Elements<'a> {
-        assert!(token < self.tokens() && head < self.heads(), "row ({token}, {head}) of {:?}", self.shape);
-        let start = token * self.strides[0] + head * self.strides[1];
-        let range = start..start + self.head_dim();
-        match self.data {
-            Elements::F32(data) => Elements::F32(&data[range]),
-            Elements::F16(data) => Elements::F16(&data[range]),
-            Elements::Bf16(data) => Elements::Bf16(&data[range]),
+    #[inline(always)]
+    pub(crate) fn row(&self, token: usize, head: usize) -> Row<'a> {
+        match &self.storage {
+            Storage::Plain(view) => Row::Plain(view.row(token, head)),
+            Storage::Quantized(view) => view.row(token, head),
         }
     }
 
@@ -164,22 +207,15 @@ impl<'a> TensorView<'a> {
     /// # Panics
     /// If the token or the head is out of range, or `out` has another length.
     pub fn read_row(&self, token: usize, head: usize, out: &mut [f32]) {
-        match self.row(token, head) {
-            Elements::F32(row) => out.copy_from_slice(row),
-            Elements::F16(row) => row.convert_to_f32_slice(out),
-            Elements::Bf16(row) => row.convert_to_f32_slice(out),
-        }
+        self.row(token, head).read(out);
     }
 
-    /// The data from the first row of a head on, and the elements from one of its rows to the next.
-    pub(crate) fn head_rows(&self, head: usize) -> (Elements<'a>, usize) {
-        let start = head * self.strides[1];
-        let data = match self.data {
-            Elements::F32(data) => Elements::F32(&data[start..]),
-            Elements::F16(data) => Elements::F16(&data[start..]),
-            Elements::Bf16(data) => Elements::Bf16(&data[start..]),
-        };
-        (data, self.strides[0])
+    /// Its elements, where it has such and no codes.
+    pub(crate) fn plain(&self) -> Option<PlainView<'a>> {
+        match &self.storage {
+            Storage::Plain(view) => Some(*view),
+            Storage::Quantized(_) => None,
+        }
     }
 
     /// The same tensor, its tokens from `start` to the end (a chunk of a prompt, for example).
@@ -202,13 +238,49 @@ impl<'a> TensorView<'a> {
                 found: format!("{start}..{end}"),
             });
         }
-        let skip = start.saturating_mul(self.strides[0]).min(self.data.len());
-        let data = match self.data {
-            Elements::F32(data) => Elements::F32(&data[skip..]),
-            Elements::F16(data) => Elements::F16(&data[skip..]),
-            Elements::Bf16(data) => Elements::Bf16(&data[skip..]),
+        let storage = match self.storage {
+            Storage::Plain(view) => Storage::Plain(view.token_range(start, end)),
+            Storage::Quantized(view) => Storage::Quantized(view.token_range(start, end)),
         };
-        Ok(Self { data, shape: [end - start, self.shape[1], self.shape[2]], strides: self.strides })
+        Ok(Self { storage })
+    }
+}
+
+/// Elements with a shape and strides.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PlainView<'a> {
+    data: Elements<'a>,
+    shape: [usize; 3],
+    strides: [usize; 2],
+}
+
+impl<'a> PlainView<'a> {
+    /// `[tokens, heads, head_dim]`
+    pub(crate) fn shape(&self) -> [usize; 3] {
+        self.shape
+    }
+
+    fn row(&self, token: usize, head: usize) -> Elements<'a> {
+        let [tokens, heads, head_dim] = self.shape;
+        assert!(token < tokens && head < heads, "row ({token}, {head}) of {:?}", self.shape);
+        let start = token * self.strides[0] + head * self.strides[1];
+        match self.data {
+            Elements::F32(data) => Elements::F32(&data[start..start + head_dim]),
+            Elements::F16(data) => Elements::F16(&data[start..start + head_dim]),
+            Elements::Bf16(data) => Elements::Bf16(&data[start..start + head_dim]),
+        }
+    }
+
+    /// The data from the first row of a head on, and the elements from one of its rows to the next.
+    pub(crate) fn head_rows(&self, head: usize) -> (Elements<'a>, usize) {
+        (self.data.skip(head * self.strides[1]), self.strides[0])
+    }
+
+    /// Its tokens `start..end`, which exist.
+    fn token_range(self, start: usize, end: usize) -> Self {
+        let skipped = start.saturating_mul(self.strides[0]).min(self.data.len());
+        let [_, heads, head_dim] = self.shape;
+        Self { data: self.data.skip(skipped), shape: [end - start, heads, head_dim], ..self }
     }
 }
 

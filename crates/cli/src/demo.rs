@@ -82,6 +82,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         generation: &generation,
         chunk: None,
         compression: None,
+        context_file: None,
+        save_context: None,
         interrupt: &interrupt,
     };
     let mut out = io::stdout().lock();

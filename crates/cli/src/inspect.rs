@@ -79,9 +79,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         prompt.len()
     );
     let config = model.model.decoder().config();
-    MemoryForecast::for_search(config, model.weight_bytes, &[prompt.len()], model.dtype.into())
+    MemoryForecast::for_search(config, model.weight_bytes, &[prompt.len()], model.cache)
         .check()
-        .context("this does not fit into memory; a shorter prompt, or a --dtype of 16 bits needs less")?;
+        .context("this does not fit into memory; a shorter prompt, or a --dtype of fewer bits needs less")?;
     let plan = options.attention.plan(&model, prompt.len(), patterns)?;
 
     let bar = Arc::new(LayersBar::new("inspecting", config.layers.len(), 0, interrupt));
@@ -91,7 +91,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         plan: &plan.plan,
         heads: &heads,
         side: options.side,
-        element_type: model.dtype.into(),
+        cache: model.cache,
         progress: Some(bar.clone()),
     };
     let patterns = format!("{}: {}.", plan.kind.name(), plan.pattern);

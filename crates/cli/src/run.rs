@@ -6,6 +6,7 @@
 //! | `prompt` | where the prompt comes from, and how it becomes tokens |
 //! | `attention` | which pattern each head gets |
 //! | `kv` | what stays of keys and values |
+//! | `context` | prompts that were read before, in files |
 //! | `generation` | the answer's length, and how tokens are chosen |
 //! | `answer`, `progress` | reading and answering |
 //! | `comparison`, `summary` | what it took, for programs and for people |
@@ -14,6 +15,7 @@
 mod answer;
 mod attention;
 mod comparison;
+mod context;
 mod fairness;
 mod generation;
 mod kv;
@@ -36,8 +38,9 @@ use crate::bench::options::{Compute, Matmul};
 use crate::interrupt::Interrupt;
 use crate::usage::checked;
 use answer::{TimedAnswer, print};
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Args;
+use context::ContextOptions;
 use generation::AnswerOptions;
 use minference_model::memory;
 use std::io::{self, IsTerminal, Write};
@@ -65,6 +68,10 @@ Examples:
   Fewer keys and values in memory, and a faster answer after a long prompt:
     minference run --model demo -f report.txt --prompt \"What was decided?\" --kv snapkv --kv-capacity 1024
 
+  Read a book once, and ask again: the second question begins where the book ends:
+    minference run --model demo -f book.txt --prompt \"Who is Emma?\" --save-context book.ctx
+    minference run --model demo -f book.txt --prompt \"Whom does she marry?\" --context-file book.ctx
+
   Another pattern, or patterns of single heads from a file:
     minference run --model demo -f report.txt --attention a-shape --sink 128 --local 2048
     minference run --model demo -f report.txt --patterns patterns.json
@@ -75,10 +82,17 @@ Pattern files:
   the cache; a file that comes with this program, for a few small models. The summary says which. Without
   any, all heads get vertical-slash with budgets that grow with the prompt.
 
+Context files:
+  --save-context keeps the keys and values of the prompt's tokens, not of the answer's. --context-file needs the
+  same model, --dtype and RoPE options, and uses what both prompts begin with: the text that is the same must come
+  first, as it does above. It was attended to as it was when it was saved, whatever --attention says now. With both
+  options a context grows. A file that was saved with --kv can be used only by a prompt that begins with all of it.
+
 JSON:
   model, attention, prompt_tokens, answer, time_to_first_token_s, prefill_tokens_per_s,
   decode_tokens_per_s (null for one token), computed_share (0 to 1), peak_memory_bytes; with --compare also
-  dense (an object with the same fields), speedup, answers_agree. These stay; other fields may change.
+  dense (an object with the same fields), speedup, answers_agree; with --context-file also
+  reused_tokens, context_load_s. These stay; other fields may change.
 
 Comparing:
   The other answer is that of dense attention with all keys and values, whatever --attention and --kv say.
@@ -101,6 +115,8 @@ pub(crate) struct Options {
     #[command(flatten)]
     kv: KvOptions,
     #[command(flatten)]
+    context: ContextOptions,
+    #[command(flatten)]
     answer: AnswerOptions,
     /// Answer again with dense attention, and print the speed-up and whether the answers agree
     #[arg(long, help_heading = "Output")]
@@ -119,10 +135,13 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let generation = checked(options.answer.generation())?;
     checked(options.attention.check())?;
     let compression = checked(options.kv.compression())?;
+    checked(options.context.check(options.compare))?;
     checked(options.model.check())?;
     checked(options.prompt.check())?;
     let compute = options.compute.compute(options.matmul)?;
     let patterns = options.attention.patterns()?;
+    let context_file = options.context.open()?;
+    let save_context = options.context.target()?;
     let text = options.prompt.read()?;
     // From here on: while standard input is read, Ctrl-C must end the program by itself.
     let interrupt = Interrupt::listen()?;
@@ -141,6 +160,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         generation: &generation,
         chunk,
         compression,
+        context_file: context_file.as_ref(),
+        save_context,
         interrupt: &interrupt,
     };
     if options.compare {
@@ -159,6 +180,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     } else {
         report(&comparison)?;
     }
+    // the answer was worth having, too
+    sparse.saved.transpose().context("the prompt's context was not saved")?;
     outcome
 }
 
@@ -197,5 +220,6 @@ fn answer_densely(request: &Request<'_>, quietly: bool) -> Result<TimedAnswer> {
         writeln!(io::stderr(), "\nthe same with dense attention")?;
     }
     memory::forget_peak();
-    answer(&Request { compression: None, ..*request }, NamedPlan::dense(), |_| Ok(()))
+    let request = Request { compression: None, save_context: None, ..*request };
+    answer(&request, NamedPlan::dense(), |_| Ok(()))
 }

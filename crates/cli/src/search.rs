@@ -119,7 +119,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         samples: &samples,
         objective: &objective,
         errors_from: options.errors_from,
-        element_type: model.dtype.into(),
+        cache: model.cache,
         progress: Some(bar.clone()),
     };
     let result =
@@ -150,8 +150,8 @@ fn check(model: &LoadedModel, objective: &Objective, prompts: &[Prompt]) -> Resu
              or --max-error will do",
         )?;
     }
-    MemoryForecast::for_search(config, model.weight_bytes, &lengths, model.dtype.into()).check().context(
-        "this does not fit into memory; fewer --tokens, fewer prompts, or a --dtype of 16 bits need less",
+    MemoryForecast::for_search(config, model.weight_bytes, &lengths, model.cache).check().context(
+        "this does not fit into memory; fewer --tokens, fewer prompts, or a --dtype of fewer bits need less",
     )
 }
 
@@ -166,7 +166,7 @@ fn provenance(
         model: model.short_name(),
         fingerprint: model.model.fingerprint().to_string(),
         objective: objective.to_string(),
-        element_type: minference_attention::ElementType::from(model.dtype).to_string(),
+        element_type: model.cache.to_string(),
         calibration: prompts.iter().map(Prompt::sample).collect(),
         errors_from,
     }

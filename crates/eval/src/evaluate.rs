@@ -8,13 +8,12 @@
 //! samples or more methods.
 //!
 //! ```no_run
-//! use minference_attention::ElementType;
 //! use minference_eval::evaluate::{Evaluation, Unwatched};
 //! use minference_eval::methods::{Methods, ModelPlan};
 //! use minference_eval::prompt::{PromptEncoder, PromptTemplate};
 //! use minference_eval::results::{EvaluationKind, FORMAT, ResultsFolder, RunHeader};
 //! use minference_eval::tasks::needle::{Needle, NeedleOptions};
-//! use minference_model::{AttentionPlan, Compute, ComputeOptions, Model};
+//! use minference_model::{AttentionPlan, CacheFormat, Compute, ComputeOptions, Model};
 //! use std::sync::Arc;
 //!
 //! let model = Model::load("models/smollm2-135m-instruct-q4_1.gguf")?;
@@ -24,7 +23,7 @@
 //!     model: &model,
 //!     compute: &compute,
 //!     encoder: PromptEncoder::new(&model, PromptTemplate::Model),
-//!     element_type: ElementType::F16,
+//!     cache: CacheFormat::F16,
 //!     context: 8192,
 //!     methods: &methods,
 //!     minference: &ModelPlan { plan: AttentionPlan::Default, source: "default patterns".into() },
@@ -53,8 +52,8 @@ use crate::prompt::PromptEncoder;
 use crate::results::{AnswerRecord, References, ResultsFolder};
 use crate::sample::{Sample, SampleSource};
 use answers::{EncodedSample, MethodAnswers, agreement};
-use minference_attention::{ElementType, Progress};
-use minference_model::{Compute, Model};
+use minference_attention::Progress;
+use minference_model::{CacheFormat, Compute, Model};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -99,8 +98,8 @@ pub struct Evaluation<'a> {
     pub compute: &'a Compute,
     /// How it is asked.
     pub encoder: PromptEncoder<'a>,
-    /// Type of queries, keys and values.
-    pub element_type: ElementType,
+    /// How keys and values are stored.
+    pub cache: CacheFormat,
     /// Tokens that a prompt and its answer may have together.
     pub context: usize,
     /// The methods.
@@ -145,7 +144,7 @@ impl Evaluation<'_> {
         let vocabulary = self.model.decoder().config().vocabulary;
         let mut run = Run {
             evaluation: self,
-            planner: Planner::new(self.model, self.compute, self.element_type, self.minference),
+            planner: Planner::new(self.model, self.compute, self.cache, self.minference),
             references: References::beside(folder.path(), vocabulary),
             source,
             names: &names,

@@ -5,9 +5,8 @@
 //! only one query of it.
 //!
 //! ```no_run
-//! use minference_attention::ElementType;
 //! use minference_eval::inspect::{Heads, InspectionRequest, inspect_prompt};
-//! use minference_model::{AttentionPlan, Compute, ComputeOptions, Model};
+//! use minference_model::{AttentionPlan, CacheFormat, Compute, ComputeOptions, Model};
 //!
 //! let model = Model::load("models/smollm2-135m-instruct-q4_1.gguf")?;
 //! let compute = Compute::new(ComputeOptions::default())?;
@@ -17,7 +16,7 @@
 //!     plan: &AttentionPlan::Default,
 //!     heads: &Heads::Worst,
 //!     side: 192,
-//!     element_type: ElementType::F16,
+//!     cache: CacheFormat::F16,
 //!     progress: None,
 //! };
 //! let report = inspect_prompt(&model, &compute, "SmolLM2", "the default", &request)?;
@@ -29,9 +28,9 @@ use crate::report::{HeadSummary, InspectedHead, InspectionReport, LayerSummary, 
 use minference_attention::inspection::inspect_head;
 use minference_attention::layer::plan_layer;
 use minference_attention::search::attention_errors;
-use minference_attention::{ElementType, Error as AttentionError, Progress, SparseIndex};
+use minference_attention::{Error as AttentionError, Progress, SparseIndex};
 use minference_model::layer_walk::{WalkedLayer, walk_layers};
-use minference_model::{AttentionPlan, Compute, Model, Result};
+use minference_model::{AttentionPlan, CacheFormat, Compute, Model, Result};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -55,8 +54,8 @@ pub struct InspectionRequest<'a> {
     pub heads: &'a Heads,
     /// Cells of their maps' sides.
     pub side: usize,
-    /// Type of queries, keys and values.
-    pub element_type: ElementType,
+    /// How keys and values are stored.
+    pub cache: CacheFormat,
     /// Follows the inspection, layer by layer, and may cancel it.
     pub progress: Option<Arc<dyn Progress>>,
 }
@@ -92,7 +91,7 @@ pub fn inspect_prompt(
         model.decoder(),
         compute,
         request.tokens,
-        request.element_type,
+        request.cache,
         request.progress.as_ref(),
         &mut |layer| inspection.visit(layer),
     )?;

@@ -48,7 +48,7 @@ pub fn latency(
     lengths.dedup();
     let methods = evaluation.methods.in_order_of_running();
     let mut planner =
-        Planner::new(evaluation.model, evaluation.compute, evaluation.element_type, evaluation.minference);
+        Planner::new(evaluation.model, evaluation.compute, evaluation.cache, evaluation.minference);
     let steps = lengths.len().saturating_mul(options.repeats).saturating_mul(methods.len());
     let (mut done, mut is_warm) = (0, false);
     for &length in &lengths {
@@ -137,8 +137,7 @@ fn measure(
         PrefillOptions { plan: planned.plan, chunk: None, compression: None, progress: Some(watcher) };
     memory::forget_peak();
     let start = Instant::now();
-    let capacity =
-        SessionOptions { capacity: tokens.len(), rope_tokens: None, element_type: evaluation.element_type };
+    let capacity = SessionOptions { capacity: tokens.len(), rope_tokens: None, cache: evaluation.cache };
     let mut session = Session::new(evaluation.model.decoder().clone(), evaluation.compute.clone(), capacity)?;
     let forward = session.prefill(tokens, &options)?;
     std::hint::black_box(likeliest(&forward.logits));

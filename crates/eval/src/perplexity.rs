@@ -48,8 +48,7 @@ pub fn perplexity(
         .filter(|(document, length)| document.tokens.len() >= *length)
         .collect();
     let methods = evaluation.methods.in_order_of_running();
-    let planner =
-        Planner::new(evaluation.model, evaluation.compute, evaluation.element_type, evaluation.minference);
+    let planner = Planner::new(evaluation.model, evaluation.compute, evaluation.cache, evaluation.minference);
     let mut run = Run { evaluation, planner, texts: &texts, done: 0, steps: texts.len() * methods.len() };
     for &(document, length) in &texts {
         let found = |method: &Method| find(folder.records(), document, length, *method).is_some();
@@ -135,7 +134,7 @@ impl Run<'_> {
         method: Method,
         records: &[PerplexityRecord],
     ) -> Result<(PerplexityRecord, Predictions)> {
-        let Evaluation { model, compute, element_type, progress, .. } = self.evaluation;
+        let Evaluation { model, compute, cache, progress, .. } = self.evaluation;
         progress.begin(&RunStep { done: self.done, steps: self.steps, sample: &document.name, method });
         let watcher: Arc<dyn Progress> = progress.clone();
         let group = length.to_string();
@@ -148,11 +147,7 @@ impl Run<'_> {
         let text = &document.tokens[..length];
         // the last token is predicted, not read
         let read = &text[..length - 1];
-        let options = SessionOptions {
-            capacity: read.len(),
-            rope_tokens: Some(read.len()),
-            element_type: *element_type,
-        };
+        let options = SessionOptions { capacity: read.len(), rope_tokens: Some(read.len()), cache: *cache };
         let mut session = Session::new(model.decoder().clone(), (*compute).clone(), options)?;
         let mut predictions = Predictions::new(model.decoder().config().vocabulary, read.len());
         let start = std::time::Instant::now();

@@ -16,13 +16,13 @@
 use minference_attention::pattern::config::PatternConfig;
 use minference_attention::pattern::vertical_slash::{self, LAST_QUERIES};
 use minference_attention::search::attention_errors;
-use minference_attention::{
-    AttentionBackend, AttentionInputs, ElementType, HeadPattern, Lowering, SparseIndex,
-};
+use minference_attention::{AttentionBackend, AttentionInputs, HeadPattern, Lowering, SparseIndex};
 use minference_model::layer_walk::{WalkedLayer, walk_layers};
 use minference_model::logits::surprise;
 use minference_model::tokenizer::SpecialTokens;
-use minference_model::{AttentionPlan, Compute, ComputeOptions, Model, Result, Session, SessionOptions};
+use minference_model::{
+    AttentionPlan, CacheFormat, Compute, ComputeOptions, Model, Result, Session, SessionOptions,
+};
 use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
@@ -87,7 +87,7 @@ fn errors(
     };
     let mut elsewhere: Vec<Vec<SparseIndex>> = Vec::new();
     if let Some(other) = other {
-        walk_layers(model.decoder(), compute, other, ElementType::F16, None, &mut |walked| {
+        walk_layers(model.decoder(), compute, other, CacheFormat::F16, None, &mut |walked| {
             elsewhere.push(select(backend, &walked.inputs, &of_layer(walked.layer)?)?);
             Ok(())
         })?;
@@ -96,7 +96,7 @@ fn errors(
         "layer  patterns: error, share    uniform ({VERTICAL}, s): error, share, s    static index: error, share"
     );
     let mut all = Vec::new();
-    walk_layers(model.decoder(), compute, text, ElementType::F16, None, &mut |walked| {
+    walk_layers(model.decoder(), compute, text, CacheFormat::F16, None, &mut |walked| {
         let indices = select(backend, &walked.inputs, &of_layer(walked.layer)?)?;
         let searched = quality(backend, walked, &indices)?;
         let (slash, indices) = uniform(backend, &walked.inputs, searched.share)?;

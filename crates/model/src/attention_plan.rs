@@ -3,10 +3,11 @@
 use crate::compute::Compute;
 use crate::decoder::Decoder;
 use crate::error::{Error, Result};
+use crate::kv_cache::CacheFormat;
 use crate::layer_walk::walk_layers;
 use minference_attention::layer::{FixedHead, fix_layer};
 use minference_attention::pattern::config::PatternConfig;
-use minference_attention::{ElementType, HeadPattern, Progress};
+use minference_attention::{HeadPattern, Progress};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -79,11 +80,11 @@ impl FixedIndices {
         compute: &Compute,
         tokens: &[u32],
         plan: &AttentionPlan,
-        element_type: ElementType,
+        cache: CacheFormat,
         progress: Option<&Arc<dyn Progress>>,
     ) -> Result<Self> {
         let mut layers = Vec::with_capacity(decoder.config().layers.len());
-        walk_layers(decoder, compute, tokens, element_type, progress, &mut |walked| {
+        walk_layers(decoder, compute, tokens, cache, progress, &mut |walked| {
             let patterns = plan.patterns(walked.layer, walked.inputs.heads(), tokens.len())?;
             layers.push(fix_layer(compute.backend(), &walked.inputs, &patterns)?);
             Ok(())

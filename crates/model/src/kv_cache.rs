@@ -6,26 +6,28 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`compression`] | which tokens need not stay |
+//! | `format` | how rows are stored: as elements, or in 8 or 4 bits |
 //! | `layer` | the rows of one layer |
 //! | `noise` | rows that stand for a prompt, where only the time to go through them counts |
 
 pub mod compression;
+mod format;
 mod layer;
 mod noise;
 
 pub use compression::{KvCompression, Pooling, PyramidKv, SnapKv, StreamingLlm};
+pub use format::CacheFormat;
 pub(crate) use layer::LayerCache;
 
 use crate::config::ModelConfig;
 use crate::error::{Error, Result};
-use minference_attention::ElementType;
 
 /// Keys and values of all layers.
 #[derive(Debug)]
 pub struct KvCache {
     layers: Vec<LayerCache>,
     capacity: usize,
-    element_type: ElementType,
+    format: CacheFormat,
     /// Tokens that were read.
     tokens: usize,
     /// Tokens that were read when some were dropped; those after them are all there.
@@ -37,15 +39,15 @@ impl KvCache {
     ///
     /// # Errors
     /// Out of memory, where the system does not even promise it.
-    pub fn new(config: &ModelConfig, capacity: usize, element_type: ElementType) -> Result<Self> {
-        let layer = |_| LayerCache::new(config, capacity, element_type);
+    pub fn new(config: &ModelConfig, capacity: usize, format: CacheFormat) -> Result<Self> {
+        let layer = |_| LayerCache::new(config, capacity, format);
         let layers = config.layers.iter().map(layer).collect::<Result<_>>()?;
-        Ok(Self { layers, capacity, element_type, tokens: 0, compressed: 0 })
+        Ok(Self { layers, capacity, format, tokens: 0, compressed: 0 })
     }
 
     /// Bytes that a token takes, over all layers.
-    pub fn bytes_per_token(config: &ModelConfig, element_type: ElementType) -> usize {
-        2 * config.layers.len() * config.kv_heads * config.head_dim * element_type.bytes()
+    pub fn bytes_per_token(config: &ModelConfig, format: CacheFormat) -> usize {
+        config.layers.len() * format.bytes_per_row([config.kv_heads, config.head_dim])
     }
 
     /// Tokens that were read, also those that were dropped since.
@@ -58,9 +60,9 @@ impl KvCache {
         self.capacity
     }
 
-    /// Type of its elements.
-    pub fn element_type(&self) -> ElementType {
-        self.element_type
+    /// How its keys and values are stored.
+    pub fn format(&self) -> CacheFormat {
+        self.format
     }
 
     /// Bytes of all keys and values that are in it.
@@ -109,6 +111,19 @@ impl KvCache {
         Ok(Self { layers, ..*self })
     }
 
+    /// From layers that were filled before.
+    pub(crate) fn from_layers(
+        layers: Vec<LayerCache>,
+        format: CacheFormat,
+        [capacity, tokens, compressed]: [usize; 3],
+    ) -> Self {
+        Self { layers, capacity, format, tokens, compressed }
+    }
+
+    pub(crate) fn layers(&self) -> &[LayerCache] {
+        &self.layers
+    }
+
     pub(crate) fn layer_mut(&mut self, layer: usize) -> &mut LayerCache {
         &mut self.layers[layer]
     }
@@ -144,7 +159,7 @@ mod tests {
 
     fn filled(tokens: usize) -> KvCache {
         let config = test_config();
-        let mut cache = KvCache::new(&config, 10, ElementType::F16).unwrap();
+        let mut cache = KvCache::new(&config, 10, CacheFormat::F16).unwrap();
         (0..config.layers.len()).for_each(|layer| (0..tokens).for_each(|_| append(&mut cache, layer)));
         cache.finish_pass(tokens, false);
         cache
@@ -162,7 +177,7 @@ mod tests {
         assert_eq!((cache.tokens(), cache.layer_mut(0).rows()), (1, 1));
         cache.truncate(5).unwrap();
         assert_eq!(cache.tokens(), 1);
-        assert_eq!(KvCache::bytes_per_token(&test_config(), ElementType::F16), 2 * 2 * 32 * 2);
+        assert_eq!(KvCache::bytes_per_token(&test_config(), CacheFormat::F16), 2 * 2 * 32 * 2);
     }
 
     #[test]

@@ -6,14 +6,14 @@
 //!
 //! ```no_run
 //! use minference_attention::search::relative_errors;
-//! use minference_attention::{ElementType, HeadPattern, TensorView, TensorViewMut, attend_layer};
+//! use minference_attention::{HeadPattern, TensorView, TensorViewMut, attend_layer};
 //! use minference_model::layer_walk::walk_layers;
-//! use minference_model::{Compute, ComputeOptions, Model};
+//! use minference_model::{CacheFormat, Compute, ComputeOptions, Model};
 //!
 //! let model = Model::load("models/smollm2-135m-instruct-q4_1.gguf")?;
 //! let compute = Compute::new(ComputeOptions::default())?;
 //! let prompt = model.raw_prompt("A long text.")?;
-//! walk_layers(model.decoder(), &compute, &prompt, ElementType::F16, None, &mut |layer| {
+//! walk_layers(model.decoder(), &compute, &prompt, CacheFormat::F16, None, &mut |layer| {
 //!     let shape = layer.inputs.q().shape();
 //!     let mut output = vec![0.0f32; shape.iter().product()];
 //!     let patterns = vec![HeadPattern::AShape { sink: 128, local: 1024 }; shape[1]];
@@ -28,7 +28,8 @@
 use crate::compute::Compute;
 use crate::decoder::{Decoder, LayerSteps, PhaseTimes};
 use crate::error::Result;
-use minference_attention::{AttentionInputs, ElementType, HeadPattern, Progress, TensorView};
+use crate::kv_cache::CacheFormat;
+use minference_attention::{AttentionInputs, HeadPattern, Progress, TensorView};
 use std::sync::Arc;
 
 /// A layer, as a prompt meets it.
@@ -50,14 +51,14 @@ pub fn walk_layers(
     decoder: &Decoder,
     compute: &Compute,
     tokens: &[u32],
-    element_type: ElementType,
+    cache: CacheFormat,
     progress: Option<&Arc<dyn Progress>>,
     visit: &mut (dyn FnMut(&WalkedLayer<'_>) -> Result<()> + Send),
 ) -> Result<Vec<PhaseTimes>> {
     compute.install(|| {
         let layers = decoder.config().layers.len();
         let patterns = vec![HeadPattern::Dense; decoder.config().heads];
-        let mut steps = LayerSteps::new(decoder, compute, tokens, element_type, progress)?;
+        let mut steps = LayerSteps::new(decoder, compute, tokens, cache, progress)?;
         let mut times = Vec::with_capacity(layers);
         for layer in 0..layers {
             let queries = steps.project()?;

@@ -3,8 +3,7 @@
 use crate::config::{LayerConfig, ModelConfig};
 use crate::decoder::CHUNK;
 use crate::error::{Error, Result};
-use crate::kv_cache::{KvCache, KvCompression};
-use minference_attention::ElementType;
+use crate::kv_cache::{CacheFormat, KvCache, KvCompression};
 use std::fmt;
 
 /// What there is whatever the prompt: code, vocabulary, threads, tiles.
@@ -34,16 +33,16 @@ pub struct PlannedSession {
     pub capacity: usize,
     /// What stays of the prompt's keys and values, if not all.
     pub compression: Option<KvCompression>,
-    /// Type of queries, keys, values and attention's output.
-    pub element_type: ElementType,
+    /// How keys and values are stored.
+    pub cache: CacheFormat,
 }
 
 impl PlannedSession {
     /// Bytes of keys and values at their peak. A prompt that is read in one piece is compressed layer by layer, so that one layer's are all there
     /// beside what stays of the others; one that is read in chunks has all of them before its last chunk.
-    fn cache(&self, config: &ModelConfig) -> u64 {
+    fn cache_bytes(&self, config: &ModelConfig) -> u64 {
         let layers = config.layers.len();
-        let row = (KvCache::bytes_per_token(config, self.element_type) / layers.max(1)) as u64;
+        let row = (KvCache::bytes_per_token(config, self.cache) / layers.max(1)) as u64;
         let is_chunked = self.chunk.is_some_and(|chunk| chunk < self.prompt);
         match self.compression {
             Some(compression) if !is_chunked => {
@@ -63,13 +62,13 @@ impl PlannedSession {
 impl MemoryForecast {
     /// For a session and its prompt.
     pub fn new(config: &ModelConfig, weight_bytes: u64, session: &PlannedSession) -> Self {
-        let PlannedSession { prompt, chunk, element_type, .. } = *session;
+        let PlannedSession { prompt, chunk, cache, .. } = *session;
         let at_once = chunk.map_or(prompt, |chunk| chunk.min(prompt)) as u64;
-        let heads = (config.heads * config.head_dim * element_type.bytes()) as u64;
+        let heads = (config.heads * config.head_dim * cache.element_type().bytes()) as u64;
         let residual = (config.hidden * size_of::<f32>()) as u64;
         Self {
             weights: weight_bytes,
-            cache: session.cache(config),
+            cache: session.cache_bytes(config),
             activations: at_once.saturating_mul(residual + 2 * heads),
             working: working(config, at_once, prompt as u64),
         }
@@ -81,13 +80,14 @@ impl MemoryForecast {
         config: &ModelConfig,
         weight_bytes: u64,
         prompts: &[usize],
-        element_type: ElementType,
+        cache: CacheFormat,
     ) -> Self {
         let tokens = prompts.iter().fold(0u64, |sum, tokens| sum.saturating_add(*tokens as u64));
         let longest = prompts.iter().copied().max().unwrap_or(0) as u64;
         let queries = (config.heads * config.head_dim) as u64;
-        let pair = 2 * (config.kv_heads * config.head_dim * element_type.bytes()) as u64;
-        let row = (config.hidden * size_of::<f32>()) as u64 + 2 * queries * element_type.bytes() as u64;
+        let pair = cache.bytes_per_row([config.kv_heads, config.head_dim]) as u64;
+        let row =
+            (config.hidden * size_of::<f32>()) as u64 + 2 * queries * cache.element_type().bytes() as u64;
         let output = queries * size_of::<f32>() as u64;
         // an estimate of each head, and its index
         let estimates = config.heads as u64 * 4 * size_of::<f32>() as u64;
@@ -193,7 +193,7 @@ mod tests {
 
     /// A prompt, and no room for an answer.
     fn planned(prompt: usize, chunk: Option<usize>) -> PlannedSession {
-        PlannedSession { prompt, chunk, capacity: prompt, compression: None, element_type: ElementType::F16 }
+        PlannedSession { prompt, chunk, capacity: prompt, compression: None, cache: CacheFormat::F16 }
     }
 
     #[test]
@@ -216,8 +216,7 @@ mod tests {
             let error = forecast.check().unwrap_err().to_string();
             assert!(error.contains("key-value cache (") && error.contains("bytes are needed"), "{error}");
         }
-        let small =
-            PlannedSession { capacity: 200, element_type: ElementType::F32, ..planned(100, Some(10)) };
+        let small = PlannedSession { capacity: 200, cache: CacheFormat::F32, ..planned(100, Some(10)) };
         let small = MemoryForecast::new(&test_config(), 1 << 20, &small);
         assert_eq!(small.activations, 10 * (64 * 4 + 2 * 64 * 4));
         assert!(small.total() < 1 << 28);
@@ -235,7 +234,7 @@ mod tests {
 
     #[test]
     fn a_search_holds_one_layer_of_each_prompt() {
-        let of = |prompts: &[usize]| MemoryForecast::for_search(&test_config(), 7, prompts, ElementType::F16);
+        let of = |prompts: &[usize]| MemoryForecast::for_search(&test_config(), 7, prompts, CacheFormat::F16);
         let (one, two) = (of(&[1000]), of(&[1000, 1000]));
         assert_eq!((one.weights, one.cache), (7, 1000 * 2 * 2 * 16 * 2));
         assert_eq!(two.cache, 2 * one.cache);

@@ -6,12 +6,11 @@
 //! is the same.
 //!
 //! ```no_run
-//! use minference_attention::ElementType;
 //! use minference_attention::pattern::config::FileFormat;
 //! use minference_attention::search::{ERRORS_FROM, Objective};
 //! use minference_model::haystack::Haystack;
 //! use minference_model::pattern_search::{SearchRequest, search_patterns};
-//! use minference_model::{Compute, ComputeOptions, Model};
+//! use minference_model::{CacheFormat, Compute, ComputeOptions, Model};
 //!
 //! let model = Model::load("qwen2.5-0.5b-instruct-q4_k_m.gguf")?;
 //! let haystack = Haystack::key_values(30_000, 0, |text| Ok::<_, minference_model::Error>(model.raw_prompt(text)?.len()))?;
@@ -19,7 +18,7 @@
 //!     samples: &[model.raw_prompt(&haystack.prompt())?],
 //!     objective: &Objective::paper(),
 //!     errors_from: ERRORS_FROM,
-//!     element_type: ElementType::F16,
+//!     cache: CacheFormat::F16,
 //!     progress: None,
 //! };
 //! let compute = Compute::new(ComputeOptions::default())?;
@@ -31,10 +30,11 @@
 use crate::compute::Compute;
 use crate::decoder::{Decoder, LayerSteps};
 use crate::error::{Error, Result};
+use crate::kv_cache::CacheFormat;
 use crate::progress::Untold;
 use minference_attention::pattern::config::{HeadEntry, PatternConfig};
 use minference_attention::search::{Objective, Sample, search_layer};
-use minference_attention::{CpuBackend, ElementType, HeadPattern, Progress};
+use minference_attention::{CpuBackend, HeadPattern, Progress};
 use std::sync::Arc;
 
 /// What to search, and on what.
@@ -46,8 +46,8 @@ pub struct SearchRequest<'a> {
     pub objective: &'a Objective,
     /// The first query row that counts in errors.
     pub errors_from: usize,
-    /// Type of queries, keys and values.
-    pub element_type: ElementType,
+    /// How keys and values are stored.
+    pub cache: CacheFormat,
     /// Follows the search in parts of layers, and may cancel it.
     pub progress: Option<Arc<dyn Progress>>,
 }
@@ -90,7 +90,7 @@ fn run(
     let mut steps = Vec::with_capacity(request.samples.len());
     for tokens in request.samples {
         let progress = request.progress.as_ref();
-        steps.push(LayerSteps::new(decoder, compute, tokens, request.element_type, progress)?);
+        steps.push(LayerSteps::new(decoder, compute, tokens, request.cache, progress)?);
     }
     let mut told = Told::new(request, layers);
     let dense = vec![HeadPattern::Dense; heads];

@@ -14,7 +14,8 @@
 //! ```
 //!
 //! What was read stays: a next prompt that begins in the same way is read from where they differ ([`Session::reuse`]), the session can go
-//! back to any earlier length ([`Session::truncate`]), and be [forked](Session::fork) into two that go on differently.
+//! back to any earlier length ([`Session::truncate`]), be [forked](Session::fork) into two that go on differently, and be saved in a
+//! [file](crate::context_file).
 //!
 //! ```no_run
 //! # use minference_model::{Result, session::{PrefillOptions, Session}};
@@ -34,11 +35,11 @@ use crate::attention_plan::AttentionPlan;
 use crate::compute::Compute;
 use crate::decoder::{Decoder, Forward, ForwardReport, ForwardRequest, LogitsVisitor};
 use crate::error::{Error, Result};
-use crate::kv_cache::{KvCache, KvCompression};
+use crate::kv_cache::{CacheFormat, KvCache, KvCompression};
 use crate::progress::Part;
 use crate::rope::Rotation;
+use minference_attention::Progress;
 use minference_attention::index::BLOCK;
-use minference_attention::{ElementType, Progress};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -50,14 +51,14 @@ pub struct SessionOptions {
     /// Tokens for which position encodings that depend on the length (dynamic NTK, LongRoPE) are made: the prompt's, so that the first
     /// token does not depend on how long an answer may get. As many as the capacity without it.
     pub rope_tokens: Option<usize>,
-    /// Type of queries, keys, values and attention's output in memory.
-    pub element_type: ElementType,
+    /// How keys and values are stored, and what queries and attention's output are beside them.
+    pub cache: CacheFormat,
 }
 
 impl SessionOptions {
     /// Room for some tokens, in half precision.
     pub fn for_tokens(capacity: usize) -> Self {
-        Self { capacity, rope_tokens: None, element_type: ElementType::F16 }
+        Self { capacity, rope_tokens: None, cache: CacheFormat::F16 }
     }
 }
 
@@ -78,12 +79,14 @@ pub struct PrefillOptions {
 /// A conversation's state: the model, and the keys and values of all tokens so far.
 #[derive(Debug)]
 pub struct Session {
-    decoder: Arc<Decoder>,
-    compute: Compute,
-    cache: KvCache,
-    rotations: Vec<Rotation>,
+    pub(crate) decoder: Arc<Decoder>,
+    pub(crate) compute: Compute,
+    pub(crate) cache: KvCache,
+    /// Tokens that positions are made for.
+    pub(crate) rope_tokens: usize,
+    pub(crate) rotations: Vec<Rotation>,
     /// All that was read.
-    history: Vec<u32>,
+    pub(crate) history: Vec<u32>,
 }
 
 impl Session {
@@ -96,10 +99,10 @@ impl Session {
             return Err(Error::shape("capacity of a session", "at least 1 token", 0));
         }
         let config = decoder.config();
-        let cache = KvCache::new(config, options.capacity, options.element_type)?;
-        let tokens = options.rope_tokens.unwrap_or(options.capacity);
-        let rotations = config.ropes.iter().map(|rope| rope.rotation(tokens)).collect::<Result<_>>()?;
-        Ok(Self { decoder, compute, cache, rotations, history: Vec::new() })
+        let cache = KvCache::new(config, options.capacity, options.cache)?;
+        let rope_tokens = options.rope_tokens.unwrap_or(options.capacity);
+        let rotations = config.rotations(rope_tokens)?;
+        Ok(Self { decoder, compute, cache, rope_tokens, rotations, history: Vec::new() })
     }
 
     /// A session as if it had read `tokens` tokens, for benchmarks: how long an answer takes depends on how many keys and values there
@@ -256,11 +259,7 @@ impl Session {
     /// # Errors
     /// As [`truncate`](Self::truncate), which does not happen: where there is no way back, the session begins anew.
     pub fn reuse(&mut self, prompt: &[u32]) -> Result<usize> {
-        let shared = self.history.iter().zip(prompt).take_while(|(a, b)| a == b).count();
-        let reused = match shared.min(prompt.len().saturating_sub(1)) {
-            shared if shared < self.cache.compressed_tokens() => 0,
-            shared => shared,
-        };
+        let reused = reusable(&self.history, self.cache.compressed_tokens(), prompt);
         self.truncate(reused)?;
         Ok(reused)
     }
@@ -274,10 +273,18 @@ impl Session {
             decoder: self.decoder.clone(),
             compute: self.compute.clone(),
             cache: self.cache.fork()?,
+            rope_tokens: self.rope_tokens,
             rotations: self.rotations.clone(),
             history: self.history.clone(),
         })
     }
+}
+
+/// How many tokens of a history a prompt need not read again, if there is no way back before the first `compressed` but to the beginning.
+pub(crate) fn reusable(history: &[u32], compressed: usize, prompt: &[u32]) -> usize {
+    let shared = history.iter().zip(prompt).take_while(|(a, b)| a == b).count();
+    let reused = shared.min(prompt.len().saturating_sub(1));
+    if reused < compressed { 0 } else { reused }
 }
 
 /// Chunks of nearly equal length, at most `most` tokens each. Where that is more than a block of queries, all but the last are whole blocks.

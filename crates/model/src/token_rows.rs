@@ -1,30 +1,55 @@
-//! [`TokenRows`]: rows of heads, `[tokens, heads, head_dim]`, in the element type that attention reads: queries, keys, values and
-//! attention's output.
+//! [`TokenRows`]: rows of heads, `[tokens, heads, head_dim]`, as attention reads them: queries, keys and values.
+//!
+//! Address space for the whole capacity is reserved at once, so that rows are never copied; memory is taken as they come in.
 
-use crate::error::{Error, Result};
-use half::slice::HalfFloatSliceExt;
-use half::{bf16, f16};
-use minference_attention::{ElementType, TensorView, TensorViewMut};
-use rayon::prelude::*;
-use std::ops::Range;
+mod plain;
 
-/// Elements that one task converts.
-const RUN: usize = 16_384;
+pub(crate) use plain::PlainRows;
 
-/// Rows of one element type, appended within a reserved capacity. Address space is reserved at once, so that rows are never
-/// copied; memory is taken as they come in.
+use crate::error::Result;
+use minference_attention::quantized::{CodeBits, Grouping, QuantizedTensor};
+use minference_attention::{ElementType, TensorView};
+
+/// How rows are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RowFormat {
+    /// As elements.
+    Plain(ElementType),
+    /// As codes that share scales.
+    Quantized(CodeBits, Grouping),
+}
+
+impl From<ElementType> for RowFormat {
+    fn from(element_type: ElementType) -> Self {
+        Self::Plain(element_type)
+    }
+}
+
+impl RowFormat {
+    /// Bytes of a token of `[heads, head_dim]`.
+    pub(crate) fn bytes_per_token(self, [heads, head_dim]: [usize; 2]) -> usize {
+        match self {
+            Self::Plain(element_type) => heads * head_dim * element_type.bytes(),
+            Self::Quantized(bits, grouping) => {
+                QuantizedTensor::bytes_per_token([heads, head_dim], bits, grouping)
+            }
+        }
+    }
+}
+
+/// Rows of one format, appended within a reserved capacity.
 #[derive(Debug)]
 pub(crate) struct TokenRows {
     data: Data,
     heads: usize,
     head_dim: usize,
+    format: RowFormat,
 }
 
 #[derive(Debug)]
 enum Data {
-    F32(Vec<f32>),
-    F16(Vec<f16>),
-    Bf16(Vec<bf16>),
+    Plain(PlainRows),
+    Quantized(QuantizedTensor),
 }
 
 impl TokenRows {
@@ -33,193 +58,159 @@ impl TokenRows {
         what: &'static str,
         capacity: usize,
         [heads, head_dim]: [usize; 2],
-        element_type: ElementType,
+        format: impl Into<RowFormat>,
     ) -> Result<Self> {
-        fn reserve<T>(what: &'static str, elements: usize) -> Result<Vec<T>> {
-            let mut data = Vec::new();
-            data.try_reserve_exact(elements).map_err(|_| {
-                let bytes = elements.saturating_mul(size_of::<T>());
-                minference_attention::Error::OutOfMemory { what, bytes }
-            })?;
-            Ok(data)
-        }
-        let elements = capacity.saturating_mul(heads).saturating_mul(head_dim);
-        let data = match element_type {
-            ElementType::F32 => Data::F32(reserve(what, elements)?),
-            ElementType::F16 => Data::F16(reserve(what, elements)?),
-            ElementType::Bf16 => Data::Bf16(reserve(what, elements)?),
+        let (shape, format) = ([heads, head_dim], format.into());
+        let data = match format {
+            RowFormat::Plain(element_type) => {
+                Data::Plain(PlainRows::with_capacity(what, capacity, shape, element_type)?)
+            }
+            RowFormat::Quantized(bits, grouping) => {
+                Data::Quantized(QuantizedTensor::with_capacity(what, capacity, shape, bits, grouping)?)
+            }
         };
-        Ok(Self { data, heads, head_dim })
+        Ok(Self { data, heads, head_dim, format })
     }
 
     /// No rows of the same kind, and room for `capacity` tokens.
     pub(crate) fn empty_copy(&self, capacity: usize) -> Result<Self> {
-        Self::with_capacity("the key-value cache", capacity, [self.heads, self.head_dim], self.element_type())
+        Self::with_capacity("the key-value cache", capacity, [self.heads, self.head_dim], self.format)
     }
 
     /// The same rows, and room for `capacity` tokens, at least as many as there are.
     pub(crate) fn copy(&self, capacity: usize) -> Result<Self> {
-        let mut copy = self.empty_copy(capacity)?;
-        match (&mut copy.data, &self.data) {
-            (Data::F32(to), Data::F32(from)) => to.extend_from_slice(from),
-            (Data::F16(to), Data::F16(from)) => to.extend_from_slice(from),
-            (Data::Bf16(to), Data::Bf16(from)) => to.extend_from_slice(from),
-            _ => unreachable!("an empty copy is of the same type"),
-        }
-        Ok(copy)
+        let what = "the key-value cache";
+        let data = match &self.data {
+            Data::Plain(rows) => Data::Plain(rows.copy(what, capacity)?),
+            Data::Quantized(rows) => Data::Quantized(rows.copy(what, capacity)?),
+        };
+        Ok(Self { data, ..*self })
     }
 
     /// Bytes of its rows.
     pub(crate) fn bytes(&self) -> usize {
         match &self.data {
-            Data::F32(data) => size_of_val(data.as_slice()),
-            Data::F16(data) => size_of_val(data.as_slice()),
-            Data::Bf16(data) => size_of_val(data.as_slice()),
+            Data::Plain(rows) => rows.bytes(),
+            Data::Quantized(rows) => rows.bytes(),
         }
     }
 
     /// Bytes of a token's rows.
     pub(crate) fn bytes_per_token(&self) -> usize {
-        self.row_len() * self.element_type().bytes()
-    }
-
-    fn element_type(&self) -> ElementType {
-        match &self.data {
-            Data::F32(_) => ElementType::F32,
-            Data::F16(_) => ElementType::F16,
-            Data::Bf16(_) => ElementType::Bf16,
-        }
+        self.format.bytes_per_token([self.heads, self.head_dim])
     }
 
     /// Tokens in it.
     pub(crate) fn tokens(&self) -> usize {
-        let elements = match &self.data {
-            Data::F32(data) => data.len(),
-            Data::F16(data) => data.len(),
-            Data::Bf16(data) => data.len(),
-        };
-        elements / self.row_len()
+        match &self.data {
+            Data::Plain(rows) => rows.tokens(),
+            Data::Quantized(rows) => rows.tokens(),
+        }
     }
 
-    fn row_len(&self) -> usize {
-        self.heads * self.head_dim
-    }
-
-    /// Appends `[tokens, heads, head_dim]`, rounded to the element type.
+    /// Appends `[tokens, heads, head_dim]`, rounded to the format.
     pub(crate) fn append(&mut self, rows: &[f32]) {
         match &mut self.data {
-            Data::F32(data) => data.extend_from_slice(rows),
-            Data::F16(data) => append_rounded(data, rows),
-            Data::Bf16(data) => append_rounded(data, rows),
+            Data::Plain(data) => data.append(rows),
+            Data::Quantized(data) => data.append(rows),
         }
     }
 
-    /// Zeros for `tokens` tokens, and nothing else.
-    pub(crate) fn fill_with_zeros(&mut self, tokens: usize) {
-        let elements = tokens * self.row_len();
-        match &mut self.data {
-            Data::F32(data) => data.resize(elements, 0.0),
-            Data::F16(data) => data.resize(elements, f16::ZERO),
-            Data::Bf16(data) => data.resize(elements, bf16::ZERO),
-        }
-    }
-
-    /// Forgets all tokens from `tokens` on.
+    /// Forgets all tokens from `tokens` on. Of quantised keys see [`QuantizedTensor::truncate`].
     pub(crate) fn truncate(&mut self, tokens: usize) {
-        let elements = tokens.saturating_mul(self.row_len());
         match &mut self.data {
-            Data::F32(data) => data.truncate(elements),
-            Data::F16(data) => data.truncate(elements),
-            Data::Bf16(data) => data.truncate(elements),
+            Data::Plain(rows) => rows.truncate(tokens),
+            Data::Quantized(rows) => rows.truncate(tokens),
         }
     }
 
-    /// Some tokens, widened into `out`, `[tokens, heads, head_dim]`.
-    pub(crate) fn widen(&self, tokens: Range<usize>, out: &mut [f32]) {
-        let range = tokens.start * self.row_len()..tokens.end * self.row_len();
+    /// All of its rows as they lie in memory, in the byte order of this machine.
+    pub(crate) fn parts(&self) -> Vec<&[u8]> {
         match &self.data {
-            Data::F32(data) => out.copy_from_slice(&data[range]),
-            Data::F16(data) => widen_rows(&data[range], out),
-            Data::Bf16(data) => widen_rows(&data[range], out),
+            Data::Plain(rows) => rows.parts(),
+            Data::Quantized(rows) => rows.parts(),
+        }
+    }
+
+    /// Rows of this format from [`parts`](Self::parts), in place of those that are there: the first `kept` of the `rows` that the parts hold.
+    ///
+    /// # Errors
+    /// [`Error::Shape`](crate::Error::Shape) for parts that `rows` rows do not have; nothing changes then.
+    pub(crate) fn restore(&mut self, parts: &[&[u8]], rows: usize, kept: usize) -> Result<()> {
+        match &mut self.data {
+            Data::Plain(data) => data.restore(parts, rows, kept),
+            Data::Quantized(data) => {
+                data.restore(parts, rows)?;
+                data.truncate(kept);
+                Ok(())
+            }
         }
     }
 
     /// All of its tokens.
     pub(crate) fn view(&self) -> Result<TensorView<'_>> {
-        let shape = [self.tokens(), self.heads, self.head_dim];
-        let view = match &self.data {
-            Data::F32(data) => TensorView::new(data.as_slice(), shape),
-            Data::F16(data) => TensorView::new(data.as_slice(), shape),
-            Data::Bf16(data) => TensorView::new(data.as_slice(), shape),
-        };
-        view.map_err(Error::from)
-    }
-
-    /// All of its tokens, to write.
-    pub(crate) fn view_mut(&mut self) -> Result<TensorViewMut<'_>> {
-        let shape = [self.tokens(), self.heads, self.head_dim];
-        let view = match &mut self.data {
-            Data::F32(data) => TensorViewMut::new(data.as_mut_slice(), shape),
-            Data::F16(data) => TensorViewMut::new(data.as_mut_slice(), shape),
-            Data::Bf16(data) => TensorViewMut::new(data.as_mut_slice(), shape),
-        };
-        view.map_err(Error::from)
+        match &self.data {
+            Data::Plain(rows) => rows.view(),
+            Data::Quantized(rows) => Ok(rows.view()),
+        }
     }
 }
 
-fn append_rounded<T: Copy + Default + Send>(data: &mut Vec<T>, rows: &[f32])
-where
-    [T]: HalfFloatSliceExt,
-{
-    let start = data.len();
-    data.resize(start + rows.len(), T::default());
-    data[start..].par_chunks_mut(RUN).zip(rows.par_chunks(RUN)).for_each(|(out, rows)| {
-        out.convert_from_f32_slice(rows);
-    });
-}
-
-fn widen_rows<T: Sync>(data: &[T], out: &mut [f32])
-where
-    [T]: HalfFloatSliceExt,
-{
-    data.par_chunks(RUN).zip(out.par_chunks_mut(RUN)).for_each(|(data, out)| {
-        data.convert_to_f32_slice(out);
-    });
+#[cfg(test)]
+impl TokenRows {
+    /// Some tokens, widened into `out`, `[tokens, heads, head_dim]`.
+    pub(crate) fn widen(&self, tokens: std::ops::Range<usize>, out: &mut [f32]) {
+        let view = self.view().unwrap();
+        for (i, row) in out.chunks_exact_mut(self.head_dim).enumerate() {
+            let (token, head) = (tokens.start + i / self.heads, i % self.heads);
+            assert!(token < tokens.end);
+            view.read_row(token, head, row);
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use minference_attention::synthetic::normal;
+
+    const SHAPE: [usize; 2] = [2, 8];
+
+    fn formats() -> Vec<RowFormat> {
+        let codes = [CodeBits::Eight, CodeBits::Four].map(|bits| {
+            [Grouping::PerToken, Grouping::PerChannel].map(|grouping| RowFormat::Quantized(bits, grouping))
+        });
+        codes.into_iter().flatten().chain([ElementType::F16.into(), ElementType::F32.into()]).collect()
+    }
 
     #[test]
-    fn rows_come_back_rounded_to_their_type() {
-        let values: Vec<f32> = (0..5 * 4 * 8).map(|i| i as f32 / 7.0).collect();
-        for element_type in [ElementType::F32, ElementType::F16, ElementType::Bf16] {
-            let mut rows = TokenRows::with_capacity("rows", 5, [4, 8], element_type).unwrap();
-            rows.append(&values[..32]);
-            rows.append(&values[32..]);
-            assert_eq!(rows.tokens(), 5);
-            let mut found = vec![0.0; 64];
-            rows.widen(2..4, &mut found);
-            let expected: Vec<f32> = values[64..128].iter().map(|x| element_type.round(*x)).collect();
-            assert_eq!(found, expected);
-            let mut row = vec![0.0; 8];
-            rows.view().unwrap().read_row(3, 1, &mut row);
-            assert_eq!(row, expected[40..48]);
-            let mut copy = rows.copy(7).unwrap();
-            rows.truncate(1);
-            assert_eq!(rows.tokens(), 1);
-            copy.append(&values[..32]);
-            assert_eq!((copy.tokens(), copy.bytes()), (6, 6 * 32 * element_type.bytes()));
-            copy.widen(2..4, &mut found);
-            assert_eq!(found, expected);
-            rows.fill_with_zeros(3);
-            assert_eq!(rows.view_mut().unwrap().shape(), [3, 4, 8]);
+    fn rows_of_every_format_come_and_go() {
+        let values = normal(600 * 16, 1);
+        for format in formats() {
+            let mut rows = TokenRows::with_capacity("rows", 600, SHAPE, format).unwrap();
+            rows.append(&values[..500 * 16]);
+            assert_eq!(rows.tokens(), 500);
+            let mut wide = vec![0.0; 30 * 16];
+            rows.widen(100..130, &mut wide);
+            let original = &values[100 * 16..130 * 16];
+            assert!(wide.iter().zip(original).all(|(x, y)| (x - y).abs() < 0.3), "{format:?}");
+            let mut copy = rows.copy(550).unwrap();
+            rows.truncate(120);
+            copy.append(&values[500 * 16..550 * 16]);
+            assert_eq!((rows.tokens(), copy.tokens()), (120, 550));
+            rows.append(&values[120 * 16..]);
+            let empty = rows.empty_copy(3).unwrap();
+            assert_eq!((rows.tokens(), empty.tokens(), empty.bytes()), (600, 0, 0));
+            assert_eq!(empty.bytes_per_token(), format.bytes_per_token(SHAPE));
         }
     }
 
     #[test]
-    fn a_capacity_that_no_machine_has_is_an_error() {
-        assert!(TokenRows::with_capacity("rows", usize::MAX, [4, 8], ElementType::F16).is_err());
+    fn codes_take_less() {
+        let shape = [2, 64];
+        let bytes = |format: RowFormat| format.bytes_per_token(shape);
+        assert_eq!(bytes(ElementType::F16.into()), 256);
+        assert_eq!(bytes(RowFormat::Quantized(CodeBits::Eight, Grouping::PerChannel)), 132);
+        assert_eq!(bytes(RowFormat::Quantized(CodeBits::Four, Grouping::PerToken)), 72);
     }
 }

@@ -5,9 +5,10 @@
 mod golden;
 
 use golden::{GoldenModel, folders, gguf_files, quantized_files};
-use minference_attention::{ElementType, HeadPattern};
+use minference_attention::HeadPattern;
 use minference_model::{
-    AttentionPlan, Compute, ComputeOptions, Decoder, ModelFiles, PrefillOptions, Session, SessionOptions,
+    AttentionPlan, CacheFormat, Compute, ComputeOptions, Decoder, ModelFiles, PrefillOptions, Session,
+    SessionOptions,
 };
 use std::sync::Arc;
 
@@ -21,8 +22,8 @@ fn decoder(model: &GoldenModel) -> Arc<Decoder> {
     Arc::new(Decoder::new(config, weights).unwrap())
 }
 
-fn session(decoder: &Arc<Decoder>, compute: &Compute, capacity: usize, element_type: ElementType) -> Session {
-    let options = SessionOptions { element_type, ..SessionOptions::for_tokens(capacity) };
+fn session(decoder: &Arc<Decoder>, compute: &Compute, capacity: usize, cache: CacheFormat) -> Session {
+    let options = SessionOptions { cache, ..SessionOptions::for_tokens(capacity) };
     Session::new(decoder.clone(), compute.clone(), options).unwrap()
 }
 
@@ -55,7 +56,7 @@ fn dense_logits_are_those_of_transformers() {
             let options = SessionOptions {
                 capacity: tokens + 4000,
                 rope_tokens: Some(tokens),
-                element_type: ElementType::F32,
+                cache: CacheFormat::F32,
             };
             let mut session = Session::new(decoder.clone(), compute.clone(), options).unwrap();
             let found = session.prefill(&prompt.tokens, &dense(None)).unwrap();
@@ -85,7 +86,7 @@ fn greedy_answers_are_those_of_transformers() {
             let Some(greedy) = &prompt.greedy else { continue };
             assert!(greedy.margin > 2.0 * model.tolerance, "{}: recorded answers must be clear", model.name);
             let capacity = prompt.tokens.len() + greedy.tokens.len();
-            let mut session = session(&decoder, &compute, capacity, ElementType::F32);
+            let mut session = session(&decoder, &compute, capacity, CacheFormat::F32);
             let mut logits = session.prefill(&prompt.tokens, &dense(None)).unwrap().logits;
             for (i, &expected) in greedy.tokens.iter().enumerate() {
                 let found = best(&logits);
@@ -109,7 +110,7 @@ fn one_piece_chunks_and_single_tokens_agree() {
         let decoder = decoder(&model);
         for prompt in model.prompts.iter().filter(|prompt| [65, 300].contains(&prompt.tokens.len())) {
             for chunk in [1, 7, 64, 100, 299] {
-                let mut session = session(&decoder, &compute, prompt.tokens.len(), ElementType::F32);
+                let mut session = session(&decoder, &compute, prompt.tokens.len(), CacheFormat::F32);
                 let found = session.prefill(&prompt.tokens, &dense(Some(chunk))).unwrap();
                 let error = largest_error(&found.logits, &prompt.last);
                 assert!(
@@ -132,7 +133,7 @@ fn results_do_not_depend_on_the_number_of_threads() {
         let prompt = &model.prompts[4];
         let plan = AttentionPlan::Uniform(HeadPattern::AShape { sink: 16, local: 64 });
         let results = threads.each_ref().map(|compute| {
-            let mut session = session(&decoder, compute, prompt.tokens.len(), ElementType::F16);
+            let mut session = session(&decoder, compute, prompt.tokens.len(), CacheFormat::F16);
             session.forward(&prompt.tokens, 40, &plan, None).unwrap().logits
         });
         assert!(results.iter().all(|logits| *logits == results[0]), "{}", model.name);
@@ -146,14 +147,14 @@ fn a_16_bit_cache_costs_no_more_than_its_rounding() {
         let decoder = decoder(&model);
         let prompt = &model.prompts[4];
         let size = prompt.last.iter().fold(0.0f32, |most, x| most.max(x.abs()));
-        for element_type in [ElementType::F16, ElementType::Bf16] {
-            let mut session = session(&decoder, &compute, prompt.tokens.len(), element_type);
+        for cache in [CacheFormat::F16, CacheFormat::Bf16] {
+            let mut session = session(&decoder, &compute, prompt.tokens.len(), cache);
             let found = session.prefill(&prompt.tokens, &dense(None)).unwrap();
             let error = largest_error(&found.logits, &prompt.last) / size;
             // four roundings a layer (queries, keys, values, output), and scores that amplify those of queries and keys
             let layers = decoder.config().layers.len() as f32;
-            let allowed = 16.0 * layers * element_type.unit_roundoff() as f32;
-            assert!(error <= allowed, "{}, {element_type}: off by {error}, allowed {allowed}", model.name);
+            let allowed = 16.0 * layers * cache.element_type().unit_roundoff() as f32;
+            assert!(error <= allowed, "{}, {cache}: off by {error}, allowed {allowed}", model.name);
         }
     }
 }
@@ -170,7 +171,7 @@ fn sparse_attention_that_covers_everything_is_dense() {
             HeadPattern::VerticalSlash { vertical: 300, slash: 300 },
             HeadPattern::BlockSparse { top_k: 5 },
         ] {
-            let mut session = session(&decoder, &compute, tokens, ElementType::F32);
+            let mut session = session(&decoder, &compute, tokens, CacheFormat::F32);
             let options =
                 PrefillOptions { plan: AttentionPlan::Uniform(pattern), ..PrefillOptions::default() };
             let found = session.prefill(&prompt.tokens, &options).unwrap();
@@ -187,7 +188,7 @@ fn a_failed_pass_leaves_the_session_as_it_was() {
     let model = &folders()[0];
     let decoder = decoder(model);
     let vocabulary = decoder.config().vocabulary as u32;
-    let mut session = session(&decoder, &compute, 10, ElementType::F16);
+    let mut session = session(&decoder, &compute, 10, CacheFormat::F16);
     session.prefill(&[1, 2, 3], &PrefillOptions::default()).unwrap();
     for (tokens, message) in [
         (vec![], "at least one"),
@@ -209,7 +210,7 @@ fn logits_that_are_not_finite_are_an_error() {
     let (config, mut weights) = ModelFiles::open(&folders()[0].path).and_then(|files| files.load()).unwrap();
     weights.final_norm[0] = f32::INFINITY;
     let decoder = Arc::new(Decoder::new(config, weights).unwrap());
-    let mut session = session(&decoder, &compute(1), 10, ElementType::F16);
+    let mut session = session(&decoder, &compute(1), 10, CacheFormat::F16);
     let error = session.prefill(&[1, 2, 3], &dense(None)).unwrap_err().to_string();
     assert!(error.contains("logits holds NaN or infinity at token 2"), "{error}");
     assert_eq!(session.tokens(), 0);

@@ -5,9 +5,9 @@
 mod golden;
 
 use golden::{RealModel, RealPrompt, real_models};
-use minference_attention::ElementType;
 use minference_model::{
-    AttentionPlan, Compute, ComputeOptions, Decoder, ModelFiles, PrefillOptions, Session, SessionOptions,
+    AttentionPlan, CacheFormat, Compute, ComputeOptions, Decoder, ModelFiles, PrefillOptions, Session,
+    SessionOptions,
 };
 use sha2::{Digest, Sha256};
 use std::path::PathBuf;
@@ -15,16 +15,16 @@ use std::sync::Arc;
 
 #[test]
 fn answers_from_a_16_bit_cache_are_those_of_transformers() {
-    answers_agree(ElementType::F16);
+    answers_agree(CacheFormat::F16);
 }
 
 #[test]
 fn answers_from_a_32_bit_cache_are_those_of_transformers() {
-    answers_agree(ElementType::F32);
+    answers_agree(CacheFormat::F32);
 }
 
 /// Goes through all prompts before it fails, so that one run tells everything.
-fn answers_agree(element_type: ElementType) {
+fn answers_agree(cache: CacheFormat) {
     let compute = Compute::new(ComputeOptions::default()).unwrap();
     let mut wrong = Vec::new();
     for model in real_models() {
@@ -32,12 +32,12 @@ fn answers_agree(element_type: ElementType) {
         let (config, weights) = ModelFiles::open(path).and_then(|files| files.load()).unwrap();
         let decoder = Arc::new(Decoder::new(config, weights).unwrap());
         for prompt in &model.prompts {
-            if let Err(difference) = answer(&decoder, &compute, prompt, element_type) {
+            if let Err(difference) = answer(&decoder, &compute, prompt, cache) {
                 wrong.push(format!("{}, {}: {difference}", model.file, prompt.name));
             }
         }
     }
-    assert!(wrong.is_empty(), "{element_type}:\n{}", wrong.join("\n"));
+    assert!(wrong.is_empty(), "{cache}:\n{}", wrong.join("\n"));
 }
 
 /// The file, if it is the one that was recorded: another quantisation of the same model answers otherwise.
@@ -57,11 +57,11 @@ fn answer(
     decoder: &Arc<Decoder>,
     compute: &Compute,
     prompt: &RealPrompt,
-    element_type: ElementType,
+    cache: CacheFormat,
 ) -> Result<(), String> {
     let expected = &prompt.answer.tokens;
     let options =
-        SessionOptions { element_type, ..SessionOptions::for_tokens(prompt.tokens.len() + expected.len()) };
+        SessionOptions { cache, ..SessionOptions::for_tokens(prompt.tokens.len() + expected.len()) };
     let mut session = Session::new(decoder.clone(), compute.clone(), options).unwrap();
     let dense = PrefillOptions { plan: AttentionPlan::Dense, ..PrefillOptions::default() };
     let mut logits = session.prefill(&prompt.tokens, &dense).unwrap().logits;

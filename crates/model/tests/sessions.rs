@@ -2,46 +2,15 @@
 
 #[path = "support/golden.rs"]
 mod golden;
+#[path = "support/tiny_sessions.rs"]
+mod tiny_sessions;
 
-use golden::{GoldenModel, folders};
-use minference_attention::{ElementType, HeadPattern};
+use minference_attention::HeadPattern;
 use minference_model::kv_cache::{KvCompression, Pooling, PyramidKv, SnapKv, StreamingLlm};
-use minference_model::{
-    AttentionPlan, Compute, ComputeOptions, Decoder, ModelFiles, PrefillOptions, Session, SessionOptions,
-};
+use minference_model::{AttentionPlan, PrefillOptions};
 use serde_json::Value;
 use std::sync::Arc;
-
-fn compute() -> Compute {
-    Compute::new(ComputeOptions { threads: Some(2), ..ComputeOptions::default() }).unwrap()
-}
-
-fn model(name: &str) -> GoldenModel {
-    folders().into_iter().find(|model| model.name.contains(name)).unwrap()
-}
-
-fn session(model: &GoldenModel, capacity: usize) -> Session {
-    let (config, weights) = ModelFiles::open(&model.path).unwrap().load().unwrap();
-    let options = SessionOptions { element_type: ElementType::F32, ..SessionOptions::for_tokens(capacity) };
-    Session::new(Arc::new(Decoder::new(config, weights).unwrap()), compute(), options).unwrap()
-}
-
-/// Tokens that follow no pattern.
-fn tokens(count: usize, seed: usize) -> Vec<u32> {
-    (0..count).map(|i| ((i * i * 7 + i * 13 + seed * 31) % 60) as u32).collect()
-}
-
-fn dense() -> PrefillOptions {
-    PrefillOptions { plan: AttentionPlan::Dense, ..PrefillOptions::default() }
-}
-
-fn compressing(compression: KvCompression) -> PrefillOptions {
-    PrefillOptions { compression: Some(compression), ..dense() }
-}
-
-fn snap(capacity: usize) -> KvCompression {
-    KvCompression::SnapKv(SnapKv::with_capacity(capacity).unwrap())
-}
+use tiny_sessions::{compressing, dense, model, session, snap, tokens};
 
 fn largest_error(found: &[f32], expected: &[f32]) -> f32 {
     assert_eq!(found.len(), expected.len());

@@ -1,18 +1,19 @@
 //! Attention of a single query: the decoding step. It is bound by memory, so it streams keys and values once, as they are
-//! stored, for all query heads of a group.
+//! stored, for all query heads of a group; codes of 8 and 4 bits are unpacked on the way.
 
 // SAFETY: one contract for the unsafe functions here: the machine has the instruction set, and rows lie within their view.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
 mod head_chunk;
+mod step_rows;
 
 use super::simd::Simd;
-use super::stored::Stored;
 use crate::element::ElementType;
 use crate::inputs::AttentionInputs;
 use half::{bf16, f16};
-use head_chunk::{HeadChunk, Rows, STEP, most_heads};
+use head_chunk::{HeadChunk, STEP, most_heads};
 use std::ops::Range;
+use step_rows::{InPlace, StepRows, Unpacked};
 
 /// Keys that one task streams: a fixed number, so that the result does not depend on the number of threads.
 pub(crate) const PARTITION: usize = 1024;
@@ -56,19 +57,40 @@ pub(crate) unsafe fn decode_partition<S: Simd, const V: usize>(
     inputs: &AttentionInputs<'_>,
     keys: Range<usize>,
 ) -> PartialOutput {
+    let (k, v) = (inputs.k(), inputs.v());
     unsafe {
-        match inputs.k().element_type() {
-            ElementType::F32 => decode::<S, f32, V>(inputs, keys),
-            ElementType::F16 => decode::<S, f16, V>(inputs, keys),
-            ElementType::Bf16 => decode::<S, bf16, V>(inputs, keys),
+        match (k.plain(), v.plain()) {
+            (Some(plain_k), Some(plain_v)) => match k.element_type() {
+                ElementType::F32 => decode::<S, InPlace<'_, f32>, V>(
+                    inputs,
+                    keys,
+                    InPlace::new(plain_k),
+                    InPlace::new(plain_v),
+                ),
+                ElementType::F16 => decode::<S, InPlace<'_, f16>, V>(
+                    inputs,
+                    keys,
+                    InPlace::new(plain_k),
+                    InPlace::new(plain_v),
+                ),
+                ElementType::Bf16 => decode::<S, InPlace<'_, bf16>, V>(
+                    inputs,
+                    keys,
+                    InPlace::new(plain_k),
+                    InPlace::new(plain_v),
+                ),
+            },
+            _ => decode::<S, Unpacked<'_>, V>(inputs, keys, Unpacked::new(k), Unpacked::new(v)),
         }
     }
 }
 
 #[inline(always)]
-unsafe fn decode<S: Simd, T: Stored, const V: usize>(
+unsafe fn decode<S: Simd, R: StepRows, const V: usize>(
     inputs: &AttentionInputs<'_>,
     keys: Range<usize>,
+    mut key_rows: R,
+    mut value_rows: R,
 ) -> PartialOutput {
     let (head_dim, group) = (inputs.head_dim(), inputs.group_size());
     let mut chunks = Vec::new();
@@ -87,9 +109,9 @@ unsafe fn decode<S: Simd, T: Stored, const V: usize>(
         let range = start..keys.end.min(start + STEP);
         for (kv_head, chunk) in &mut chunks {
             unsafe {
-                let keys = Rows::<T>::new(&inputs.k(), *kv_head, range.clone());
-                let values = Rows::<T>::new(&inputs.v(), *kv_head, range.clone());
-                chunk.attend::<S, T, V>(keys, values);
+                let keys = key_rows.rows::<S>(*kv_head, range.clone());
+                let values = value_rows.rows::<S>(*kv_head, range.clone());
+                chunk.attend::<S, R::Element, V>(keys, values);
             }
         }
     }

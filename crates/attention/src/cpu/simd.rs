@@ -22,7 +22,7 @@ pub(crate) const MAX_LANES: usize = 16;
 ///
 /// Every method must only be called on a machine that has the instruction set, from code that is inlined into a function
 /// with the matching `#[target_feature]`. Pointers must be valid for [`LANES`](Simd::LANES) lanes (`load_f16` and
-/// `load_bf16`: that many 16-bit elements; `splat_word`: one word); no alignment is required.
+/// `load_bf16`: that many 16-bit elements; `load_u8` and `load_u4`: that many bytes; `splat_word`: one word); no alignment is required.
 pub(crate) trait Simd: Copy + 'static {
     /// Lanes of 32 bits in a vector.
     const LANES: usize;
@@ -45,6 +45,10 @@ pub(crate) trait Simd: Copy + 'static {
     unsafe fn load_f16(from: *const u16) -> Self::Float;
     /// `LANES` bfloat16 elements, widened.
     unsafe fn load_bf16(from: *const u16) -> Self::Float;
+    /// `LANES` bytes as numbers.
+    unsafe fn load_u8(from: *const u8) -> Self::Float;
+    /// `LANES` bytes of two numbers each: the low halves, the high halves.
+    unsafe fn load_u4(from: *const u8) -> (Self::Float, Self::Float);
 
     unsafe fn splat(value: f32) -> Self::Float;
     /// The word at `from` in every lane: a broadcast from memory, which costs no shuffle.

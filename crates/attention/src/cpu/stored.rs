@@ -3,8 +3,9 @@
 // SAFETY: one contract for the unsafe functions here: the machine has the instruction set, and the elements exist.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
+use super::codes::unpack;
 use super::simd::{MAX_LANES, Simd};
-use crate::view::{Elements, TensorView};
+use crate::view::{Elements, Row, TensorView};
 use half::{bf16, f16};
 
 /// An element type that loads as `f32`.
@@ -72,6 +73,20 @@ pub(crate) unsafe fn load_some<S: Simd, T: Stored>(from: *const T, count: usize)
 pub(crate) unsafe fn read_row<S: Simd>(view: &TensorView<'_>, token: usize, head: usize, out: &mut [f32]) {
     unsafe {
         match view.row(token, head) {
+            Row::Plain(row) => widen_row::<S>(row, out),
+            Row::Coded(row) => unpack::<S>(&row, out),
+        }
+    }
+}
+
+/// Elements as `f32`, into `out` of as many.
+///
+/// # Safety
+/// The machine has the instruction set.
+#[inline(always)]
+pub(crate) unsafe fn widen_row<S: Simd>(row: Elements<'_>, out: &mut [f32]) {
+    unsafe {
+        match row {
             Elements::F32(row) => out.copy_from_slice(row),
             Elements::F16(row) => widen::<S, f16>(row, out),
             Elements::Bf16(row) => widen::<S, bf16>(row, out),

@@ -112,7 +112,7 @@ fn measure(
 ) -> Result<Vec<(KvKind, Measured)>> {
     // a token that is not counted goes first
     let capacity = length.saturating_add(repeats + 1);
-    let options = SessionOptions { capacity, rope_tokens: None, element_type: model.dtype.into() };
+    let options = SessionOptions { capacity, rope_tokens: None, cache: model.cache };
     let mut sessions = Vec::new();
     for (kind, compression) in kinds {
         interrupt.check()?;

@@ -1,14 +1,15 @@
 //! `minference bench decode`: one query over a long cache is bound by memory, so the measure is bytes per second.
 
 use super::inputs::{Inputs, Sizes};
-use super::options::{Compute, Dtype, check_repeats};
+use super::options::{CacheDtype, Compute, check_repeats};
 use super::table::{duration, new_table};
 use crate::interrupt::Interrupt;
 use crate::usage::checked;
 use anyhow::Result;
 use clap::Args;
-use minference_attention::{AttentionBackend, ElementType, SparseIndex, TensorViewMut};
+use minference_attention::{AttentionBackend, SparseIndex, TensorViewMut};
 use minference_eval::summary::median;
+use minference_model::CacheFormat;
 use std::io::Write;
 use std::time::Instant;
 
@@ -29,7 +30,7 @@ pub(crate) struct Options {
     kv_heads: usize,
     /// Type of the cache
     #[arg(long, value_enum, default_value = "f16")]
-    dtype: Dtype,
+    dtype: CacheDtype,
     #[command(flatten)]
     compute: Compute,
     /// Decoding steps to time; the median counts
@@ -41,7 +42,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
     check_repeats(options.repeats)?;
     let interrupt = Interrupt::listen()?;
     let backend = options.compute.backend()?;
-    let element_type = ElementType::from(options.dtype);
+    let cache = CacheFormat::from(options.dtype);
     let mut table = new_table(&["cache", "bytes", "per token", "GB/s", "memory reads at", "of that"], 1);
     for &tokens in &options.tokens {
         let sizes = Sizes {
@@ -50,12 +51,15 @@ pub(super) fn run(options: &Options) -> Result<()> {
             heads: options.heads,
             kv_heads: options.kv_heads,
             head_dim: options.head_dim,
-            element_type,
+            element_type: cache.element_type(),
         };
         checked(sizes.check())?;
-        let generated = Inputs::noise(sizes, 1);
+        let mut generated = Inputs::noise(sizes, 1);
+        if let Some(bits) = cache.code_bits() {
+            generated = generated.quantized(bits)?;
+        }
         let inputs = generated.view()?;
-        let bytes = 2 * tokens * options.kv_heads * options.head_dim * element_type.bytes();
+        let bytes = tokens * cache.bytes_per_row([options.kv_heads, options.head_dim]);
         let mut output = vec![0.0f32; options.heads * options.head_dim];
         let indices = vec![SparseIndex::Dense; options.heads];
         let words = vec![1u64; bytes / 8];

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, bail, ensure};
 use half::{bf16, f16};
 use minference_attention::inputs::MAX_TOKENS;
+use minference_attention::quantized::{CodeBits, Grouping, QuantizedTensor};
 use minference_attention::synthetic::{Planted, normal, planted_head};
 use minference_attention::{AttentionInputs, ElementType, TensorView};
 use safetensors::tensor::{Dtype, SafeTensors};
@@ -20,6 +21,7 @@ enum Data {
     F32(Vec<f32>),
     F16(Vec<f16>),
     Bf16(Vec<bf16>),
+    Codes(QuantizedTensor),
 }
 
 impl Tensor {
@@ -37,7 +39,22 @@ impl Tensor {
             Data::F32(data) => TensorView::new(data, self.shape),
             Data::F16(data) => TensorView::new(data, self.shape),
             Data::Bf16(data) => TensorView::new(data, self.shape),
+            Data::Codes(data) => Ok(data.view()),
         }
+    }
+
+    /// The same numbers in codes.
+    fn quantized(&self, bits: CodeBits, grouping: Grouping) -> Result<Self> {
+        let [tokens, heads, head_dim] = self.shape;
+        let mut codes =
+            QuantizedTensor::with_capacity("quantised inputs", tokens, [heads, head_dim], bits, grouping)?;
+        let (view, mut row) = (self.view()?, vec![0.0f32; heads * head_dim]);
+        for token in 0..tokens {
+            let rows = row.chunks_exact_mut(head_dim).enumerate();
+            rows.for_each(|(head, row)| view.read_row(token, head, row));
+            codes.append(&row);
+        }
+        Ok(Self { data: Data::Codes(codes), shape: self.shape })
     }
 }
 
@@ -91,6 +108,13 @@ impl Inputs {
             k: tensor(tokens, kv_heads, seed.wrapping_mul(3).wrapping_add(1)),
             v: tensor(tokens, kv_heads, seed.wrapping_mul(3).wrapping_add(2)),
         }
+    }
+
+    /// The same with keys and values in codes.
+    pub(crate) fn quantized(self, bits: CodeBits) -> Result<Self> {
+        let (k, v) = (&self.k, &self.v);
+        let (k, v) = (k.quantized(bits, Grouping::PerChannel)?, v.quantized(bits, Grouping::PerToken)?);
+        Ok(Self { k, v, ..self })
     }
 
     /// Heads that look at planted columns and diagonals; every key-value head has its own, shared by the queries of its group.

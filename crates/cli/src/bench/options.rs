@@ -4,7 +4,7 @@ use crate::usage::{UsageError, checked};
 use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 use minference_attention::{Arithmetic, CpuBackend, ElementType, InstructionSet};
-use minference_model::{ComputeOptions, MatmulArithmetic};
+use minference_model::{CacheFormat, ComputeOptions, MatmulArithmetic};
 
 /// Type of Q, K and V in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -24,10 +24,27 @@ impl From<Dtype> for ElementType {
     }
 }
 
-impl Dtype {
-    /// As the command line spells it.
-    pub(crate) fn name(self) -> String {
-        spelling(&self)
+/// How keys and values are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CacheDtype {
+    F32,
+    F16,
+    Bf16,
+    /// 8-bit codes, keys and values only; the rest in f16
+    Int8,
+    /// 4-bit codes, keys and values only; the rest in f16
+    Int4,
+}
+
+impl From<CacheDtype> for CacheFormat {
+    fn from(dtype: CacheDtype) -> Self {
+        match dtype {
+            CacheDtype::F32 => Self::F32,
+            CacheDtype::F16 => Self::F16,
+            CacheDtype::Bf16 => Self::Bf16,
+            CacheDtype::Int8 => Self::Int8,
+            CacheDtype::Int4 => Self::Int4,
+        }
     }
 }
 

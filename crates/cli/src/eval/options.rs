@@ -91,10 +91,10 @@ impl RunOptions {
             other => format!("{other:?}"),
         };
         let backend = compute.backend();
-        let arithmetic = backend.arithmetic_for(model.dtype.into());
+        let arithmetic = backend.arithmetic_for(model.cache.element_type());
         let settings = BTreeMap::from([
             ("patterns".to_string(), patterns),
-            ("dtype".into(), model.dtype.name()),
+            ("dtype".into(), model.cache.to_string()),
             ("matmul".into(), self.matmul.name()),
             ("rope".into(), rope),
             ("kernels".into(), format!("{arithmetic} with {}", backend.instruction_set())),
@@ -129,7 +129,7 @@ impl Setup {
             model: &self.model.model,
             compute: &self.compute,
             encoder: PromptEncoder::new(&self.model.model, template),
-            element_type: self.model.dtype.into(),
+            cache: self.model.cache,
             context: self.model.context,
             methods: &self.methods,
             minference: &self.minference,

@@ -1,16 +1,19 @@
 //! One answer: the prompt is read, the answer streams, and what it took is kept.
 
 use super::attention::NamedPlan;
+use super::context::{ReusedContext, SavedContext, begin, save};
 use super::model::LoadedModel;
 use super::progress::PrefillBar;
 use crate::interrupt::Interrupt;
 use anyhow::Result;
+use minference_model::context_file::ContextFile;
 use minference_model::decoder::ForwardReport;
 use minference_model::generate::{Answer, GenerationOptions, generate};
 use minference_model::kv_cache::KvCompression;
-use minference_model::{Compute, PrefillOptions, Session, SessionOptions, memory};
+use minference_model::{Compute, PrefillOptions, SessionOptions, memory};
 use std::io::{self, Write};
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -27,6 +30,10 @@ pub(crate) struct Request<'a> {
     pub(crate) chunk: Option<usize>,
     /// What stays of the prompt's keys and values, if not all.
     pub(crate) compression: Option<KvCompression>,
+    /// What was read before, of which the prompt may share the beginning.
+    pub(crate) context_file: Option<&'a ContextFile>,
+    /// Where the prompt's context goes.
+    pub(crate) save_context: Option<&'a Path>,
     pub(crate) interrupt: &'a Interrupt,
 }
 
@@ -41,6 +48,10 @@ pub(crate) struct TimedAnswer {
     pub(crate) report: ForwardReport,
     /// What stayed of the prompt's keys and values.
     pub(crate) cache: PromptCache,
+    /// What was not read again.
+    pub(crate) reused: Option<ReusedContext>,
+    /// Where the context went. The answer does not depend on it.
+    pub(crate) saved: Option<minference_model::Result<SavedContext>>,
     /// Peak memory of the process until the answer's end, in bytes; from its beginning on if that was
     /// [forgotten](memory::forget_peak) then.
     pub(crate) peak_memory: Option<u64>,
@@ -58,12 +69,16 @@ pub(crate) struct PromptCache {
 }
 
 impl TimedAnswer {
+    /// Of tokens that were read, in the time that was left for them.
     pub(crate) fn prefill_tokens_per_second(&self) -> f64 {
-        self.prompt_tokens as f64 / self.first_token.as_secs_f64()
+        let (tokens, load) =
+            self.reused.as_ref().map_or((0, Duration::ZERO), |reused| (reused.tokens, reused.load));
+        (self.prompt_tokens - tokens) as f64 / self.first_token.saturating_sub(load).as_secs_f64()
     }
 }
 
-/// Reads the prompt and answers.
+/// Reads the prompt, but what is known of it, and answers. The context is saved in between: it is the prompt's, and is there whatever becomes
+/// of the answer.
 ///
 /// - `on_text`: gets the answer as it grows
 pub(crate) fn answer(
@@ -72,26 +87,27 @@ pub(crate) fn answer(
     on_text: impl FnMut(&str) -> io::Result<()>,
 ) -> Result<TimedAnswer> {
     let (decoder, prompt) = (request.model.model.decoder(), request.prompt);
-    let bar = Arc::new(PrefillBar::new(
-        decoder.config().layers.len(),
-        prompt.len(),
-        request.chunk,
-        request.interrupt.clone(),
-    ));
     let start = Instant::now();
     let options = SessionOptions {
         capacity: request.capacity,
         rope_tokens: Some(prompt.len()),
-        element_type: request.model.dtype.into(),
+        cache: request.model.cache,
     };
-    let mut session = Session::new(decoder.clone(), request.compute.clone(), options)?;
+    let (mut session, reused) = begin(request, options)?;
+    let unread = &prompt[session.tokens()..];
+    let bar = Arc::new(PrefillBar::new(
+        decoder.config().layers.len(),
+        unread.len(),
+        request.chunk,
+        request.interrupt.clone(),
+    ));
     let options = PrefillOptions {
         plan: plan.plan.clone(),
         chunk: request.chunk,
         compression: request.compression,
         progress: Some(bar.clone()),
     };
-    let forward = session.prefill(prompt, &options);
+    let forward = session.prefill(unread, &options);
     let prefill = start.elapsed();
     bar.finish();
     let forward = forward?;
@@ -100,6 +116,7 @@ pub(crate) fn answer(
         bytes: session.cache().bytes(),
         full_bytes: session.cache().full_bytes(),
     };
+    let saved = request.save_context.map(|path| save(&session, path, request, &plan));
     let mut receiver = Receiver { on_text, failure: None };
     let tokenizer = request.model.model.tokenizer();
     let answer = generate(&mut session, tokenizer, prompt, forward.logits, request.generation, |text| {
@@ -121,6 +138,8 @@ pub(crate) fn answer(
         answer,
         report: forward.report,
         cache,
+        reused,
+        saved,
         peak_memory: memory::peak(),
     })
 }

@@ -37,7 +37,7 @@ impl Comparison<'_> {
 fn fields(model: &str, answer: &TimedAnswer) -> Value {
     let layers: Vec<f64> = answer.report.layers.iter().map(|layer| layer.computed_share()).collect();
     let times = answer.report.times;
-    json!({
+    let mut object = json!({
         "model": model,
         "attention": answer.plan.kind.name(),
         "prompt_tokens": answer.prompt_tokens,
@@ -62,7 +62,16 @@ fn fields(model: &str, answer: &TimedAnswer) -> Value {
             "mlp": times.mlp.as_secs_f64(),
             "compression": times.compression.as_secs_f64(),
         },
-    })
+    });
+    if let Some(reused) = &answer.reused {
+        object["reused_tokens"] = json!(reused.tokens);
+        object["context_load_s"] = json!(reused.load.as_secs_f64());
+    }
+    if let Some(Ok(saved)) = &answer.saved {
+        object["saved_context_bytes"] = json!(saved.bytes);
+        object["context_save_s"] = json!(saved.save.as_secs_f64());
+    }
+    object
 }
 
 fn finish(finish: &Finish) -> &'static str {
@@ -98,6 +107,8 @@ mod tests {
             first_token: Duration::from_secs(1),
             report: ForwardReport::default(),
             cache: PromptCache { compression: None, bytes: 1, full_bytes: 1 },
+            reused: None,
+            saved: None,
             peak_memory: None,
         }
     }

@@ -1,7 +1,7 @@
 //! Which model, and how far it may read.
 
 use super::rope::RopeOptions;
-use crate::bench::options::Dtype;
+use crate::bench::options::CacheDtype;
 use crate::interrupt::Interrupt;
 use crate::pull;
 use anyhow::{Context, Result, ensure};
@@ -11,7 +11,7 @@ use minference_model::kv_cache::KvCompression;
 use minference_model::memory::{MemoryForecast, PlannedSession};
 use minference_model::pattern_files::ModelPatterns;
 use minference_model::rope::RopeOverride;
-use minference_model::{Model, ModelFiles};
+use minference_model::{CacheFormat, Model, ModelFiles};
 use std::path::PathBuf;
 
 /// Which model, and its context.
@@ -23,7 +23,7 @@ pub(crate) struct ModelOptions {
     model: ModelReference,
     /// Type of keys, values, queries and attention's output in memory
     #[arg(long, value_enum, value_name = "TYPE", default_value = "f16")]
-    dtype: Dtype,
+    dtype: CacheDtype,
     #[command(flatten)]
     rope: RopeOptions,
 }
@@ -38,7 +38,8 @@ pub(crate) struct LoadedModel {
     /// As the user named it.
     pub(crate) name: String,
     pub(crate) model: Model,
-    pub(crate) dtype: Dtype,
+    /// How keys and values are stored.
+    pub(crate) cache: CacheFormat,
     /// Tokens, prompt and answer together.
     pub(crate) context: usize,
     /// Whether positions are those of its files, and what they are otherwise.
@@ -51,7 +52,7 @@ pub(crate) struct LoadedModel {
 impl ModelOptions {
     /// A model by name, as its files describe it.
     pub(crate) fn named(model: ModelReference) -> Self {
-        Self { model, dtype: Dtype::F16, rope: RopeOptions::default() }
+        Self { model, dtype: CacheDtype::F16, rope: RopeOptions::default() }
     }
 
     /// Refuses what no model can have, before one is fetched.
@@ -78,7 +79,7 @@ impl ModelOptions {
         Ok(LoadedModel {
             name: self.model.to_string(),
             model,
-            dtype: self.dtype,
+            cache: self.dtype.into(),
             context,
             rope,
             path,
@@ -118,7 +119,7 @@ impl LoadedModel {
             capacity,
             chunk: room.chunk,
             compression: room.compression,
-            element_type: self.dtype.into(),
+            cache: self.cache,
         };
         let forecast = MemoryForecast::new(self.model.decoder().config(), self.weight_bytes, &planned);
         forecast.check().context(

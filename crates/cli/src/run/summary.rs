@@ -3,6 +3,7 @@
 use super::answer::{PromptCache, TimedAnswer};
 use super::attention::AttentionKind;
 use super::comparison::Comparison;
+use super::context::{ReusedContext, SavedContext};
 use crate::bench::table::duration;
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, LineStyle, Table};
@@ -23,6 +24,7 @@ pub(crate) fn print_summary(out: &mut impl Write, comparison: &Comparison<'_>) -
     if answer.plan.kind != AttentionKind::Dense {
         print_layers(out, &answer.report.layers)?;
     }
+    print_contexts(out, answer)?;
     if let Some(compression) = answer.cache.compression {
         writeln!(out, "The answer saw what {compression} kept of the prompt.")?;
     }
@@ -48,6 +50,28 @@ pub(super) fn print_what_was_cut(out: &mut impl Write, answer: &Answer) -> io::R
         }
         Finish::Stop(_) | Finish::Interrupted => Ok(()),
     }
+}
+
+/// What came from a context file, and what went into one.
+fn print_contexts(out: &mut impl Write, answer: &TimedAnswer) -> io::Result<()> {
+    if let Some(reused) = &answer.reused {
+        let ReusedContext { path, tokens, load, attention } = reused;
+        let (all, load) = (answer.prompt_tokens, duration(load.as_secs_f64()));
+        let attention = attention.as_ref().map_or(String::new(), |kind| format!(" ({kind})"));
+        writeln!(
+            out,
+            "{tokens} of the prompt's {all} tokens were read before{attention} and came from {} in {load}.",
+            path.display()
+        )?;
+    }
+    if let Some(Ok(SavedContext { path, bytes, save })) = &answer.saved {
+        let (path, size, save) = (path.display(), memory(*bytes), duration(save.as_secs_f64()));
+        writeln!(
+            out,
+            "The prompt's context was saved in {save}: {size}. --context-file {path} goes on from it."
+        )?;
+    }
+    Ok(())
 }
 
 /// A column for each answer.

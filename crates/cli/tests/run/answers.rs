@@ -168,7 +168,7 @@ fn threads_and_chunks_change_nothing_and_types_little() {
     };
     let expected = object(&["--dtype", "f32"]);
     assert_eq!(object(&["--dtype", "f32", "--chunk", "100"])["answer"], expected["answer"]);
-    for dtype in ["f16", "bf16"] {
+    for dtype in ["f16", "bf16", "int8", "int4"] {
         let found = object(&["--dtype", dtype]);
         assert_eq!(found["answer"].as_str().unwrap().len(), 8);
     }

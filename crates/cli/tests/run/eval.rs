@@ -11,7 +11,7 @@ use minference_eval::tasks::needle::{Needle, NeedleOptions};
 use minference_model::generate::{GenerationOptions, generate};
 use minference_model::logits::surprise;
 use minference_model::{
-    AttentionPlan, Compute, ComputeOptions, Model, PrefillOptions, Session, SessionOptions,
+    AttentionPlan, CacheFormat, Compute, ComputeOptions, Model, PrefillOptions, Session, SessionOptions,
 };
 use serde::de::DeserializeOwned;
 use std::ops::ControlFlow;
@@ -103,7 +103,7 @@ fn a_shared_prefill_answers_as_separate_ones() {
         for (i, question) in sample.questions.iter().enumerate() {
             let prompt = encoder.encode(&question.prompt).unwrap();
             let options = SessionOptions {
-                element_type: minference_attention::ElementType::F32,
+                cache: CacheFormat::F32,
                 ..SessionOptions::for_tokens(prompt.len() + question.max_tokens)
             };
             let mut session = Session::new(model.decoder().clone(), compute.clone(), options).unwrap();
@@ -256,10 +256,7 @@ fn perplexity_is_that_of_the_logits() {
     let tokens: Vec<u32> = long_text(3000).bytes().skip(5).take(2500).map(u32::from).collect();
     let model = Model::load(workplace.path().join("model.gguf")).unwrap();
     let compute = Compute::new(ComputeOptions { threads: Some(2), ..ComputeOptions::default() }).unwrap();
-    let options = SessionOptions {
-        element_type: minference_attention::ElementType::F32,
-        ..SessionOptions::for_tokens(2500)
-    };
+    let options = SessionOptions { cache: CacheFormat::F32, ..SessionOptions::for_tokens(2500) };
     let mut session = Session::new(model.decoder().clone(), compute, options).unwrap();
     let forward = session.forward(&tokens[..2499], 452, &AttentionPlan::Dense, None).unwrap();
     let losses = forward.logits.chunks_exact(257).zip(&tokens[2048..]);

@@ -3,6 +3,7 @@
 mod answers;
 mod attention;
 mod benchmarks;
+mod contexts;
 mod demo;
 mod eval;
 mod inspect;

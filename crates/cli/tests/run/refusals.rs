@@ -58,7 +58,7 @@ fn numbers() {
     refused(&["--repetition-penalty", "0"], &["--repetition-penalty", "positive"]);
     refused(&["--stop", ""], &["--stop", "expected a text"]);
     refused(&["--seed", "x"], &["--seed", "x"]);
-    refused(&["--dtype", "f8"], &["f8", "bf16"]);
+    refused(&["--dtype", "f8"], &["f8", "bf16", "int4"]);
     let threads = ["run", "--model", "model.gguf", "-p", "Hi", "--threads", "0"];
     outcome(&mut workplace.minference(&threads))
         .is_refused(WRONG_OPTIONS, &["threads", "at least 1", "found 0"]);

@@ -97,7 +97,7 @@ impl MethodAnswers {
         let options = SessionOptions {
             capacity: needed.max().unwrap_or(1),
             rope_tokens: prompts.iter().map(Vec::len).max(),
-            element_type: evaluation.element_type,
+            cache: evaluation.cache,
         };
         let decoder = evaluation.model.decoder();
         let mut session = Session::new(decoder.clone(), evaluation.compute.clone(), options)?;

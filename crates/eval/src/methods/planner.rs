@@ -2,9 +2,9 @@
 
 use super::Method;
 use crate::error::{Error, Result};
-use minference_attention::{ElementType, HeadPattern, Progress};
+use minference_attention::{HeadPattern, Progress};
 use minference_model::attention_plan::FixedIndices;
-use minference_model::{AttentionPlan, Compute, Model};
+use minference_model::{AttentionPlan, CacheFormat, Compute, Model};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -44,7 +44,7 @@ pub struct PromptFacts<'a> {
 pub struct Planner<'a> {
     model: &'a Model,
     compute: &'a Compute,
-    element_type: ElementType,
+    cache: CacheFormat,
     minference: &'a ModelPlan,
     /// By group: the prompt that chose, and what.
     fixed: HashMap<String, (String, Arc<FixedIndices>)>,
@@ -55,10 +55,10 @@ impl<'a> Planner<'a> {
     pub fn new(
         model: &'a Model,
         compute: &'a Compute,
-        element_type: ElementType,
+        cache: CacheFormat,
         minference: &'a ModelPlan,
     ) -> Self {
-        Self { model, compute, element_type, minference, fixed: HashMap::new() }
+        Self { model, compute, cache, minference, fixed: HashMap::new() }
     }
 
     /// Whether a prompt is still to be [fixed](Self::fix) before `static` can be planned for others of a group.
@@ -80,8 +80,7 @@ impl<'a> Planner<'a> {
         progress: Option<&Arc<dyn Progress>>,
     ) -> Result<()> {
         let (decoder, plan) = (self.model.decoder(), &self.minference.plan);
-        let indices =
-            FixedIndices::of_prompt(decoder, self.compute, tokens, plan, self.element_type, progress)?;
+        let indices = FixedIndices::of_prompt(decoder, self.compute, tokens, plan, self.cache, progress)?;
         self.fixed.insert(group.to_string(), (name.to_string(), Arc::new(indices)));
         Ok(())
     }

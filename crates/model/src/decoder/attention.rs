@@ -7,7 +7,7 @@ use crate::kv_cache::{KvCompression, LayerCache};
 use crate::matrix::{Product, Store};
 use crate::progress::Part;
 use crate::rope::RotationTable;
-use crate::token_rows::TokenRows;
+use crate::token_rows::{PlainRows, TokenRows};
 use crate::weights::{LayerWeights, Projection};
 use minference_attention::layer::attend_fixed;
 use minference_attention::{AttentionBackend, AttentionInputs, LayerReport, TensorViewMut, attend_layer};
@@ -34,13 +34,13 @@ impl Pass<'_> {
         cache: &LayerCache,
         queries: &TokenRows,
         plan: &LayerPlan<'_>,
-    ) -> Result<(TokenRows, LayerReport)> {
+    ) -> Result<(PlainRows, LayerReport)> {
         let start = Instant::now();
         let inputs = self.inputs(layer, cache, queries)?;
         let shape = [inputs.heads(), inputs.head_dim()];
         let element_type = inputs.k().element_type();
         let mut output =
-            TokenRows::with_capacity("attention's output", queries.tokens(), shape, element_type)?;
+            PlainRows::with_capacity("attention's output", queries.tokens(), shape, element_type)?;
         output.fill_with_zeros(queries.tokens());
         let backend = self.compute.backend();
         let units = self.tokens as u64;

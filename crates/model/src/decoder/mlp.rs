@@ -4,7 +4,7 @@ use super::attention::product;
 use super::{CHUNK, Pass, buffer, for_rows};
 use crate::error::Result;
 use crate::matrix::{Product, Store};
-use crate::token_rows::TokenRows;
+use crate::token_rows::PlainRows;
 use crate::weights::Projection;
 use std::time::Instant;
 
@@ -14,7 +14,7 @@ impl Pass<'_> {
     pub(super) fn add_attention_and_mlp(
         &mut self,
         layer: usize,
-        attended: &TokenRows,
+        attended: &PlainRows,
         first: usize,
         residual: &mut [f32],
     ) -> Result<()> {

@@ -4,11 +4,11 @@ use super::{Decoder, Pass, PhaseTimes};
 use crate::attention_plan::LayerPlan;
 use crate::compute::Compute;
 use crate::error::Result;
-use crate::kv_cache::LayerCache;
+use crate::kv_cache::{CacheFormat, LayerCache};
 use crate::progress::Untold;
 use crate::rope::Rotation;
-use crate::token_rows::TokenRows;
-use minference_attention::{AttentionInputs, ElementType, HeadPattern, LayerReport, Progress};
+use crate::token_rows::{PlainRows, TokenRows};
+use minference_attention::{AttentionInputs, HeadPattern, LayerReport, Progress};
 use std::sync::Arc;
 
 /// A whole prompt on its way through the layers. It holds the residual stream, and keys and values of one layer at a time.
@@ -30,7 +30,7 @@ impl<'a> LayerSteps<'a> {
         decoder: &'a Decoder,
         compute: &'a Compute,
         tokens: &[u32],
-        element_type: ElementType,
+        cache: CacheFormat,
         progress: Option<&Arc<dyn Progress>>,
     ) -> Result<Self> {
         decoder.check_tokens(tokens)?;
@@ -40,7 +40,7 @@ impl<'a> LayerSteps<'a> {
         Ok(Self {
             pass: Pass::new(decoder, compute, &rotations, 0..tokens.len(), untold),
             residual: decoder.embed(compute, tokens)?,
-            cache: LayerCache::new(&decoder.config, tokens.len(), element_type)?,
+            cache: LayerCache::new(&decoder.config, tokens.len(), cache)?,
             layer: 0,
         })
     }
@@ -61,12 +61,12 @@ impl<'a> LayerSteps<'a> {
         &mut self,
         queries: &TokenRows,
         patterns: &[HeadPattern],
-    ) -> Result<(TokenRows, LayerReport)> {
+    ) -> Result<(PlainRows, LayerReport)> {
         self.pass.attend(self.layer, &self.cache, queries, &LayerPlan::Patterns(patterns.into()))
     }
 
     /// Ends the layer with its heads' output; the next one begins.
-    pub(crate) fn finish(&mut self, attended: &TokenRows) -> Result<()> {
+    pub(crate) fn finish(&mut self, attended: &PlainRows) -> Result<()> {
         self.pass.add_attention_and_mlp(self.layer, attended, 0, &mut self.residual)?;
         self.layer += 1;
         Ok(())

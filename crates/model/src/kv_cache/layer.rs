@@ -1,10 +1,10 @@
 //! [`LayerCache`]: keys and values of one layer.
 
+use super::CacheFormat;
 use super::compression::KeptKeys;
 use crate::config::ModelConfig;
 use crate::error::Result;
 use crate::token_rows::TokenRows;
-use minference_attention::ElementType;
 
 /// Rows that are copied at once when some of them are dropped.
 const ROWS: usize = 1024;
@@ -15,15 +15,15 @@ pub(crate) struct LayerCache {
     pub(crate) keys: TokenRows,
     pub(crate) values: TokenRows,
     /// Tokens that were read and have no row any more.
-    pub(super) dropped: usize,
+    pub(crate) dropped: usize,
 }
 
 impl LayerCache {
     /// Empty, for up to `capacity` tokens.
-    pub(crate) fn new(config: &ModelConfig, capacity: usize, element_type: ElementType) -> Result<Self> {
+    pub(crate) fn new(config: &ModelConfig, capacity: usize, format: CacheFormat) -> Result<Self> {
         let shape = [config.kv_heads, config.head_dim];
-        let rows = || TokenRows::with_capacity("the key-value cache", capacity, shape, element_type);
-        Ok(Self { keys: rows()?, values: rows()?, dropped: 0 })
+        let rows = |format| TokenRows::with_capacity("the key-value cache", capacity, shape, format);
+        Ok(Self { keys: rows(format.keys())?, values: rows(format.values())?, dropped: 0 })
     }
 
     /// Rows in it.
@@ -94,7 +94,7 @@ mod tests {
 
     /// Rows that say which token and head they belong to.
     fn filled(tokens: usize) -> LayerCache {
-        let mut cache = LayerCache::new(&test_config(), tokens + 4, ElementType::F32).unwrap();
+        let mut cache = LayerCache::new(&test_config(), tokens + 4, CacheFormat::F32).unwrap();
         for token in 0..tokens {
             let row: Vec<f32> = (0..32).map(|d| (100 * token + d) as f32).collect();
             cache.keys.append(&row);

@@ -1,6 +1,8 @@
 //! From files on disk to configurations and weights: every family, and files that are wrong.
 
 mod builders;
+#[path = "../support/changes.rs"]
+mod changes;
 mod gguf;
 mod hostile_gguf;
 mod hostile_safetensors;

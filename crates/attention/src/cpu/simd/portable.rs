@@ -51,6 +51,16 @@ impl Simd for Portable {
         let bits = unsafe { from.cast::<[u16; 4]>().read_unaligned() };
         bits.map(|b| bf16::from_bits(b).to_f32())
     }
+    #[inline(always)]
+    unsafe fn load_u8(from: *const u8) -> [f32; 4] {
+        let bytes = unsafe { from.cast::<[u8; 4]>().read_unaligned() };
+        bytes.map(f32::from)
+    }
+    #[inline(always)]
+    unsafe fn load_u4(from: *const u8) -> ([f32; 4], [f32; 4]) {
+        let bytes = unsafe { from.cast::<[u8; 4]>().read_unaligned() };
+        (bytes.map(|byte| f32::from(byte & 15)), bytes.map(|byte| f32::from(byte >> 4)))
+    }
 
     #[inline(always)]
     unsafe fn splat(value: f32) -> [f32; 4] {

@@ -1,0 +1,134 @@
+//! Contexts in files: what was read of a prompt is kept, and a later prompt that begins in the same way goes on from there.
+
+use super::answer::Request;
+use super::attention::NamedPlan;
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+use minference_model::context_file::{ContextFile, LoadOptions};
+use minference_model::{Session, SessionOptions};
+use serde_json::json;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// Where contexts come from and go to.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Context files")]
+pub(crate) struct ContextOptions {
+    /// Save what was read of the prompt, for later questions about the same text
+    #[arg(long, value_name = "FILE")]
+    save_context: Option<PathBuf>,
+    /// Go on from what --save-context saved: what the prompt begins with there is not read again
+    #[arg(long, value_name = "FILE")]
+    context_file: Option<PathBuf>,
+}
+
+/// What came from a context file.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ReusedContext {
+    pub(crate) path: PathBuf,
+    /// Tokens of the prompt that were not read again.
+    pub(crate) tokens: usize,
+    /// What loading them took.
+    pub(crate) load: Duration,
+    /// How they were read, if the file says so.
+    pub(crate) attention: Option<String>,
+}
+
+/// What went into a context file.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct SavedContext {
+    pub(crate) path: PathBuf,
+    pub(crate) bytes: u64,
+    /// What saving took.
+    pub(crate) save: Duration,
+}
+
+impl ContextOptions {
+    /// Refuses what would have no meaning, before anything is read.
+    pub(crate) fn check(&self, compare: bool) -> Result<()> {
+        ensure!(
+            !(compare && self.context_file.is_some()),
+            "--compare: expected no --context-file beside it, found one; what it holds may have been read sparsely, and took its time \
+             before: neither answers nor times could be compared"
+        );
+        Ok(())
+    }
+
+    /// The file of `--context-file`, opened before a model is fetched.
+    pub(crate) fn open(&self) -> Result<Option<ContextFile>> {
+        self.context_file
+            .as_deref()
+            .map(ContextFile::open)
+            .transpose()
+            .context("can't use this --context-file")
+    }
+
+    /// The file of `--save-context`, if one can be there: reading a long prompt for nothing would be a pity.
+    pub(crate) fn target(&self) -> Result<Option<&Path>> {
+        if let Some(path) = &self.save_context {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            let is_right = !path.is_dir() && folder.unwrap_or(Path::new(".")).is_dir();
+            ensure!(
+                is_right,
+                "--save-context: expected a file in a folder that exists, found {}",
+                path.display()
+            );
+        }
+        Ok(self.save_context.as_deref())
+    }
+}
+
+/// A session for a prompt: one that has read what the context file and the prompt share, or an empty one.
+pub(super) fn begin(
+    request: &Request<'_>,
+    options: SessionOptions,
+) -> Result<(Session, Option<ReusedContext>)> {
+    let (decoder, compute) = (request.model.model.decoder().clone(), request.compute.clone());
+    let Some(file) = request.context_file else {
+        return Ok((Session::new(decoder, compute, options)?, None));
+    };
+    let start = Instant::now();
+    let tokens = file.reusable(request.prompt);
+    let load = LoadOptions { session: options, tokens: Some(tokens) };
+    let session = file
+        .load(decoder, compute, &request.model.model.fingerprint(), &load)
+        .context("can't use this --context-file")?;
+    if tokens == 0 {
+        writeln!(io::stderr(), "{}", why_nothing_is_reused(file))?;
+    }
+    let attention = file.about()["attention"].as_str().map(String::from);
+    let reused = ReusedContext { path: file.path().into(), tokens, load: start.elapsed(), attention };
+    Ok((session, Some(reused)))
+}
+
+fn why_nothing_is_reused(file: &ContextFile) -> String {
+    let path = file.path().display();
+    match file.compressed_tokens() {
+        0 => format!("warning: the prompt begins otherwise than the context of {path}; all of it is read"),
+        compressed => format!(
+            "warning: the context of {path} was compressed, and only a prompt that begins with all of its {compressed} tokens can go on from \
+             it; all of the prompt is read. A context saved without --kv can be used up to where prompts differ."
+        ),
+    }
+}
+
+/// Saves what a session has read, and how.
+pub(super) fn save(
+    session: &Session,
+    path: &Path,
+    request: &Request<'_>,
+    plan: &NamedPlan,
+) -> minference_model::Result<SavedContext> {
+    let start = Instant::now();
+    let about = json!({
+        "model": request.model.short_name(),
+        "attention": plan.kind.name(),
+        "pattern": plan.pattern,
+        "kv": request.compression.map(|compression| compression.to_string()),
+    });
+    session.save_with(path, &request.model.model.fingerprint(), about)?;
+    // what is printed only
+    let bytes = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+    Ok(SavedContext { path: path.into(), bytes, save: start.elapsed() })
+}

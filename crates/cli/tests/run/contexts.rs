@@ -1,0 +1,140 @@
+//! `--save-context` and `--context-file`: a text is read once, and asked about again.
+
+use super::tiny_model::TinyModel;
+use super::{Workplace, contains, long_text};
+use serde_json::Value;
+
+/// A workplace with a text of 1500 tokens whose context was saved with one question.
+fn asked_once(options: &[&str]) -> Workplace {
+    let workplace = Workplace::new();
+    workplace.write("book.txt", long_text(1500));
+    let first = ["-f", "book.txt", "-p", "Who is Emma?", "--save-context", "book.ctx"];
+    let object = workplace.json(&[&first, options].concat());
+    assert!(object["context_save_s"].as_f64().unwrap() > 0.0);
+    assert_eq!(
+        object["saved_context_bytes"],
+        std::fs::metadata(workplace.path().join("book.ctx")).unwrap().len()
+    );
+    assert!(object.get("reused_tokens").is_none());
+    workplace
+}
+
+const AGAIN: [&str; 6] = ["-f", "book.txt", "-p", "Whom does she marry?", "--attention", "dense"];
+const FROM_FILE: [&str; 2] = ["--context-file", "book.ctx"];
+
+fn reused(object: &Value) -> u64 {
+    object["reused_tokens"].as_u64().unwrap()
+}
+
+#[test]
+fn a_second_question_reads_itself_only() {
+    let dense = ["--attention", "dense", "--dtype", "f32"];
+    let workplace = asked_once(&dense);
+    let again = [&AGAIN[..], &["--dtype", "f32"]].concat();
+    let expected = workplace.json(&again);
+    let found = workplace.json(&[&again[..], &FROM_FILE].concat());
+    // the template's beginning, the text, and the letters that both questions begin with
+    assert_eq!(reused(&found), "[user]".len() as u64 + 1500 + "\n\nWho".len() as u64);
+    assert!(found["context_load_s"].as_f64().unwrap() > 0.0);
+    assert_eq!(
+        (&found["answer"], &found["prompt_tokens"]),
+        (&expected["answer"], &expected["prompt_tokens"])
+    );
+
+    let outcome = workplace.run(&[&again[..], &FROM_FILE].concat()).succeeds();
+    assert_eq!(outcome.stdout.trim_end(), found["answer"]);
+    contains(&outcome.stderr, &["1511 of the prompt's", "read before (dense)", "book.ctx in"]);
+    // the same question: its last token is read again, for its logits
+    let same = ["-f", "book.txt", "-p", "Who is Emma?"];
+    let found = workplace.json(&[&same[..], &dense, &FROM_FILE].concat());
+    assert_eq!(reused(&found), found["prompt_tokens"].as_u64().unwrap() - 1);
+    assert_eq!(found["answer"], workplace.json(&[&same[..], &dense].concat())["answer"]);
+}
+
+#[test]
+fn a_context_grows_and_a_shorter_prompt_uses_its_beginning() {
+    let workplace = asked_once(&[]);
+    let outcome = workplace.run(&["-f", "book.txt", "-p", "Who?", "--save-context", "other.ctx"]).succeeds();
+    contains(&outcome.stderr, &["context was saved in", "--context-file other.ctx goes on"]);
+    // both options, even with the same file
+    let longer = ["-f", "book.txt", "-p", "Who is Emma? And Harriet?", "--save-context", "book.ctx"];
+    let object = workplace.json(&[&longer[..], &FROM_FILE].concat());
+    assert_eq!(reused(&object), 6 + 1500 + "\n\nWho is Emma?".len() as u64);
+    let again = workplace.json(&[&longer[..4], &FROM_FILE].concat());
+    assert_eq!(reused(&again), again["prompt_tokens"].as_u64().unwrap() - 1);
+    // less room than the file has tokens
+    workplace.write("page.txt", &long_text(1500)[..100]);
+    let short = workplace.json(&[&["-f", "page.txt"], &FROM_FILE[..]].concat());
+    assert_eq!(reused(&short), 106);
+    assert_eq!(std::fs::read_dir(workplace.path()).unwrap().count(), 5, "nothing unfinished is left");
+}
+
+#[test]
+fn a_prompt_that_begins_otherwise_is_read_with_a_warning() {
+    let workplace = asked_once(&[]);
+    let other = ["--raw", "-p", "Something else"];
+    let outcome = workplace.run(&[&other, &FROM_FILE[..]].concat()).succeeds();
+    contains(&outcome.stderr, &["warning", "begins otherwise", "book.ctx", "0 of the prompt's 14 tokens"]);
+    assert_eq!(outcome.stdout, workplace.run(&other).stdout);
+}
+
+#[test]
+fn a_compressed_context_is_used_by_prompts_that_begin_with_all_of_it() {
+    let compressed = ["--kv", "snapkv", "--kv-capacity", "100"];
+    let workplace = asked_once(&compressed);
+    let outcome = workplace.run(&[&AGAIN[..], &FROM_FILE].concat()).succeeds();
+    contains(
+        &outcome.stderr,
+        &["warning", "compressed", "begins with all of its 1531 tokens", "without --kv"],
+    );
+    assert_eq!(outcome.stdout, workplace.run(&AGAIN).stdout);
+
+    // without a template a prompt can begin with another one
+    workplace
+        .run(&[&["--raw", "-f", "book.txt", "--save-context", "raw.ctx"], &compressed[..]].concat())
+        .succeeds();
+    for more in [&[][..], &compressed] {
+        let question = ["--raw", "-f", "book.txt", "-p", "Why?", "--context-file", "raw.ctx"];
+        assert_eq!(reused(&workplace.json(&[&question, more].concat())), 1500);
+    }
+}
+
+#[test]
+fn files_that_do_not_fit_are_refused() {
+    let workplace = asked_once(&[]);
+    let refused = |arguments: &[&str], parts: &[&str]| {
+        workplace.refused(&[&AGAIN[..], &FROM_FILE, arguments].concat(), parts);
+    };
+    refused(&["--dtype", "bf16"], &["--context-file", "expected bf16", "found f16"]);
+    refused(&["--rope-scaling", "yarn", "--rope-factor", "2"], &["positions", "same base and scaling"]);
+    workplace.misused(&[&AGAIN[..], &FROM_FILE, &["--compare"]].concat(), &["--compare", "sparsely"]);
+    workplace.refused(&["-p", "Hi", "--context-file", "missing.ctx"], &["--context-file", "missing.ctx"]);
+    workplace.refused(&["-p", "Hi", "--context-file", "book.txt"], &["book.txt", "expected a context"]);
+    workplace.refused(&["-p", "Hi", "--save-context", "no/folder.ctx"], &["--save-context", "no/folder.ctx"]);
+    workplace.refused(&["-p", "Hi", "--save-context", "."], &["--save-context", "a file"]);
+
+    let mut bytes = std::fs::read(workplace.path().join("book.ctx")).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    workplace.write("book.ctx", &bytes);
+    refused(&[], &["book.ctx", "layer 1", "checksum", "damaged"]);
+    workplace.write("book.ctx", &bytes[..last]);
+    refused(&[], &["book.ctx", "cut", "read the prompt again"]);
+
+    let other = Workplace::with(&TinyModel { context: 2048, ..TinyModel::default() });
+    std::fs::copy(workplace.path().join("book.txt"), other.path().join("book.txt")).unwrap();
+    other.json(&["-f", "book.txt", "--save-context", "other.ctx"]);
+    std::fs::copy(other.path().join("other.ctx"), workplace.path().join("other.ctx")).unwrap();
+    workplace.refused(
+        &["-f", "book.txt", "--context-file", "other.ctx"],
+        &["a context of this model", "use that model"],
+    );
+}
+
+/// The answer with a context that is saved, compared with the dense one, which saves nothing.
+#[test]
+fn compared_answers_save_the_first() {
+    let workplace = asked_once(&[]);
+    let object = workplace.json(&["-f", "book.txt", "--save-context", "sparse.ctx", "--compare"]);
+    assert!(object["saved_context_bytes"].is_u64() && object["dense"].get("saved_context_bytes").is_none());
+}
