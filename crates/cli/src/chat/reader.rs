@@ -1,0 +1,190 @@
+//! [`Reader`]: a conversation, and the session that has read it.
+//!
+//! For each prompt the whole conversation is rendered and cut into tokens; the session goes back to what the prompt shares with what was
+//! read before, and reads the rest. So nothing has to be known about a chat template: where it writes earlier turns as it did, only the
+//! question is new, and where it writes them otherwise (some leave out what a model thought), they are read again from there.
+
+use super::conversation::Conversation;
+use super::statistics::{Answering, Reading, Statistics};
+use crate::interrupt::Interrupt;
+use crate::run::{AttentionKind, AttentionOptions, GoingOn, LoadedModel, NamedPlan, PatternFile, read};
+use anyhow::{Context, Result, ensure};
+use minference_eval::numbers::count;
+use minference_model::decoder::Forward;
+use minference_model::generate::{Answer, Finish, GenerationOptions};
+use minference_model::{Compute, PrefillOptions, Session, SessionOptions};
+use std::io;
+use std::time::Instant;
+
+/// What stays the same through a chat.
+pub(super) struct Setting<'a> {
+    pub(super) model: &'a LoadedModel,
+    pub(super) compute: &'a Compute,
+    pub(super) generation: &'a GenerationOptions,
+    pub(super) interrupt: &'a Interrupt,
+    /// The file of `--patterns`.
+    pub(super) patterns: Option<PatternFile>,
+}
+
+/// A conversation, and what was read of it.
+pub(super) struct Reader<'a> {
+    setting: Setting<'a>,
+    attention: AttentionOptions,
+    conversation: Conversation,
+    session: Session,
+    reading: Option<Reading>,
+    answering: Option<Answering>,
+}
+
+impl<'a> Reader<'a> {
+    /// Reads what stands before the first question, after checking that there is room.
+    pub(super) fn open(
+        setting: Setting<'a>,
+        attention: AttentionOptions,
+        conversation: Conversation,
+    ) -> Result<Self> {
+        let model = setting.model;
+        let beginning = conversation.beginning(&model.model)?;
+        check_room(beginning.len(), model.context).context(
+            "the documents are too long; shorten them, or stretch the context with --context and --rope-scaling",
+        )?;
+        model.capacity(beginning.len(), setting.generation.max_tokens, attention.chunk())?;
+        let session = Session::new(model.model.decoder().clone(), setting.compute.clone(), options(model))
+            .context("a smaller --context takes less memory")?;
+        let (reading, answering) = (None, None);
+        let mut reader = Self { setting, attention, conversation, session, reading, answering };
+        reader.read_ahead(&beginning)?;
+        Ok(reader)
+    }
+
+    /// What reading took the last time.
+    pub(super) fn last_reading(&self) -> Option<&Reading> {
+        self.reading.as_ref()
+    }
+
+    /// Answers a question, which is then part of the conversation; so is an answer that Ctrl-C cut.
+    ///
+    /// - `on_text`: gets the answer as it grows
+    pub(super) fn ask(
+        &mut self,
+        question: &str,
+        on_text: impl FnMut(&str) -> io::Result<()>,
+    ) -> Result<Answer> {
+        let start = Instant::now();
+        let model = &self.setting.model.model;
+        let prompt = self.conversation.prompt(model, question)?;
+        self.check_room(prompt.len())?;
+        let forward = self.read(&prompt)?;
+        let before = start.elapsed();
+        let Setting { generation, interrupt, .. } = self.setting;
+        let going_on = GoingOn { model, generation, interrupt };
+        let answer = going_on.answer(&mut self.session, &prompt, forward.logits, on_text)?;
+        if answer.finish != Finish::Interrupted || !answer.text.is_empty() {
+            self.conversation.add_turn(question, &answer.text);
+        }
+        self.answering = Some(Answering::new(before, &answer));
+        Ok(answer)
+    }
+
+    /// Puts a document before the next question, and reads it.
+    pub(super) fn add_document(&mut self, text: String) -> Result<()> {
+        self.conversation.add_document(text);
+        let result = self.read_beginning();
+        if result.is_err() {
+            self.conversation.remove_document();
+        }
+        result
+    }
+
+    /// Takes back the last turn. Says whether there was one.
+    pub(super) fn undo(&mut self) -> Result<bool> {
+        Ok(self.conversation.undo() && self.read_beginning().map(|()| true)?)
+    }
+
+    /// Takes back all turns.
+    pub(super) fn clear(&mut self) -> Result<()> {
+        self.conversation.clear();
+        self.read_beginning()
+    }
+
+    /// Reads what follows with another kind of attention.
+    pub(super) fn set_attention(&mut self, kind: AttentionKind) -> Result<()> {
+        let attention = self.attention.clone().with_kind(kind);
+        // a model's own pattern file may be wrong
+        self.plan(&attention, self.session.tokens())?;
+        self.attention = attention;
+        Ok(())
+    }
+
+    /// How what follows is read.
+    pub(super) fn attention(&self) -> Result<String> {
+        let plan = self.plan(&self.attention, self.session.tokens().max(1))?;
+        Ok(format!("{}: {}", plan.kind.name(), plan.pattern))
+    }
+
+    /// What is in the context, and what the last turn took.
+    pub(super) fn statistics(&self) -> Result<String> {
+        let statistics = Statistics {
+            session: &self.session,
+            attention: self.attention()?,
+            turns: self.conversation.turns(),
+            documents: self.conversation.documents(),
+            reading: self.reading.as_ref(),
+            answering: self.answering.as_ref(),
+        };
+        Ok(statistics.to_string())
+    }
+
+    /// Reads what can be read before the next question.
+    fn read_beginning(&mut self) -> Result<()> {
+        let beginning = self.conversation.beginning(&self.setting.model.model)?;
+        self.check_room(beginning.len())?;
+        self.read_ahead(&beginning)
+    }
+
+    /// The session has read these tokens afterwards, and no others.
+    fn read_ahead(&mut self, beginning: &[u32]) -> Result<()> {
+        if self.session.history().starts_with(beginning) {
+            return Ok(self.session.truncate(beginning.len())?);
+        }
+        self.read(beginning).map(drop)
+    }
+
+    /// Reads what the session lacks of a prompt, at least its last token.
+    fn read(&mut self, prompt: &[u32]) -> Result<Forward> {
+        let start = Instant::now();
+        let plan = self.plan(&self.attention, prompt.len())?.plan;
+        let reused = self.session.reuse(prompt)?;
+        let options = PrefillOptions { plan, chunk: self.attention.chunk(), ..PrefillOptions::default() };
+        let forward = read(&mut self.session, &prompt[reused..], options, self.setting.interrupt)?;
+        let (tokens, report) = (prompt.len() - reused, forward.report.clone());
+        self.reading = Some(Reading { reused, tokens, time: start.elapsed(), report });
+        Ok(forward)
+    }
+
+    fn plan(&self, attention: &AttentionOptions, tokens: usize) -> Result<NamedPlan> {
+        attention.plan(self.setting.model, tokens, self.setting.patterns.clone())
+    }
+
+    fn check_room(&self, tokens: usize) -> Result<()> {
+        check_room(tokens, self.session.capacity())
+            .context("the context is full; /undo takes back the last turn, /clear all of them, and --context makes more room")
+    }
+}
+
+/// How a model is read with.
+fn options(model: &LoadedModel) -> SessionOptions {
+    // Nobody knows how long a conversation gets: positions are those of the whole context from the beginning.
+    SessionOptions { capacity: model.context, rope_tokens: None, element_type: model.dtype.into() }
+}
+
+fn check_room(tokens: usize, context: usize) -> Result<()> {
+    ensure!(
+        tokens < context,
+        "expected less than {}, the tokens of the context, found {}: {} too many",
+        count(context),
+        count(tokens),
+        count(tokens - context + 1)
+    );
+    Ok(())
+}
