@@ -4,7 +4,7 @@
 //! here: [`LayerWeights`](crate::weights::LayerWeights) holds it or not.
 
 use crate::error::Result;
-use crate::rope::{RopeConfig, RopeOverride};
+use crate::rope::{RopeConfig, RopeOverride, Rotation};
 
 /// The function between the two halves of a gated MLP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -77,6 +77,11 @@ impl ModelConfig {
             }
         }
         Ok(())
+    }
+
+    /// The angles of each of its [`ropes`](Self::ropes), for a prompt of some tokens.
+    pub(crate) fn rotations(&self, tokens: usize) -> Result<Vec<Rotation>> {
+        self.ropes.iter().map(|rope| rope.rotation(tokens)).collect()
     }
 }
 

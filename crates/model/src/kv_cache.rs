@@ -102,6 +102,19 @@ impl KvCache {
         Ok(Self { layers, ..*self })
     }
 
+    /// From layers that were filled before.
+    pub(crate) fn from_layers(
+        layers: Vec<LayerCache>,
+        element_type: ElementType,
+        [capacity, tokens, compressed]: [usize; 3],
+    ) -> Self {
+        Self { layers, capacity, element_type, tokens, compressed }
+    }
+
+    pub(crate) fn layers(&self) -> &[LayerCache] {
+        &self.layers
+    }
+
     pub(crate) fn layer_mut(&mut self, layer: usize) -> &mut LayerCache {
         &mut self.layers[layer]
     }

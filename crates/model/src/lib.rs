@@ -11,6 +11,7 @@
 //! | [`config`], [`weights`], [`matrix`] | a model as the decoder wants it, whatever file it came from |
 //! | [`decoder`] | the one transformer that all families share |
 //! | [`session`], [`kv_cache`] | a prompt that was read, and going on from there |
+//! | [`context_file`] | the same in a file |
 //! | [`attention_plan`], [`pattern_files`] | which pattern each head gets, and the file that says so |
 //! | [`pattern_search`] | finding the patterns of a model |
 //! | [`layer_walk`] | looking at each layer's attention |
@@ -25,6 +26,7 @@ pub mod attention_plan;
 pub mod chat_template;
 pub mod compute;
 pub mod config;
+pub mod context_file;
 pub mod decoder;
 mod error;
 mod families;
@@ -50,11 +52,13 @@ pub mod text_stream;
 mod token_rows;
 pub mod tokenizer;
 pub mod weights;
+mod whole_file;
 
 pub use attention_plan::AttentionPlan;
 pub use chat_template::ChatTemplate;
 pub use compute::{Compute, ComputeOptions, MatmulArithmetic};
 pub use config::ModelConfig;
+pub use context_file::ContextFile;
 pub use decoder::Decoder;
 pub use error::{Error, Result};
 pub use kv_cache::KvCache;

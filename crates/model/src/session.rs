@@ -14,7 +14,8 @@
 //! ```
 //!
 //! What was read stays: a next prompt that begins in the same way is read from where they differ ([`Session::reuse`]), the session can go
-//! back to any earlier length ([`Session::truncate`]), and be [forked](Session::fork) into two that go on differently.
+//! back to any earlier length ([`Session::truncate`]), be [forked](Session::fork) into two that go on differently, and be saved in a
+//! [file](crate::context_file).
 //!
 //! ```no_run
 //! # use minference_model::{Result, session::{PrefillOptions, Session}};
@@ -76,12 +77,14 @@ pub struct PrefillOptions {
 /// A conversation's state: the model, and the keys and values of all tokens so far.
 #[derive(Debug)]
 pub struct Session {
-    decoder: Arc<Decoder>,
-    compute: Compute,
-    cache: KvCache,
-    rotations: Vec<Rotation>,
+    pub(crate) decoder: Arc<Decoder>,
+    pub(crate) compute: Compute,
+    pub(crate) cache: KvCache,
+    /// Tokens that positions are made for.
+    pub(crate) rope_tokens: usize,
+    pub(crate) rotations: Vec<Rotation>,
     /// All that was read.
-    history: Vec<u32>,
+    pub(crate) history: Vec<u32>,
 }
 
 impl Session {
@@ -95,9 +98,9 @@ impl Session {
         }
         let config = decoder.config();
         let cache = KvCache::new(config, options.capacity, options.element_type)?;
-        let tokens = options.rope_tokens.unwrap_or(options.capacity);
-        let rotations = config.ropes.iter().map(|rope| rope.rotation(tokens)).collect::<Result<_>>()?;
-        Ok(Self { decoder, compute, cache, rotations, history: Vec::new() })
+        let rope_tokens = options.rope_tokens.unwrap_or(options.capacity);
+        let rotations = config.rotations(rope_tokens)?;
+        Ok(Self { decoder, compute, cache, rope_tokens, rotations, history: Vec::new() })
     }
 
     /// The model.
@@ -235,11 +238,7 @@ impl Session {
     /// # Errors
     /// As [`truncate`](Self::truncate), which does not happen: where there is no way back, the session begins anew.
     pub fn reuse(&mut self, prompt: &[u32]) -> Result<usize> {
-        let shared = self.history.iter().zip(prompt).take_while(|(a, b)| a == b).count();
-        let reused = match shared.min(prompt.len().saturating_sub(1)) {
-            shared if shared < self.cache.compressed_tokens() => 0,
-            shared => shared,
-        };
+        let reused = reusable(&self.history, self.cache.compressed_tokens(), prompt);
         self.truncate(reused)?;
         Ok(reused)
     }
@@ -253,10 +252,18 @@ impl Session {
             decoder: self.decoder.clone(),
             compute: self.compute.clone(),
             cache: self.cache.fork()?,
+            rope_tokens: self.rope_tokens,
             rotations: self.rotations.clone(),
             history: self.history.clone(),
         })
     }
+}
+
+/// How many tokens of a history a prompt need not read again, if there is no way back before the first `compressed` but to the beginning.
+pub(crate) fn reusable(history: &[u32], compressed: usize, prompt: &[u32]) -> usize {
+    let shared = history.iter().zip(prompt).take_while(|(a, b)| a == b).count();
+    let reused = shared.min(prompt.len().saturating_sub(1));
+    if reused < compressed { 0 } else { reused }
 }
 
 /// Where one of `chunks` chunks of nearly equal length begins.

@@ -1,6 +1,8 @@
 //! [`TokenRows`]: rows of heads, `[tokens, heads, head_dim]`, in the element type that attention reads: queries, keys, values and
 //! attention's output.
 
+mod parts;
+
 use crate::error::{Error, Result};
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};

@@ -43,6 +43,14 @@ impl Fingerprint {
         Self(hash.0)
     }
 
+    /// Of position encodings, an override included: the hash of each, field by field, after their number.
+    pub(crate) fn of_ropes(ropes: &[RopeConfig]) -> Self {
+        let mut hash = Fnv(BASIS);
+        hash.size(ropes.len());
+        ropes.iter().for_each(|rope| hash.rope(rope));
+        Self(hash.0)
+    }
+
     pub(super) fn of(config: &ModelConfig, tensors: &Tensors) -> Self {
         let mut hash = Fnv(BASIS);
         hash.config(config);

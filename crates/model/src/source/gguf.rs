@@ -37,7 +37,7 @@ struct Entry {
 }
 
 pub(super) fn read(path: &Path) -> Result<GgufFile> {
-    let map = map(path)?;
+    let map = map(path, "a model")?;
     let mut cursor = Cursor::new(path, &map);
     let (tensor_count, key_count) = read_counts(&mut cursor)?;
     let mut metadata = HashMap::new();

@@ -23,13 +23,16 @@ pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
 }
 
 /// Maps a file that is not empty.
-pub(super) fn map(path: &Path) -> Result<Arc<Mmap>> {
+///
+/// - `what`: what it should hold, for the error of one that is
+pub(crate) fn map(path: &Path, what: &str) -> Result<Arc<Mmap>> {
     let file = open(path)?;
     if file.metadata().map_err(Error::io(path))?.len() == 0 {
-        return Err(Error::file(path, "file", "a file with a model", "an empty file"));
+        return Err(Error::file(path, "file", format!("a file with {what}"), "an empty file"));
     }
     // SAFETY: the map is read-only and keeps the file open. Another process that writes to the file while it is mapped could change
-    // bytes under a shared reference; every program that maps weights lives with that, and `ModelFiles::open` says it.
+    // bytes under a shared reference; every program that maps weights lives with that, and `ModelFiles::open` and
+    // `ContextFile::open` say it.
     let map = unsafe { Mmap::map(&file) }.map_err(Error::io(path))?;
     Ok(Arc::new(map))
 }

@@ -110,7 +110,7 @@ fn read_shards(folder: &Path, index: &Path, tensors: &mut Tensors) -> Result<()>
 }
 
 fn read_file(path: &Path, tensors: &mut Tensors) -> Result<()> {
-    let map = map(path)?;
+    let map = map(path, "a model")?;
     let header = map.first_chunk().map(|length| u64::from_le_bytes(*length));
     if let Some(length) = header.filter(|length| *length > SIDE_FILE_BYTES) {
         let expected = format!("a safetensors file, whose header has at most {SIDE_FILE_BYTES} bytes");

@@ -1,0 +1,128 @@
+//! A file becomes a session, if it is one of the same model, positions and cache format.
+
+use super::checksum::Checksum;
+use super::header::{ModelRecord, Positions};
+use super::opening::READ_AGAIN;
+use super::{ContextFile, LoadOptions};
+use crate::compute::Compute;
+use crate::decoder::Decoder;
+use crate::error::{Error, Result};
+use crate::kv_cache::{KvCache, LayerCache};
+use crate::rope::Rotation;
+use crate::session::{Session, SessionOptions};
+use crate::source::Fingerprint;
+use rayon::prelude::*;
+use std::ops::Range;
+use std::sync::Arc;
+
+pub(super) fn load(
+    file: &ContextFile,
+    decoder: Arc<Decoder>,
+    compute: Compute,
+    fingerprint: Fingerprint,
+    options: &LoadOptions,
+) -> Result<Session> {
+    let LoadOptions { session: options, tokens } = options;
+    check_model(file, &decoder, fingerprint)?;
+    check_cache(file, options)?;
+    let rotations = rotations(file, &decoder, options)?;
+    let kept = check_tokens(file, tokens.unwrap_or(file.tokens()), options.capacity)?;
+    let history = file.history()[..kept].to_vec();
+    let vocabulary = decoder.config().vocabulary;
+    if let Some(id) = history.iter().find(|id| **id as usize >= vocabulary) {
+        return Err(file.wrong("history", format!("ids below {vocabulary}, the model's tokens"), id));
+    }
+    let compressed = if kept == 0 { 0 } else { file.header.compressed };
+    let layers = compute.install(|| {
+        let layers = (0..file.header.layers.len()).into_par_iter();
+        layers.map(|layer| load_layer(file, layer, kept, &decoder, options)).collect::<Result<_>>()
+    })?;
+    let cache = KvCache::from_layers(layers, options.element_type, [options.capacity, kept, compressed]);
+    let rope_tokens = file.header.positions.tokens;
+    Ok(Session { decoder, compute, cache, rope_tokens, rotations, history })
+}
+
+fn check_model(file: &ContextFile, decoder: &Decoder, fingerprint: Fingerprint) -> Result<()> {
+    let (expected, found) = (ModelRecord::of(decoder.config(), fingerprint), &file.header.model);
+    if *found == expected {
+        return Ok(());
+    }
+    let expected = format!("a context of this model ({expected})");
+    let found = format!("one of another ({found}); use that model, or {READ_AGAIN}");
+    Err(file.wrong("model", expected, found))
+}
+
+fn check_cache(file: &ContextFile, options: &SessionOptions) -> Result<()> {
+    let (expected, found) = (options.element_type.to_string(), file.cache_format());
+    if found == expected {
+        return Ok(());
+    }
+    let found = format!("{found}; ask for that type, or {READ_AGAIN}");
+    Err(file.wrong("keys and values", format!("{expected}, the type of this session's"), found))
+}
+
+/// The angles that the file's keys were rotated by, if they are those of the session that was asked for.
+fn rotations(file: &ContextFile, decoder: &Decoder, options: &SessionOptions) -> Result<Vec<Rotation>> {
+    let (config, found) = (decoder.config(), &file.header.positions);
+    let expected = Positions::of(config, found.tokens);
+    if found.fingerprint != expected.fingerprint {
+        let expected = format!("those of this model as it is used here (RoPE {})", expected.fingerprint);
+        let found =
+            format!("others (RoPE {}); use the same base and scaling, or {READ_AGAIN}", found.fingerprint);
+        return Err(file.wrong("positions", expected, found));
+    }
+    let rotations = config.rotations(found.tokens)?;
+    match options.rope_tokens {
+        Some(tokens) if config.rotations(tokens)? != rotations => {
+            let expected = format!(
+                "those of a prompt of {tokens} tokens, since this scaling of RoPE depends on the length"
+            );
+            let found = format!("those of {} tokens; {READ_AGAIN} for this length", found.tokens);
+            Err(file.wrong("positions", expected, found))
+        }
+        _ => Ok(rotations),
+    }
+}
+
+/// How many tokens are loaded, if that many can be.
+fn check_tokens(file: &ContextFile, kept: usize, capacity: usize) -> Result<usize> {
+    let (tokens, compressed) = (file.tokens(), file.compressed_tokens());
+    if kept > tokens || (1..compressed).contains(&kept) {
+        let expected = match compressed {
+            0 => format!("at most {tokens}, which it has"),
+            _ => format!("0, or {compressed} (where it was compressed) to {tokens}"),
+        };
+        return Err(Error::shape(format!("tokens of {}", file.path.display()), expected, kept));
+    }
+    if capacity < kept.max(1) {
+        let expected = format!("at least {}, for the tokens of {}", kept.max(1), file.path.display());
+        return Err(Error::shape("capacity of a session", expected, capacity));
+    }
+    Ok(kept)
+}
+
+/// What `kept` tokens left in a layer. Nothing is looked at for none.
+fn load_layer(
+    file: &ContextFile,
+    layer: usize,
+    kept: usize,
+    decoder: &Decoder,
+    options: &SessionOptions,
+) -> Result<LayerCache> {
+    if kept == 0 {
+        return LayerCache::new(decoder.config(), options.capacity, options.element_type);
+    }
+    let (record, section) = (&file.header.layers[layer], &file.sections.layers[layer]);
+    let bytes = |range: &Range<usize>| &file.map[range.clone()];
+    let place = || format!("layer {layer}");
+    file.check(&place(), record.checksum, Checksum::of([bytes(&section.whole)]))?;
+    let capacity = options.capacity - record.dropped;
+    let mut cache = LayerCache::new(decoder.config(), capacity, options.element_type)?;
+    cache.dropped = record.dropped;
+    let (rows, kept) = (file.tokens() - record.dropped, kept - record.dropped);
+    for (to, parts) in [(&mut cache.keys, &section.keys), (&mut cache.values, &section.values)] {
+        let parts: Vec<&[u8]> = parts.iter().map(bytes).collect();
+        to.restore(&parts, rows, kept).map_err(|error| error.in_file(&file.path))?;
+    }
+    Ok(cache)
+}
