@@ -20,7 +20,7 @@ mod statistics;
 use crate::bench::options::{Compute, Matmul};
 use crate::complain;
 use crate::interrupt::{self, Interrupt};
-use crate::run::{AnswerOptions, AttentionOptions, ModelOptions};
+use crate::run::{AnswerOptions, AttentionOptions, KvOptions, ModelOptions};
 use crate::usage::checked;
 use anyhow::{Result, bail};
 use clap::Args;
@@ -49,8 +49,19 @@ Examples:
   Two documents and an instruction; answers of at most 100 tokens:
     minference chat --model demo --document a.txt --document b.txt --system \"Be brief.\" --max-tokens 100
 
+  Long documents in less memory, and faster answers about them:
+    minference chat --model demo --document book.txt --kv snapkv --kv-capacity 1024
+
   From a script: a line is a question or a command, answers alone go to standard output:
     printf 'Who is Emma?\\n/stats\\n/quit\\n' | minference chat --model demo --document book.txt
+
+Files:
+  /save writes the conversation with the keys and values of all that was read, /load goes on from there. A
+  file is for one model, one --dtype and one way of encoding positions; it holds the documents' text, too.
+
+With --kv:
+  The documents are compressed once, as soon as they are read; what is said later is kept as a whole. A
+  document that is added later is compressed with all that is there.
 
 Exit status:
   0 at the end, 1 for an error (in a script also if any line failed; the lines after it are still
@@ -70,6 +81,8 @@ pub(crate) struct Options {
     #[command(flatten)]
     attention: AttentionOptions,
     #[command(flatten)]
+    kv: KvOptions,
+    #[command(flatten)]
     answer: AnswerOptions,
     #[command(flatten)]
     matmul: Matmul,
@@ -81,6 +94,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     // What is wrong with options or documents is told before a model is fetched.
     let generation = checked(options.answer.generation())?;
     checked(options.attention.check())?;
+    let compression = checked(options.kv.compression())?;
     checked(options.model.check())?;
     let compute = options.compute.compute(options.matmul)?;
     let patterns = options.attention.patterns()?;
@@ -96,6 +110,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         generation: &generation,
         interrupt: &interrupt,
         patterns,
+        compression,
     };
     let mut reader = Reader::open(setting, options.attention.clone(), conversation)?;
     if !options.document.is_empty() {

@@ -58,8 +58,14 @@ fn carry_out(reader: &mut Reader<'_>, command: Command) -> Result<()> {
             ensure!(reader.undo()?, "/undo: expected a turn to take back, found none");
         }
         Command::Clear => reader.clear()?,
-        Command::Save(path) => anyhow::bail!("{}: No such file", path.display()),
-        Command::Load(path) => anyhow::bail!("{}: No such file", path.display()),
+        Command::Save(path) => {
+            reader.save(&path)?;
+            complain(&format!("saved to {}", path.display()));
+        }
+        Command::Load(path) => {
+            reader.load(&path)?;
+            complain(&reader.contents());
+        }
         Command::Quit => {}
     }
     Ok(())

@@ -7,13 +7,17 @@
 use super::conversation::Conversation;
 use super::statistics::{Answering, Reading, Statistics};
 use crate::interrupt::Interrupt;
-use crate::run::{AttentionKind, AttentionOptions, GoingOn, LoadedModel, NamedPlan, PatternFile, read};
+use crate::run::{AttentionKind, AttentionOptions, GoingOn, LoadedModel, NamedPlan, PatternFile, Room, read};
 use anyhow::{Context, Result, ensure};
 use minference_eval::numbers::count;
+use minference_model::context_file::{ContextFile, LoadOptions};
 use minference_model::decoder::Forward;
 use minference_model::generate::{Answer, Finish, GenerationOptions};
+use minference_model::kv_cache::KvCompression;
 use minference_model::{Compute, PrefillOptions, Session, SessionOptions};
+use serde::Deserialize;
 use std::io;
+use std::path::Path;
 use std::time::Instant;
 
 /// What stays the same through a chat.
@@ -24,6 +28,8 @@ pub(super) struct Setting<'a> {
     pub(super) interrupt: &'a Interrupt,
     /// The file of `--patterns`.
     pub(super) patterns: Option<PatternFile>,
+    /// What stays of the documents' keys and values, if not all.
+    pub(super) compression: Option<KvCompression>,
 }
 
 /// A conversation, and what was read of it.
@@ -48,12 +54,17 @@ impl<'a> Reader<'a> {
         check_room(beginning.len(), model.context).context(
             "the documents are too long; shorten them, or stretch the context with --context and --rope-scaling",
         )?;
-        model.capacity(beginning.len(), setting.generation.max_tokens, attention.chunk())?;
+        model.capacity(&Room {
+            prompt: beginning.len(),
+            max_tokens: setting.generation.max_tokens,
+            chunk: attention.chunk(),
+            compression: setting.compression,
+        })?;
         let session = Session::new(model.model.decoder().clone(), setting.compute.clone(), options(model))
             .context("a smaller --context takes less memory")?;
         let (reading, answering) = (None, None);
         let mut reader = Self { setting, attention, conversation, session, reading, answering };
-        reader.read_ahead(&beginning)?;
+        reader.read_documents(&beginning)?;
         Ok(reader)
     }
 
@@ -74,7 +85,11 @@ impl<'a> Reader<'a> {
         let model = &self.setting.model.model;
         let prompt = self.conversation.prompt(model, question)?;
         self.check_room(prompt.len())?;
-        let forward = self.read(&prompt)?;
+        if self.setting.compression.is_some() && self.session.reuse(&prompt)? == 0 {
+            // a compressed cache has no way back but to its beginning
+            self.read_documents(&self.conversation.beginning(model)?)?;
+        }
+        let forward = self.read(&prompt, None)?;
         let before = start.elapsed();
         let Setting { generation, interrupt, .. } = self.setting;
         let going_on = GoingOn { model, generation, interrupt };
@@ -89,7 +104,7 @@ impl<'a> Reader<'a> {
     /// Puts a document before the next question, and reads it.
     pub(super) fn add_document(&mut self, text: String) -> Result<()> {
         self.conversation.add_document(text);
-        let result = self.read_beginning();
+        let result = self.beginning().and_then(|beginning| self.read_documents(&beginning));
         if result.is_err() {
             self.conversation.remove_document();
         }
@@ -98,13 +113,39 @@ impl<'a> Reader<'a> {
 
     /// Takes back the last turn. Says whether there was one.
     pub(super) fn undo(&mut self) -> Result<bool> {
-        Ok(self.conversation.undo() && self.read_beginning().map(|()| true)?)
+        Ok(self.conversation.undo() && self.go_back().map(|()| true)?)
     }
 
     /// Takes back all turns.
     pub(super) fn clear(&mut self) -> Result<()> {
         self.conversation.clear();
-        self.read_beginning()
+        self.go_back()
+    }
+
+    /// Writes the conversation, and what was read of it, to a file.
+    pub(super) fn save(&self, path: &Path) -> Result<()> {
+        let about = serde_json::to_value(&self.conversation)?;
+        let fingerprint = self.setting.model.model.fingerprint();
+        self.session.save_with(path, &fingerprint, about).context("can't save this conversation")
+    }
+
+    /// Goes on from a file that [`save`](Self::save) wrote; where that fails, from where this conversation is.
+    pub(super) fn load(&mut self, path: &Path) -> Result<()> {
+        let model = self.setting.model;
+        let file = ContextFile::open(path).context("can't load this conversation")?;
+        let conversation = Conversation::deserialize(file.about()).with_context(|| {
+            format!("{} holds no conversation: expected what /save wrote", path.display())
+        })?;
+        check_room(file.tokens(), model.context)
+            .context("this conversation does not fit; --context makes more room")?;
+        let options = LoadOptions::all(options(model));
+        let (decoder, compute) = (model.model.decoder().clone(), self.setting.compute.clone());
+        self.session = file
+            .load(decoder, compute, &model.model.fingerprint(), &options)
+            .context("can't load this conversation")?;
+        self.conversation = conversation;
+        (self.reading, self.answering) = (None, None);
+        Ok(())
     }
 
     /// Reads what follows with another kind of attention.
@@ -122,40 +163,60 @@ impl<'a> Reader<'a> {
         Ok(format!("{}: {}", plan.kind.name(), plan.pattern))
     }
 
+    /// How much was said, about how much.
+    pub(super) fn contents(&self) -> String {
+        let some = |number: usize, what: &str| match number {
+            1 => format!("1 {what}"),
+            _ => format!("{number} {what}s"),
+        };
+        let (turns, documents) = (self.conversation.turns(), self.conversation.documents());
+        format!("{}, {}", some(turns, "turn"), some(documents, "document"))
+    }
+
     /// What is in the context, and what the last turn took.
     pub(super) fn statistics(&self) -> Result<String> {
         let statistics = Statistics {
             session: &self.session,
             attention: self.attention()?,
-            turns: self.conversation.turns(),
-            documents: self.conversation.documents(),
+            contents: self.contents(),
             reading: self.reading.as_ref(),
             answering: self.answering.as_ref(),
         };
         Ok(statistics.to_string())
     }
 
-    /// Reads what can be read before the next question.
-    fn read_beginning(&mut self) -> Result<()> {
+    /// What the next prompt begins with, after checking that there is room.
+    fn beginning(&self) -> Result<Vec<u32>> {
         let beginning = self.conversation.beginning(&self.setting.model.model)?;
         self.check_room(beginning.len())?;
-        self.read_ahead(&beginning)
+        Ok(beginning)
     }
 
-    /// The session has read these tokens afterwards, and no others.
-    fn read_ahead(&mut self, beginning: &[u32]) -> Result<()> {
-        if self.session.history().starts_with(beginning) {
+    /// The session has read what stands before the next question, and nothing else.
+    fn go_back(&mut self) -> Result<()> {
+        let beginning = self.beginning()?;
+        let is_there = self.session.history().starts_with(&beginning);
+        if is_there && beginning.len() >= self.session.cache().compressed_tokens() {
             return Ok(self.session.truncate(beginning.len())?);
         }
-        self.read(beginning).map(drop)
+        self.read_documents(&beginning)
+    }
+
+    /// Reads what stands before the next question, with a document that is new; then compresses the cache, if that was asked for.
+    fn read_documents(&mut self, beginning: &[u32]) -> Result<()> {
+        match beginning.is_empty() {
+            // a template that writes nothing before the first question
+            true => Ok(()),
+            false => self.read(beginning, self.setting.compression).map(drop),
+        }
     }
 
     /// Reads what the session lacks of a prompt, at least its last token.
-    fn read(&mut self, prompt: &[u32]) -> Result<Forward> {
+    fn read(&mut self, prompt: &[u32], compression: Option<KvCompression>) -> Result<Forward> {
         let start = Instant::now();
         let plan = self.plan(&self.attention, prompt.len())?.plan;
         let reused = self.session.reuse(prompt)?;
-        let options = PrefillOptions { plan, chunk: self.attention.chunk(), ..PrefillOptions::default() };
+        let options = PrefillOptions { plan, chunk: self.attention.chunk(), compression, progress: None };
         let forward = read(&mut self.session, &prompt[reused..], options, self.setting.interrupt)?;
         let (tokens, report) = (prompt.len() - reused, forward.report.clone());
         self.reading = Some(Reading { reused, tokens, time: start.elapsed(), report });

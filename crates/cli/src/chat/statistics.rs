@@ -1,7 +1,7 @@
 //! What is in a chat's context, and what its last turn took.
 
 use crate::bench::table::duration;
-use minference_eval::numbers::count;
+use minference_eval::numbers::{count, memory};
 use minference_model::Session;
 use minference_model::decoder::ForwardReport;
 use minference_model::generate::Answer;
@@ -44,8 +44,8 @@ pub(super) struct Statistics<'a> {
     pub(super) session: &'a Session,
     /// The kind of attention, and what it stands for.
     pub(super) attention: String,
-    pub(super) turns: usize,
-    pub(super) documents: usize,
+    /// What was said.
+    pub(super) contents: String,
     pub(super) reading: Option<&'a Reading>,
     pub(super) answering: Option<&'a Answering>,
 }
@@ -74,7 +74,6 @@ impl fmt::Display for Answering {
 impl fmt::Display for Statistics<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (tokens, capacity) = (self.session.tokens(), self.session.capacity());
-        let mebibytes = self.session.cache().bytes() as f64 / f64::from(1 << 20);
         writeln!(
             f,
             "context       {} of {} tokens, room for {}",
@@ -82,8 +81,13 @@ impl fmt::Display for Statistics<'_> {
             count(capacity),
             count(capacity - tokens)
         )?;
-        writeln!(f, "cache         {mebibytes:.1} MiB of keys and values")?;
-        writeln!(f, "conversation  {} turns, {} documents", self.turns, self.documents)?;
+        let cache = self.session.cache();
+        let [bytes, full] = [cache.bytes(), cache.full_bytes()].map(|bytes| memory(bytes as u64));
+        match cache.compressed_tokens() {
+            0 => writeln!(f, "cache         {bytes} of keys and values")?,
+            _ => writeln!(f, "cache         {bytes} of keys and values, which were {full}")?,
+        }
+        writeln!(f, "conversation  {}", self.contents)?;
         writeln!(f, "attention     {}", self.attention)?;
         if let Some(reading) = self.reading {
             writeln!(f, "last reading  {reading}")?;

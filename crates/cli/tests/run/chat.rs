@@ -67,7 +67,7 @@ fn documents_are_read_before_the_first_question_and_only_once() {
     let told = chat.told_after("/stats");
     contains(
         told,
-        &["2,008 of 4,096 tokens, room for 2,088", "0 turns, 1 documents", "minference: vertical-slash"],
+        &["2,008 of 4,096 tokens, room for 2,088", "0 turns, 1 document", "minference: vertical-slash"],
     );
     contains(told, &["2,008 tokens read in", ", 0 reused", "MiB of keys and values"]);
     assert!(before == 2008 && !told.contains("last answer"));
@@ -90,7 +90,7 @@ fn turns_are_taken_back() {
     let alone = workplace.dense_chat(&["-d", "book.txt"], &["Why?"]).succeeds();
     assert_eq!(alone.answers(), [why_alone]);
     let stats: Vec<&str> = chat.stderr.lines().filter(|line| line.starts_with("conversation")).collect();
-    assert_eq!(stats, ["conversation  1 turns, 1 documents", "conversation  0 turns, 1 documents"]);
+    assert_eq!(stats, ["conversation  1 turn, 1 document", "conversation  0 turns, 1 document"]);
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn a_full_context_is_told_and_nothing_lost() {
     let told = chat.told_after(&question);
     contains(told, &["/undo", "/clear", "--context", "less than 96", &format!("found {tokens}: 1 too many")]);
     contains(chat.told_after(lines[2]), &["the context is full"]);
-    contains(chat.told_after("/stats"), &["1 turns, 0 documents"]);
+    contains(chat.told_after("/stats"), &["1 turn, 0 documents"]);
     contains(&chat.stderr, &["2 lines failed"]);
 }
 
@@ -209,4 +209,62 @@ fn what_is_wrong_is_told_before_anything_is_read() {
         workplace.minference(&["chat", "--model", "model.gguf"]).write_stdin(b"\xff\n").output().unwrap();
     assert_eq!(other_bytes.status.code(), Some(ERROR));
     contains(&String::from_utf8(other_bytes.stderr).unwrap(), &["standard input", "UTF-8"]);
+}
+
+#[test]
+fn a_saved_conversation_goes_on_elsewhere_without_reading() {
+    let (workplace, _) = with_book(1200);
+    let lines = ["Who?", "/save book.chat", "Why?", "/undo", "Why?"];
+    let chat = workplace.dense_chat(&["-d", "book.txt"], &lines).succeeds();
+    let [_, why, why_again] = chat.answers()[..] else { panic!("{}", chat.stdout) };
+    assert_eq!(why, why_again);
+    contains(chat.told_after(lines[1]), &["saved to book.chat"]);
+    // neither document nor system text is given again
+    let later =
+        workplace.dense_chat(&[], &["/load book.chat", "Why?", "/stats", "/clear", "Who?"]).succeeds();
+    assert_eq!(later.answers(), [why, chat.answers()[0]]);
+    assert_eq!(later.told_after("/load book.chat"), "1 turn, 1 document");
+    let again = "[user]Why?[assistant]".len() + 1;
+    contains(later.told_after("/stats"), &[&format!("{again} tokens read in"), "1,230 reused", "2 turns"]);
+}
+
+#[test]
+fn a_file_that_does_not_fit_leaves_the_conversation_as_it_is() {
+    let (workplace, _) = with_book(300);
+    workplace.dense_chat(&["-d", "book.txt"], &["Who?", "/save book.chat"]).succeeds();
+    let damaged = std::fs::read(workplace.path().join("book.chat")).unwrap();
+    workplace.write("cut.chat", &damaged[..damaged.len() - 100]);
+    let lines = ["Who?", "/load cut.chat", "/load book.txt", "/load book.chat", "Why?"];
+    let chat = workplace.dense_chat(&["--dtype", "f32"], &lines);
+    let undisturbed = workplace.dense_chat(&["--dtype", "f32"], &["Who?", "Why?"]).succeeds();
+    assert_eq!((chat.code, &chat.stdout), (Some(ERROR), &undisturbed.stdout), "{}", chat.stderr);
+    contains(chat.told_after(lines[1]), &["can't load this conversation", "cut.chat"]);
+    contains(chat.told_after(lines[2]), &["can't load this conversation", "book.txt"]);
+    contains(chat.told_after(lines[3]), &["can't load this conversation", "f16", "f32"]);
+    let small = workplace.dense_chat(&["--context", "100"], &["/load book.chat"]);
+    contains(&small.stderr, &["does not fit", "less than 100", "--context"]);
+}
+
+#[test]
+fn documents_are_compressed_once_and_turns_are_whole() {
+    let (workplace, _) = with_book(2000);
+    workplace.write("other.txt", long_text(500));
+    let kv = ["--kv", "snapkv", "--kv-capacity", "64", "-d", "book.txt"];
+    let lines =
+        ["/stats", "Who?", "/stats", "/undo", "Who?", "/clear", "/document other.txt", "/stats", "/undo"];
+    let chat = workplace.dense_chat(&kv, &lines[..8]).succeeds();
+    let caches: Vec<&str> = chat.stderr.lines().filter(|line| line.starts_with("cache")).collect();
+    // in two layers a key and a value of 2 heads of 8 elements of 2 bytes: 128 bytes a token
+    let of = |kept: f64, all: f64| {
+        format!("cache         {:.2} KiB of keys and values, which were {} KiB", kept / 8.0, all / 8.0)
+    };
+    // then the question, 15 tokens, and the answer without its last token
+    assert_eq!(caches.len(), 3);
+    assert_eq!(caches[0], of(64.0, 2008.0));
+    assert!(caches[1].contains("10.8 KiB") || caches[1].contains("10.75 KiB"), "{caches:?}");
+    assert!(caches[2].contains("8.00 KiB"), "{caches:?}");
+    let [first, second] = chat.answers()[..] else { panic!("{}", chat.stdout) };
+    assert_eq!(first, second);
+    contains(chat.told_after(lines[4]), &["cut after 8"]);
+    workplace.chat(&["--kv-capacity", "64"], &["Who?"]).is_refused(WRONG_OPTIONS, &["--kv snapkv"]);
 }
