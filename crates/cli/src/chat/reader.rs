@@ -113,7 +113,11 @@ impl<'a> Reader<'a> {
 
     /// Takes back the last turn. Says whether there was one.
     pub(super) fn undo(&mut self) -> Result<bool> {
-        Ok(self.conversation.undo() && self.go_back().map(|()| true)?)
+        if !self.conversation.undo() {
+            return Ok(false);
+        }
+        self.go_back()?;
+        Ok(true)
     }
 
     /// Takes back all turns.
@@ -152,7 +156,7 @@ impl<'a> Reader<'a> {
     pub(super) fn set_attention(&mut self, kind: AttentionKind) -> Result<()> {
         let attention = self.attention.clone().with_kind(kind);
         // a model's own pattern file may be wrong
-        self.plan(&attention, self.session.tokens())?;
+        self.plan(&attention, self.session.tokens().max(1))?;
         self.attention = attention;
         Ok(())
     }
@@ -204,11 +208,10 @@ impl<'a> Reader<'a> {
 
     /// Reads what stands before the next question, with a document that is new; then compresses the cache, if that was asked for.
     fn read_documents(&mut self, beginning: &[u32]) -> Result<()> {
-        match beginning.is_empty() {
-            // a template that writes nothing before the first question
-            true => Ok(()),
-            false => self.read(beginning, self.setting.compression).map(drop),
+        if !beginning.is_empty() {
+            self.read(beginning, self.setting.compression)?;
         }
+        Ok(())
     }
 
     /// Reads what the session lacks of a prompt, at least its last token.

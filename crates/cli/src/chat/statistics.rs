@@ -85,7 +85,7 @@ impl fmt::Display for Statistics<'_> {
         let [bytes, full] = [cache.bytes(), cache.full_bytes()].map(|bytes| memory(bytes as u64));
         match cache.compressed_tokens() {
             0 => writeln!(f, "cache         {bytes} of keys and values")?,
-            _ => writeln!(f, "cache         {bytes} of keys and values, which were {full}")?,
+            _ => writeln!(f, "cache         {bytes} of {full} of keys and values")?,
         }
         writeln!(f, "conversation  {}", self.contents)?;
         writeln!(f, "attention     {}", self.attention)?;
