@@ -28,7 +28,7 @@ pub(crate) use attention::{AttentionKind, AttentionOptions, NamedPlan, PatternFi
 pub(crate) use comparison::Comparison;
 pub(crate) use fairness::preload;
 pub(crate) use generation::AnswerOptions;
-pub(crate) use kv::KvOptions;
+pub(crate) use kv::{KvKind, KvOptions, KvSizes};
 pub(crate) use model::{LoadedModel, ModelOptions, Room, cache_folder, pattern_cache};
 pub(crate) use prompt::{BETWEEN_PARTS, PromptOptions, PromptText, read_text};
 pub(crate) use summary::{print_summary, print_what_was_cut};
