@@ -6,15 +6,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Whether Ctrl-C was pressed.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Interrupt(Arc<AtomicBool>);
+pub(crate) struct Interrupt(Arc<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    pressed: AtomicBool,
+    /// No work is in progress that could stop by itself.
+    is_waiting: AtomicBool,
+}
 
 impl Interrupt {
     /// Starts to listen. Once per program.
     pub(crate) fn listen() -> Result<Self> {
         let interrupt = Self::default();
-        let pressed = interrupt.0.clone();
+        let state = interrupt.0.clone();
         ctrlc::set_handler(move || {
-            if pressed.swap(true, Ordering::Relaxed) {
+            if state.pressed.swap(true, Ordering::Relaxed) || state.is_waiting.load(Ordering::Relaxed) {
                 std::process::exit(130);
             }
         })
@@ -24,7 +31,20 @@ impl Interrupt {
 
     /// Whether to stop.
     pub(crate) fn is_set(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.pressed.load(Ordering::Relaxed)
+    }
+
+    /// What was to stop has stopped; other work begins.
+    pub(crate) fn forget(&self) {
+        self.0.pressed.store(false, Ordering::Relaxed);
+    }
+
+    /// Waits for something that takes no notice of Ctrl-C, which meanwhile ends the program at once.
+    pub(crate) fn exiting_at_once<T>(&self, wait: impl FnOnce() -> T) -> T {
+        self.0.is_waiting.store(true, Ordering::Relaxed);
+        let result = wait();
+        self.0.is_waiting.store(false, Ordering::Relaxed);
+        result
     }
 
     /// An error if it is time to stop.

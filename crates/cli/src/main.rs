@@ -4,6 +4,7 @@
 #![allow(rustdoc::broken_intra_doc_links)]
 
 mod bench;
+mod chat;
 mod demo;
 mod eval;
 mod inspect;
@@ -40,6 +41,11 @@ enum Command {
     /// The answer goes to standard output as it comes; progress and a summary of speed and computed share go to standard error.
     #[command(after_long_help = run::HELP)]
     Run(Box<run::Options>),
+    /// Talk with a model about documents, which are read once
+    ///
+    /// Each question is read on top of what was read before. Answers go to standard output as they come, all else to standard error.
+    #[command(after_long_help = chat::HELP)]
+    Chat(Box<chat::Options>),
     /// Find the pattern of each of a model's heads, once, so that answers come sooner and agree with dense attention
     ///
     /// Reads one or more calibration prompts, tries patterns in every head, and writes a pattern file that `minference run` finds by itself.
@@ -74,6 +80,7 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Demo(options) => demo::run(&options),
         Command::Run(options) => run::run(&options),
+        Command::Chat(options) => chat::run(&options),
         Command::Search(options) => search::run(&options),
         Command::Inspect(options) => inspect::run(&options),
         Command::Eval(eval) => eval.run(),
@@ -107,6 +114,6 @@ pub(crate) fn complain(message: &str) {
     let _ = writeln!(std::io::stderr(), "{message}");
 }
 
-fn is_closed_pipe(error: &anyhow::Error) -> bool {
+pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref().is_some_and(|error: &std::io::Error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }

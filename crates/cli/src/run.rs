@@ -25,26 +25,25 @@ mod prompt;
 mod rope;
 mod summary;
 
-pub(crate) use answer::{Request, answer};
-pub(crate) use attention::{AttentionOptions, NamedPlan, PatternFile};
+pub(crate) use answer::{GoingOn, Request, answer, print, read};
+pub(crate) use attention::{AttentionKind, AttentionOptions, NamedPlan, PatternFile};
 pub(crate) use comparison::Comparison;
 pub(crate) use fairness::preload;
+pub(crate) use generation::AnswerOptions;
 pub(crate) use kv::{KvKind, KvOptions, KvSizes};
-pub(crate) use model::{LoadedModel, ModelOptions, Room, pattern_cache};
-pub(crate) use prompt::{PromptOptions, PromptText};
-pub(crate) use summary::print_summary;
+pub(crate) use model::{LoadedModel, ModelOptions, Room, cache_folder, pattern_cache};
+pub(crate) use prompt::{BETWEEN_PARTS, PromptOptions, PromptText, read_text};
+pub(crate) use summary::{print_summary, print_what_was_cut};
 
 use crate::bench::options::{Compute, Matmul};
 use crate::interrupt::Interrupt;
 use crate::usage::checked;
-use answer::{TimedAnswer, print};
+use answer::TimedAnswer;
 use anyhow::{Context, Result};
 use clap::Args;
 use context::ContextOptions;
-use generation::AnswerOptions;
 use minference_model::memory;
 use std::io::{self, IsTerminal, Write};
-use summary::print_what_was_cut;
 
 /// Shown by `--help`.
 pub(crate) const HELP: &str = "\

@@ -7,10 +7,10 @@ use super::progress::PrefillBar;
 use crate::interrupt::Interrupt;
 use anyhow::Result;
 use minference_model::context_file::ContextFile;
-use minference_model::decoder::ForwardReport;
+use minference_model::decoder::{Forward, ForwardReport};
 use minference_model::generate::{Answer, GenerationOptions, generate};
 use minference_model::kv_cache::KvCompression;
-use minference_model::{Compute, PrefillOptions, SessionOptions, memory};
+use minference_model::{Compute, Model, PrefillOptions, Session, SessionOptions, memory};
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -86,7 +86,7 @@ pub(crate) fn answer(
     plan: NamedPlan,
     on_text: impl FnMut(&str) -> io::Result<()>,
 ) -> Result<TimedAnswer> {
-    let (decoder, prompt) = (request.model.model.decoder(), request.prompt);
+    let prompt = request.prompt;
     let start = Instant::now();
     let options = SessionOptions {
         capacity: request.capacity,
@@ -94,42 +94,24 @@ pub(crate) fn answer(
         cache: request.model.cache,
     };
     let (mut session, reused) = begin(request, options)?;
-    let unread = &prompt[session.tokens()..];
-    let bar = Arc::new(PrefillBar::new(
-        decoder.config().layers.len(),
-        unread.len(),
-        request.chunk,
-        request.interrupt.clone(),
-    ));
+    let known = session.tokens();
     let options = PrefillOptions {
         plan: plan.plan.clone(),
         chunk: request.chunk,
         compression: request.compression,
-        progress: Some(bar.clone()),
+        progress: None,
     };
-    let forward = session.prefill(unread, &options);
+    let forward = read(&mut session, &prompt[known..], options, request.interrupt)?;
     let prefill = start.elapsed();
-    bar.finish();
-    let forward = forward?;
     let cache = PromptCache {
         compression: request.compression,
         bytes: session.cache().bytes(),
         full_bytes: session.cache().full_bytes(),
     };
     let saved = request.save_context.map(|path| save(&session, path, request, &plan));
-    let mut receiver = Receiver { on_text, failure: None };
-    let tokenizer = request.model.model.tokenizer();
-    let answer = generate(&mut session, tokenizer, prompt, forward.logits, request.generation, |text| {
-        let has_failed = receiver.take(text);
-        if has_failed || request.interrupt.is_set() {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
-    })?;
-    if let Some(error) = receiver.failure {
-        return Err(error.into());
-    }
+    let going_on =
+        GoingOn { model: &request.model.model, generation: request.generation, interrupt: request.interrupt };
+    let answer = going_on.answer(&mut session, prompt, forward.logits, on_text)?;
     request.interrupt.check()?;
     Ok(TimedAnswer {
         plan,
@@ -142,6 +124,54 @@ pub(crate) fn answer(
         saved,
         peak_memory: memory::peak(),
     })
+}
+
+/// Reads tokens that follow what a session has read, with a bar that Ctrl-C stops.
+pub(crate) fn read(
+    session: &mut Session,
+    tokens: &[u32],
+    options: PrefillOptions,
+    interrupt: &Interrupt,
+) -> Result<Forward> {
+    let layers = session.decoder().config().layers.len();
+    let bar = Arc::new(PrefillBar::new(layers, tokens.len(), options.chunk, interrupt.clone()));
+    let forward = session.prefill(tokens, &PrefillOptions { progress: Some(bar.clone()), ..options });
+    bar.finish();
+    Ok(forward?)
+}
+
+/// How an answer is made from a prompt that was read.
+#[derive(Clone, Copy)]
+pub(crate) struct GoingOn<'a> {
+    pub(crate) model: &'a Model,
+    pub(crate) generation: &'a GenerationOptions,
+    pub(crate) interrupt: &'a Interrupt,
+}
+
+impl GoingOn<'_> {
+    /// Answers; after Ctrl-C the answer is what there is until then.
+    ///
+    /// - `logits`: of the last token of `prompt`, which the session has read
+    /// - `on_text`: gets the answer as it grows
+    pub(crate) fn answer(
+        &self,
+        session: &mut Session,
+        prompt: &[u32],
+        logits: Vec<f32>,
+        on_text: impl FnMut(&str) -> io::Result<()>,
+    ) -> Result<Answer> {
+        let mut receiver = Receiver { on_text, failure: None };
+        let tokenizer = self.model.tokenizer();
+        let answer = generate(session, tokenizer, prompt, logits, self.generation, |text| {
+            let has_failed = receiver.take(text);
+            if has_failed || self.interrupt.is_set() {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        })?;
+        receiver.failure.map_or(Ok(answer), |error| Err(error.into()))
+    }
 }
 
 /// Takes an answer's text until that fails once.

@@ -43,7 +43,7 @@ impl AttentionKind {
 }
 
 /// What to attend to while the prompt is read.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Attention")]
 pub(crate) struct AttentionOptions {
     /// What the tokens of the prompt attend to; those of the answer attend to everything
@@ -77,6 +77,7 @@ pub(crate) struct AttentionOptions {
 }
 
 /// A pattern file that was read, but not yet held against a model.
+#[derive(Clone)]
 pub(crate) struct PatternFile {
     path: PathBuf,
     patterns: PatternConfig,
@@ -157,6 +158,11 @@ impl NamedPlan {
 }
 
 impl AttentionOptions {
+    /// The same with another kind, whose budgets are those that were given for it, or its defaults.
+    pub(crate) fn with_kind(self, attention: AttentionKind) -> Self {
+        Self { attention, ..self }
+    }
+
     /// Tokens that are read at once, if not all.
     pub(crate) fn chunk(&self) -> Option<usize> {
         self.chunk

@@ -9,7 +9,7 @@ use minference_model::sampling::SamplingOptions;
 /// Length and sampling.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Answer")]
-pub(super) struct AnswerOptions {
+pub(crate) struct AnswerOptions {
     /// Longest answer, in tokens
     #[arg(long, short = 'n', value_name = "TOKENS", default_value_t = 256)]
     max_tokens: usize,
@@ -38,7 +38,7 @@ pub(super) struct AnswerOptions {
 
 impl AnswerOptions {
     /// Checked, so that what is wrong is told before a model is fetched.
-    pub(super) fn generation(&self) -> Result<GenerationOptions> {
+    pub(crate) fn generation(&self) -> Result<GenerationOptions> {
         if self.max_tokens == 0 {
             bail!("--max-tokens: expected at least 1, found 0");
         }

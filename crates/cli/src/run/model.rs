@@ -28,9 +28,14 @@ pub(crate) struct ModelOptions {
     rope: RopeOptions,
 }
 
-/// The folder where searches leave what they found; none where the system has no place for caches.
+/// The folder where models are kept, and what goes with them; none where the system has no place for caches.
+pub(crate) fn cache_folder() -> Option<PathBuf> {
+    Some(FetchSettings::from_environment().ok()?.models)
+}
+
+/// The folder where searches leave what they found.
 pub(crate) fn pattern_cache() -> Option<PathBuf> {
-    Some(FetchSettings::from_environment().ok()?.models.join("patterns"))
+    Some(cache_folder()?.join("patterns"))
 }
 
 /// A model, ready to read.

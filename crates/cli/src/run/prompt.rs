@@ -7,6 +7,9 @@ use minference_model::chat_template::Message;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+/// What stands between files, and before a question about them.
+pub(crate) const BETWEEN_PARTS: &str = "\n\n";
+
 /// Where the prompt comes from.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Prompt")]
@@ -69,8 +72,7 @@ impl PromptOptions {
                 std::io::stdin().read_to_end(&mut bytes).context("can't read standard input")?;
                 text_of(bytes, "standard input")?
             } else {
-                let bytes = std::fs::read(path).with_context(|| unreadable(path))?;
-                text_of(bytes, &path.display().to_string())?
+                read_text(path, "prompt")?
             });
         }
         if let Some(prompt) = &self.prompt {
@@ -81,16 +83,20 @@ impl PromptOptions {
             (_, true) => Form::Raw,
             _ => Form::Either,
         };
-        Ok(PromptText { text: parts.join("\n\n"), system: self.system.clone(), form })
+        Ok(PromptText { text: parts.join(BETWEEN_PARTS), system: self.system.clone(), form })
     }
 }
 
-fn unreadable(path: &Path) -> String {
-    format!("can't read the prompt {}", path.display())
+/// A file of UTF-8 text, which is not empty.
+///
+/// - `what`: what people call it
+pub(crate) fn read_text(path: &Path, what: &str) -> Result<String> {
+    let bytes = std::fs::read(path).with_context(|| format!("can't read the {what} {}", path.display()))?;
+    text_of(bytes, &path.display().to_string())
 }
 
 fn text_of(bytes: Vec<u8>, source: &str) -> Result<String> {
-    ensure!(!bytes.is_empty(), "{source}: expected a text for the prompt, found nothing");
+    ensure!(!bytes.is_empty(), "{source}: expected a text, found nothing");
     String::from_utf8(bytes).map_err(|error| {
         let place = error.utf8_error().valid_up_to();
         anyhow!("{source}: expected text in UTF-8, found other bytes at {place}; convert it, for example with iconv")

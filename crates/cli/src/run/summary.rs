@@ -39,7 +39,7 @@ pub(crate) fn print_summary(out: &mut impl Write, comparison: &Comparison<'_>) -
 }
 
 /// Says how to get the rest of an answer that was cut, to those who have such options.
-pub(super) fn print_what_was_cut(out: &mut impl Write, answer: &Answer) -> io::Result<()> {
+pub(crate) fn print_what_was_cut(out: &mut impl Write, answer: &Answer) -> io::Result<()> {
     match answer.finish {
         Finish::MaxTokens => {
             let tokens = answer.tokens.len();

@@ -4,7 +4,7 @@
 
 use super::tiny_model::TinyModel;
 use super::{WRONG_OPTIONS, Workplace, contains, long_text};
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -210,4 +210,48 @@ fn a_closed_standard_error_is_no_panic() {
         drop((child.stderr.take(), child.stdin.take()));
         assert_eq!(child.wait().unwrap().code(), Some(code));
     }
+}
+
+/// A script is not half done: nothing is answered after Ctrl-C, and the documents need not be read to their end.
+#[test]
+fn ctrl_c_stops_a_scripted_chat() {
+    let workplace = workplace();
+    workplace.write("long.txt", long_text(400_000));
+    let child = start_command(&workplace, &["chat"], &["--attention", "dense", "--document", "long.txt"]);
+    wait_until_listening(&child);
+    std::thread::sleep(Duration::from_secs(2));
+    interrupt(&child);
+    assert_eq!(stopped(child), "");
+
+    let mut child = start_command(&workplace, &["chat"], &["--max-tokens", "1000000"]);
+    let script = child.stdin.as_mut().unwrap();
+    writeln!(script, "Who?\nWhy?").unwrap();
+    let mut first = [0];
+    child.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
+    interrupt(&child);
+    let output = child.wait_with_output().unwrap();
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(130), "{message}");
+    assert!(message.ends_with("stopped\n") && !message.contains("Why?"), "{message}");
+    assert!(output.stdout.ends_with(b"\n"));
+}
+
+/// While nothing is asked there is no work that could stop by itself.
+#[test]
+fn ctrl_c_ends_a_chat_that_waits() {
+    let workplace = Workplace::new();
+    let mut child = start_command(&workplace, &["chat"], &["--max-tokens", "4"]);
+    writeln!(child.stdin.as_mut().unwrap(), "Who?").unwrap();
+    child.stdout.as_mut().unwrap().read_exact(&mut [0; 5]).unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    interrupt(&child);
+    let start = Instant::now();
+    let code = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status.code();
+        }
+        assert!(start.elapsed() < Duration::from_secs(30), "it waits on");
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert_eq!(code, Some(130));
 }

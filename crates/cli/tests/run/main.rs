@@ -1,8 +1,9 @@
-//! `minference run`, `demo`, `search`, `patterns`, `inspect`, `eval` and `bench prefill`, run as people run them, with a tiny model of random weights.
+//! `minference run`, `chat`, `demo`, `search`, `patterns`, `inspect`, `eval` and `bench prefill`, run as people run them, with a tiny model of random weights.
 
 mod answers;
 mod attention;
 mod benchmarks;
+mod chat;
 mod contexts;
 mod demo;
 mod eval;

@@ -1,0 +1,160 @@
+//! `minference chat`: questions about documents that are read once.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `input`, `completion` | lines from a terminal or a script |
+//! | `command` | the lines that are no questions |
+//! | `dialogue` | what happens for each line |
+//! | `conversation` | who said what, and the tokens of it |
+//! | `reader` | the session that has read it |
+//! | `statistics` | what is in the context, and what the last turn took |
+
+mod command;
+mod completion;
+mod conversation;
+mod dialogue;
+mod input;
+mod reader;
+mod statistics;
+
+use crate::bench::options::{Compute, Matmul};
+use crate::complain;
+use crate::interrupt::{self, Interrupt};
+use crate::run::{AnswerOptions, AttentionOptions, KvOptions, ModelOptions};
+use crate::usage::checked;
+use anyhow::{Result, bail};
+use clap::Args;
+use conversation::Conversation;
+use dialogue::{read_document, report_reading, respond};
+use input::{Input, Line};
+use reader::{Reader, Setting};
+use std::path::PathBuf;
+
+/// Shown by `--help`.
+pub(crate) const HELP: &str = "\
+How it works:
+  The documents are read before the first question, with sparse attention, and stay in the key-value cache.
+  A question is read on top of them, and so is each further one: the second answer about a long document
+  begins at once. The model sees the documents first, then the conversation.
+
+At the prompt:
+  Type a question, or a command; /help lists the commands, Tab completes them and the names of files. A line
+  that ends with a backslash goes on in the next one. Ctrl-C stops an answer, or clears the line; Ctrl-D ends.
+  Earlier lines come back with the arrow keys, also those of earlier sessions.
+
+Examples:
+  Ask about a book:
+    minference chat --model demo --document book.txt
+
+  Two documents and an instruction; answers of at most 100 tokens:
+    minference chat --model demo --document a.txt --document b.txt --system \"Be brief.\" --max-tokens 100
+
+  Long documents in less memory, and faster answers about them:
+    minference chat --model demo --document book.txt --kv snapkv --kv-capacity 1024
+
+  From a script: a line is a question or a command, answers alone go to standard output:
+    printf 'Who is Emma?\\n/stats\\n/quit\\n' | minference chat --model demo --document book.txt
+
+Files:
+  /save writes the conversation with the keys and values of all that was read, /load goes on from there. A
+  file is for one model, one --dtype and one way of encoding positions; it holds the documents' text, too.
+
+With --kv:
+  The documents are compressed once, as soon as they are read; what is said later is kept as a whole. A
+  document that is added later is compressed with all that is there.
+
+Exit status:
+  0 at the end, 1 for an error (in a script also if any line failed; the lines after it are still
+  answered), 2 for options that are wrong whatever the model, 130 after Ctrl-C in a script";
+
+/// What to talk about.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    model: ModelOptions,
+    /// A file of UTF-8 text that questions will be about; may be given several times
+    #[arg(long, short, value_name = "FILE", help_heading = "Conversation")]
+    document: Vec<PathBuf>,
+    /// Instructions for the whole conversation
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, help_heading = "Conversation")]
+    system: Option<String>,
+    #[command(flatten)]
+    attention: AttentionOptions,
+    #[command(flatten)]
+    kv: KvOptions,
+    #[command(flatten)]
+    answer: AnswerOptions,
+    #[command(flatten)]
+    matmul: Matmul,
+    #[command(flatten)]
+    compute: Compute,
+}
+
+pub(crate) fn run(options: &Options) -> Result<()> {
+    // What is wrong with options or documents is told before a model is fetched.
+    let generation = checked(options.answer.generation())?;
+    checked(options.attention.check())?;
+    let compression = checked(options.kv.compression())?;
+    checked(options.model.check())?;
+    let compute = options.compute.compute(options.matmul)?;
+    let patterns = options.attention.patterns()?;
+    let documents: Vec<String> =
+        options.document.iter().map(|path| read_document(path)).collect::<Result<_>>()?;
+    let conversation = Conversation::new(options.system.clone(), documents);
+    let mut input = Input::open()?;
+    let interrupt = Interrupt::listen()?;
+    let model = options.model.load(&interrupt)?;
+    let setting = Setting {
+        model: &model,
+        compute: &compute,
+        generation: &generation,
+        interrupt: &interrupt,
+        patterns,
+        compression,
+    };
+    let mut reader = Reader::open(setting, options.attention.clone(), conversation)?;
+    if !options.document.is_empty() {
+        report_reading(&reader);
+    }
+    if !input.is_script() {
+        complain("/help lists what can be done here besides asking.");
+    }
+    talk(&mut reader, &mut input, &interrupt)
+}
+
+/// Line by line to the end. A line that fails is told, and the next one comes.
+fn talk(reader: &mut Reader<'_>, input: &mut Input, interrupt: &Interrupt) -> Result<()> {
+    let mut failed = 0;
+    loop {
+        let line = match input.next(interrupt)? {
+            Line::Text(line) => line,
+            Line::Cleared => continue,
+            Line::End => break,
+        };
+        if !input.is_script() {
+            // an answer that ended as Ctrl-C was pressed is not the next one
+            interrupt.forget();
+        }
+        match respond(reader, &line) {
+            Ok(flow) if flow.is_break() => break,
+            Ok(_) => {}
+            Err(error) if crate::is_closed_pipe(&error) => return Err(error),
+            Err(error) if interrupt::is_cancellation(&error) => {}
+            Err(error) => {
+                complain(&format!("error: {error:#}"));
+                failed += 1;
+            }
+        }
+        if input.is_script() {
+            interrupt.check()?;
+        } else if interrupt.is_set() {
+            complain("stopped");
+        }
+    }
+    match failed {
+        0 => Ok(()),
+        1.. if !input.is_script() => Ok(()),
+        1 => bail!("a line failed"),
+        _ => bail!("{failed} lines failed"),
+    }
+}

@@ -1,0 +1,254 @@
+//! [`Reader`]: a conversation, and the session that has read it.
+//!
+//! For each prompt the whole conversation is rendered and cut into tokens; the session goes back to what the prompt shares with what was
+//! read before, and reads the rest. So nothing has to be known about a chat template: where it writes earlier turns as it did, only the
+//! question is new, and where it writes them otherwise (some leave out what a model thought), they are read again from there.
+
+use super::conversation::Conversation;
+use super::statistics::{Answering, Reading, Statistics};
+use crate::interrupt::Interrupt;
+use crate::run::{AttentionKind, AttentionOptions, GoingOn, LoadedModel, NamedPlan, PatternFile, Room, read};
+use anyhow::{Context, Result, ensure};
+use minference_eval::numbers::count;
+use minference_model::context_file::{ContextFile, LoadOptions};
+use minference_model::decoder::Forward;
+use minference_model::generate::{Answer, Finish, GenerationOptions};
+use minference_model::kv_cache::KvCompression;
+use minference_model::{Compute, PrefillOptions, Session, SessionOptions};
+use serde::Deserialize;
+use std::io;
+use std::path::Path;
+use std::time::Instant;
+
+/// What stays the same through a chat.
+pub(super) struct Setting<'a> {
+    pub(super) model: &'a LoadedModel,
+    pub(super) compute: &'a Compute,
+    pub(super) generation: &'a GenerationOptions,
+    pub(super) interrupt: &'a Interrupt,
+    /// The file of `--patterns`.
+    pub(super) patterns: Option<PatternFile>,
+    /// What stays of the documents' keys and values, if not all.
+    pub(super) compression: Option<KvCompression>,
+}
+
+/// A conversation, and what was read of it.
+pub(super) struct Reader<'a> {
+    setting: Setting<'a>,
+    attention: AttentionOptions,
+    conversation: Conversation,
+    session: Session,
+    reading: Option<Reading>,
+    answering: Option<Answering>,
+}
+
+impl<'a> Reader<'a> {
+    /// Reads what stands before the first question, after checking that there is room.
+    pub(super) fn open(
+        setting: Setting<'a>,
+        attention: AttentionOptions,
+        conversation: Conversation,
+    ) -> Result<Self> {
+        let model = setting.model;
+        let beginning = conversation.beginning(&model.model)?;
+        check_room(beginning.len(), model.context).context(
+            "the documents are too long; shorten them, or stretch the context with --context and --rope-scaling",
+        )?;
+        model.capacity(&Room {
+            prompt: beginning.len(),
+            max_tokens: setting.generation.max_tokens,
+            chunk: attention.chunk(),
+            compression: setting.compression,
+        })?;
+        let session = Session::new(model.model.decoder().clone(), setting.compute.clone(), options(model))
+            .context("a smaller --context takes less memory")?;
+        let (reading, answering) = (None, None);
+        let mut reader = Self { setting, attention, conversation, session, reading, answering };
+        reader.read_documents(&beginning)?;
+        Ok(reader)
+    }
+
+    /// What reading took the last time.
+    pub(super) fn last_reading(&self) -> Option<&Reading> {
+        self.reading.as_ref()
+    }
+
+    /// Answers a question, which is then part of the conversation; so is an answer that Ctrl-C cut.
+    ///
+    /// - `on_text`: gets the answer as it grows
+    pub(super) fn ask(
+        &mut self,
+        question: &str,
+        on_text: impl FnMut(&str) -> io::Result<()>,
+    ) -> Result<Answer> {
+        let start = Instant::now();
+        let model = &self.setting.model.model;
+        let prompt = self.conversation.prompt(model, question)?;
+        self.check_room(prompt.len())?;
+        if self.setting.compression.is_some() && self.session.reuse(&prompt)? == 0 {
+            // a compressed cache has no way back but to its beginning
+            self.read_documents(&self.conversation.beginning(model)?)?;
+        }
+        let forward = self.read(&prompt, None)?;
+        let before = start.elapsed();
+        let Setting { generation, interrupt, .. } = self.setting;
+        let going_on = GoingOn { model, generation, interrupt };
+        let answer = going_on.answer(&mut self.session, &prompt, forward.logits, on_text)?;
+        if answer.finish != Finish::Interrupted || !answer.text.is_empty() {
+            self.conversation.add_turn(question, &answer.text);
+        }
+        self.answering = Some(Answering::new(before, &answer));
+        Ok(answer)
+    }
+
+    /// Puts a document before the next question, and reads it.
+    pub(super) fn add_document(&mut self, text: String) -> Result<()> {
+        self.conversation.add_document(text);
+        let result = self.beginning().and_then(|beginning| self.read_documents(&beginning));
+        if result.is_err() {
+            self.conversation.remove_document();
+        }
+        result
+    }
+
+    /// Takes back the last turn. Says whether there was one.
+    pub(super) fn undo(&mut self) -> Result<bool> {
+        if !self.conversation.undo() {
+            return Ok(false);
+        }
+        self.go_back()?;
+        Ok(true)
+    }
+
+    /// Takes back all turns.
+    pub(super) fn clear(&mut self) -> Result<()> {
+        self.conversation.clear();
+        self.go_back()
+    }
+
+    /// Writes the conversation, and what was read of it, to a file.
+    pub(super) fn save(&self, path: &Path) -> Result<()> {
+        let about = serde_json::to_value(&self.conversation)?;
+        let fingerprint = self.setting.model.model.fingerprint();
+        self.session.save_with(path, &fingerprint, about).context("can't save this conversation")
+    }
+
+    /// Goes on from a file that [`save`](Self::save) wrote; where that fails, from where this conversation is.
+    pub(super) fn load(&mut self, path: &Path) -> Result<()> {
+        let model = self.setting.model;
+        let file = ContextFile::open(path).context("can't load this conversation")?;
+        let conversation = Conversation::deserialize(file.about()).with_context(|| {
+            format!("{} holds no conversation: expected what /save wrote", path.display())
+        })?;
+        check_room(file.tokens(), model.context)
+            .context("this conversation does not fit; --context makes more room")?;
+        let options = LoadOptions::all(options(model));
+        let (decoder, compute) = (model.model.decoder().clone(), self.setting.compute.clone());
+        self.session = file
+            .load(decoder, compute, &model.model.fingerprint(), &options)
+            .context("can't load this conversation")?;
+        self.conversation = conversation;
+        (self.reading, self.answering) = (None, None);
+        Ok(())
+    }
+
+    /// Reads what follows with another kind of attention.
+    pub(super) fn set_attention(&mut self, kind: AttentionKind) -> Result<()> {
+        let attention = self.attention.clone().with_kind(kind);
+        // a model's own pattern file may be wrong
+        self.plan(&attention, self.session.tokens().max(1))?;
+        self.attention = attention;
+        Ok(())
+    }
+
+    /// How what follows is read.
+    pub(super) fn attention(&self) -> Result<String> {
+        let plan = self.plan(&self.attention, self.session.tokens().max(1))?;
+        Ok(format!("{}: {}", plan.kind.name(), plan.pattern))
+    }
+
+    /// How much was said, about how much.
+    pub(super) fn contents(&self) -> String {
+        let some = |number: usize, what: &str| match number {
+            1 => format!("1 {what}"),
+            _ => format!("{number} {what}s"),
+        };
+        let (turns, documents) = (self.conversation.turns(), self.conversation.documents());
+        format!("{}, {}", some(turns, "turn"), some(documents, "document"))
+    }
+
+    /// What is in the context, and what the last turn took.
+    pub(super) fn statistics(&self) -> Result<String> {
+        let statistics = Statistics {
+            session: &self.session,
+            attention: self.attention()?,
+            contents: self.contents(),
+            reading: self.reading.as_ref(),
+            answering: self.answering.as_ref(),
+        };
+        Ok(statistics.to_string())
+    }
+
+    /// What the next prompt begins with, after checking that there is room.
+    fn beginning(&self) -> Result<Vec<u32>> {
+        let beginning = self.conversation.beginning(&self.setting.model.model)?;
+        self.check_room(beginning.len())?;
+        Ok(beginning)
+    }
+
+    /// The session has read what stands before the next question, and nothing else.
+    fn go_back(&mut self) -> Result<()> {
+        let beginning = self.beginning()?;
+        let is_there = self.session.history().starts_with(&beginning);
+        if is_there && beginning.len() >= self.session.cache().compressed_tokens() {
+            return Ok(self.session.truncate(beginning.len())?);
+        }
+        self.read_documents(&beginning)
+    }
+
+    /// Reads what stands before the next question, with a document that is new; then compresses the cache, if that was asked for.
+    fn read_documents(&mut self, beginning: &[u32]) -> Result<()> {
+        if !beginning.is_empty() {
+            self.read(beginning, self.setting.compression)?;
+        }
+        Ok(())
+    }
+
+    /// Reads what the session lacks of a prompt, at least its last token.
+    fn read(&mut self, prompt: &[u32], compression: Option<KvCompression>) -> Result<Forward> {
+        let start = Instant::now();
+        let plan = self.plan(&self.attention, prompt.len())?.plan;
+        let reused = self.session.reuse(prompt)?;
+        let options = PrefillOptions { plan, chunk: self.attention.chunk(), compression, progress: None };
+        let forward = read(&mut self.session, &prompt[reused..], options, self.setting.interrupt)?;
+        let (tokens, report) = (prompt.len() - reused, forward.report.clone());
+        self.reading = Some(Reading { reused, tokens, time: start.elapsed(), report });
+        Ok(forward)
+    }
+
+    fn plan(&self, attention: &AttentionOptions, tokens: usize) -> Result<NamedPlan> {
+        attention.plan(self.setting.model, tokens, self.setting.patterns.clone())
+    }
+
+    fn check_room(&self, tokens: usize) -> Result<()> {
+        check_room(tokens, self.session.capacity())
+            .context("the context is full; /undo takes back the last turn, /clear all of them, and --context makes more room")
+    }
+}
+
+/// How a model is read with.
+fn options(model: &LoadedModel) -> SessionOptions {
+    // Nobody knows how long a conversation gets: positions are those of the whole context from the beginning.
+    SessionOptions { capacity: model.context, rope_tokens: None, cache: model.cache }
+}
+
+fn check_room(tokens: usize, context: usize) -> Result<()> {
+    ensure!(
+        tokens < context,
+        "expected less than {}, the tokens of the context, found {}: {} too many",
+        count(context),
+        count(tokens),
+        count(tokens - context + 1)
+    );
+    Ok(())
+}
