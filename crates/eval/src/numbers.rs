@@ -51,6 +51,24 @@ pub fn count(value: usize) -> String {
     text
 }
 
+/// A number of tokens as people write it: `8000`, or `31K` for 31 times 1,024, or `1M` for 1,024 times 1,024. None for what is none, or 0.
+///
+/// ```
+/// use minference_eval::numbers::parse_length;
+///
+/// assert_eq!(["8000", "4K", "31k", "1M"].map(parse_length), [8000, 4096, 31_744, 1_048_576].map(Some));
+/// assert_eq!(["", "K", "0", "4.5K", "4G", "9999999999999999M"].map(parse_length), [None; 6]);
+/// ```
+pub fn parse_length(text: &str) -> Option<usize> {
+    let text = text.trim();
+    let (number, factor) = match text.chars().last().map(|letter| letter.to_ascii_uppercase()) {
+        Some('K') => (&text[..text.len() - 1], 1 << 10),
+        Some('M') => (&text[..text.len() - 1], 1 << 20),
+        _ => (text, 1),
+    };
+    number.parse::<usize>().ok()?.checked_mul(factor).filter(|&tokens| tokens > 0)
+}
+
 /// A length in few letters: `K` stands for 1,024 tokens, `k` for 1,000.
 pub fn short_length(tokens: usize) -> String {
     match tokens {
@@ -70,6 +88,23 @@ pub fn duration(seconds: f64) -> String {
         s if s < 1.0 => format!("{:.1} ms", s * 1e3),
         s if s < 100.0 => format!("{s:.2} s"),
         s => format!("{s:.0} s"),
+    }
+}
+
+/// Bytes of memory, with three digits or so.
+///
+/// ```
+/// use minference_eval::numbers::bytes;
+///
+/// assert_eq!([900, 12 << 10, 380 << 20, 5 << 30].map(bytes), ["900 B", "12.0 KiB", "380.0 MiB", "5.00 GiB"]);
+/// ```
+pub fn bytes(number: u64) -> String {
+    let value = number as f64;
+    match number {
+        0..0x400 => format!("{number} B"),
+        0x400..0x10_0000 => format!("{:.1} KiB", value / f64::from(1 << 10)),
+        0x10_0000..0x4000_0000 => format!("{:.1} MiB", value / f64::from(1 << 20)),
+        _ => format!("{:.2} GiB", value / f64::from(1 << 30)),
     }
 }
 

@@ -15,6 +15,7 @@
 //!     seconds: LatencySeconds { attention: total / 2.0, total, ..LatencySeconds::default() },
 //!     computed_share: 1.0,
 //!     peak_memory: None,
+//!     cache: None,
 //!     source: LatencySource::Measured,
 //! };
 //! let summary = LatencySummary::of(&[record("dense", 30.0), record("minference", 12.0)]);
