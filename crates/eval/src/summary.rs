@@ -24,7 +24,10 @@
 //! assert!(table.rows[1].contains(&"2.50x".to_string()));
 //! ```
 
+mod answer_row;
 mod answers;
+mod cache;
+mod chunks;
 mod compared;
 mod disagreements;
 mod grid;
@@ -35,7 +38,8 @@ mod perplexity;
 mod table;
 mod tasks;
 
-pub use answers::{AnswerGroup, AnswerRow, AnswerSummary};
+pub use answer_row::{AnswerRow, BesideWhole};
+pub use answers::{AnswerGroup, AnswerSummary};
 pub use disagreements::{Disagreement, disagreements};
 pub use grid::{DepthGrid, GridCell};
 pub use latency::{LatencyRow, LatencySummary};

@@ -56,6 +56,15 @@ impl Methods {
         self.also(|variant| variant.compression.is_none(), compressions.iter().map(compressed))
     }
 
+    /// These and then those of another list that are not among them.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with(&self, others: &Self) -> Result<Self> {
+        let added = others.iter().copied().filter(|variant| !self.contains(variant));
+        Self::new(self.iter().copied().chain(added).collect())
+    }
+
     /// With what `changes` make of the variants that can be changed, where it is not listed itself.
     fn also<C: Fn(Variant) -> Variant>(
         &self,
