@@ -2,7 +2,9 @@
 
 use crate::bench::options::{Compute, Matmul};
 use crate::interrupt::Interrupt;
-use crate::run::{Comparison, ModelOptions, NamedPlan, PromptText, Request, answer, preload, print_summary};
+use crate::run::{
+    Comparison, ModelOptions, NamedPlan, PromptText, Request, Room, answer, preload, print_summary,
+};
 use crate::usage::checked;
 use anyhow::{Result, anyhow, ensure};
 use clap::{Args, ValueEnum};
@@ -68,7 +70,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         tokenizer.encode(text, SpecialTokens::AsText).map(|tokens| tokens.len())
     })?;
     let prompt = PromptText::new(haystack.prompt()).tokens(&model.model)?;
-    let capacity = model.capacity(prompt.len(), ANSWER_TOKENS, None)?;
+    let room = Room { prompt: prompt.len(), max_tokens: ANSWER_TOKENS, chunk: None, compression: None };
+    let capacity = model.capacity(&room)?;
     let generation =
         GenerationOptions { max_tokens: ANSWER_TOKENS, stops: vec![], sampling: SamplingOptions::default() };
     let request = Request {
@@ -78,6 +81,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         capacity,
         generation: &generation,
         chunk: None,
+        compression: None,
         interrupt: &interrupt,
     };
     let mut out = io::stdout().lock();

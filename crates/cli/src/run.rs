@@ -5,6 +5,7 @@
 //! | `model`, `rope` | which model, and how far it may read |
 //! | `prompt` | where the prompt comes from, and how it becomes tokens |
 //! | `attention` | which pattern each head gets |
+//! | `kv` | what stays of keys and values |
 //! | `generation` | the answer's length, and how tokens are chosen |
 //! | `answer`, `progress` | reading and answering |
 //! | `comparison`, `summary` | what it took, for programs and for people |
@@ -15,6 +16,7 @@ mod attention;
 mod comparison;
 mod fairness;
 mod generation;
+mod kv;
 mod model;
 mod progress;
 mod prompt;
@@ -25,7 +27,8 @@ pub(crate) use answer::{Request, answer};
 pub(crate) use attention::{AttentionOptions, NamedPlan, PatternFile};
 pub(crate) use comparison::Comparison;
 pub(crate) use fairness::preload;
-pub(crate) use model::{LoadedModel, ModelOptions, pattern_cache};
+pub(crate) use kv::KvOptions;
+pub(crate) use model::{LoadedModel, ModelOptions, Room, pattern_cache};
 pub(crate) use prompt::{PromptOptions, PromptText};
 pub(crate) use summary::print_summary;
 
@@ -59,6 +62,9 @@ Examples:
     journalctl | minference run --model demo --prompt-file - --prompt \"What failed?\" \\
       --context 16384 --rope-scaling yarn --json
 
+  Fewer keys and values in memory, and a faster answer after a long prompt:
+    minference run --model demo -f report.txt --prompt \"What was decided?\" --kv snapkv --kv-capacity 1024
+
   Another pattern, or patterns of single heads from a file:
     minference run --model demo -f report.txt --attention a-shape --sink 128 --local 2048
     minference run --model demo -f report.txt --patterns patterns.json
@@ -75,6 +81,7 @@ JSON:
   dense (an object with the same fields), speedup, answers_agree. These stay; other fields may change.
 
 Comparing:
+  The other answer is that of dense attention with all keys and values, whatever --attention and --kv say.
   With --compare all weights are brought into memory before the first answer, whose time does not hold that.
   Peak memory is each answer's own on Linux; elsewhere the second is never below the first.
   After Ctrl-C in the dense answer the other one is still reported.
@@ -91,6 +98,8 @@ pub(crate) struct Options {
     prompt: PromptOptions,
     #[command(flatten)]
     attention: AttentionOptions,
+    #[command(flatten)]
+    kv: KvOptions,
     #[command(flatten)]
     answer: AnswerOptions,
     /// Answer again with dense attention, and print the speed-up and whether the answers agree
@@ -109,6 +118,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     // What is wrong with options or prompt is told before a model is fetched.
     let generation = checked(options.answer.generation())?;
     checked(options.attention.check())?;
+    let compression = checked(options.kv.compression())?;
     checked(options.model.check())?;
     checked(options.prompt.check())?;
     let compute = options.compute.compute(options.matmul)?;
@@ -121,7 +131,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     interrupt.check()?;
     let chunk = options.attention.chunk();
     let plan = options.attention.plan(&model, prompt.len(), patterns)?;
-    let capacity = model.capacity(prompt.len(), generation.max_tokens, chunk)?;
+    let room = Room { prompt: prompt.len(), max_tokens: generation.max_tokens, chunk, compression };
+    let capacity = model.capacity(&room)?;
     let request = Request {
         model: &model,
         compute: &compute,
@@ -129,6 +140,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         capacity,
         generation: &generation,
         chunk,
+        compression,
         interrupt: &interrupt,
     };
     if options.compare {
@@ -178,11 +190,12 @@ fn stream(request: &Request<'_>, plan: NamedPlan) -> Result<TimedAnswer> {
     result
 }
 
-/// Standard output holds one answer; this one is told apart from it, where it differs.
+/// The answer that others are held against: dense attention, and all keys and values. Standard output holds one answer; this one is told apart
+/// from it, where it differs.
 fn answer_densely(request: &Request<'_>, quietly: bool) -> Result<TimedAnswer> {
     if !quietly && io::stderr().is_terminal() {
         writeln!(io::stderr(), "\nthe same with dense attention")?;
     }
     memory::forget_peak();
-    answer(request, NamedPlan::dense(), |_| Ok(()))
+    answer(&Request { compression: None, ..*request }, NamedPlan::dense(), |_| Ok(()))
 }

@@ -1,11 +1,12 @@
 //! Numbers as tables and figures write them.
 //!
 //! ```
-//! use minference_eval::numbers::{count, duration, percent, speedup};
+//! use minference_eval::numbers::{count, duration, memory, percent, speedup};
 //!
 //! assert_eq!(percent(0.5213), "52.1%");
 //! assert_eq!(count(131_072), "131,072");
 //! assert_eq!(duration(0.0421), "42.10 ms");
+//! assert_eq!(memory(13 << 20), "13.0 MiB");
 //! assert_eq!(speedup(2.714), "2.71x");
 //! assert_eq!(percent(f64::NAN), "-"); // nothing is known
 //! ```
@@ -79,6 +80,20 @@ pub fn short_length(tokens: usize) -> String {
     }
 }
 
+/// An amount of memory with three significant digits.
+pub fn memory(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["bytes", "KiB", "MiB", "GiB"];
+    let unit = (0..UNITS.len()).rev().find(|unit| bytes >> (10 * unit) > 0).unwrap_or(0);
+    let amount = bytes as f64 / (1u64 << (10 * unit)) as f64;
+    let digits = match amount {
+        _ if unit == 0 => 0,
+        amount if amount < 9.995 => 2,
+        amount if amount < 99.95 => 1,
+        _ => 0,
+    };
+    format!("{amount:.digits$} {}", UNITS[unit])
+}
+
 /// A time with three significant digits.
 pub fn duration(seconds: f64) -> String {
     match seconds {
@@ -125,6 +140,21 @@ pub fn decimal(value: f64, decimals: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn memory_has_three_digits() {
+        let cases = [
+            (0, "0 bytes"),
+            (1023, "1023 bytes"),
+            (1024, "1.00 KiB"),
+            (12_800, "12.5 KiB"),
+            (1 << 29, "512 MiB"),
+        ];
+        for (bytes, text) in cases {
+            assert_eq!(memory(bytes), text);
+        }
+        assert_eq!((memory(10_480_000), memory(u64::MAX)), ("9.99 MiB".into(), "17179869184 GiB".into()));
+    }
 
     #[test]
     fn shares_are_written_in_percent() {

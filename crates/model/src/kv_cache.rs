@@ -66,6 +66,11 @@ impl KvCache {
         self.layers.iter().map(LayerCache::bytes).sum()
     }
 
+    /// Bytes that keys and values of all tokens that were read would take.
+    pub fn full_bytes(&self) -> usize {
+        self.layers.iter().map(|layer| layer.bytes_per_row() * self.tokens).sum()
+    }
+
     /// The fewest tokens that it can be [truncated](Self::truncate) to without being emptied: those that were read when it was compressed.
     pub fn compressed_tokens(&self) -> usize {
         self.compressed
@@ -170,6 +175,7 @@ mod tests {
         append(&mut cache, 1);
         cache.finish_pass(1, false);
         assert_eq!((cache.tokens(), cache.layer_mut(1).rows()), (8, 3));
+        assert_eq!((cache.bytes(), cache.full_bytes()), (2 * 3 * 2 * 32 * 2, 2 * 8 * 2 * 32 * 2));
         let error = cache.truncate(6).unwrap_err().to_string();
         assert!(error.contains("at least the 7") && error.contains("found 6"), "{error}");
         cache.truncate(7).unwrap();

@@ -1,9 +1,9 @@
 //! How much memory a prompt will take, told before anything is loaded; and how much was taken.
 
-use crate::config::ModelConfig;
+use crate::config::{LayerConfig, ModelConfig};
 use crate::decoder::CHUNK;
 use crate::error::{Error, Result};
-use crate::kv_cache::KvCache;
+use crate::kv_cache::{KvCache, KvCompression};
 use minference_attention::ElementType;
 use std::fmt;
 
@@ -23,22 +23,53 @@ pub struct MemoryForecast {
     pub working: u64,
 }
 
+/// A session, and the prompt that it will read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlannedSession {
+    /// Tokens of the prompt.
+    pub prompt: usize,
+    /// Tokens that are read at once, if not all.
+    pub chunk: Option<usize>,
+    /// Tokens that there is room for, prompt and answer together.
+    pub capacity: usize,
+    /// What stays of the prompt's keys and values, if not all.
+    pub compression: Option<KvCompression>,
+    /// Type of queries, keys, values and attention's output.
+    pub element_type: ElementType,
+}
+
+impl PlannedSession {
+    /// Bytes of keys and values at their peak. A prompt that is read in one piece is compressed layer by layer, so that one layer's are all there
+    /// beside what stays of the others; one that is read in chunks has all of them before its last chunk.
+    fn cache(&self, config: &ModelConfig) -> u64 {
+        let layers = config.layers.len();
+        let row = (KvCache::bytes_per_token(config, self.element_type) / layers.max(1)) as u64;
+        let is_chunked = self.chunk.is_some_and(|chunk| chunk < self.prompt);
+        match self.compression {
+            Some(compression) if !is_chunked => {
+                let answer = self.capacity - self.prompt.min(self.capacity);
+                let kept = |(layer, of): (usize, &LayerConfig)| {
+                    let kept = compression.kept_tokens(layer, layers, self.prompt);
+                    of.window.map_or(kept, |window| window.min(self.prompt)) as u64
+                };
+                let kept: u64 = config.layers.iter().enumerate().map(kept).sum();
+                row.saturating_mul(kept + self.prompt as u64 + (layers * answer) as u64)
+            }
+            _ => row.saturating_mul(layers as u64).saturating_mul(self.capacity as u64),
+        }
+    }
+}
+
 impl MemoryForecast {
-    /// For a prompt of `prompt` tokens read in one piece (or in chunks of `chunk`), in a session with room for `capacity` tokens.
-    pub fn new(
-        config: &ModelConfig,
-        weight_bytes: u64,
-        (prompt, chunk): (usize, Option<usize>),
-        capacity: usize,
-        element_type: ElementType,
-    ) -> Self {
+    /// For a session and its prompt.
+    pub fn new(config: &ModelConfig, weight_bytes: u64, session: &PlannedSession) -> Self {
+        let PlannedSession { prompt, chunk, element_type, .. } = *session;
         let at_once = chunk.map_or(prompt, |chunk| chunk.min(prompt)) as u64;
         let heads = (config.heads * config.head_dim * element_type.bytes()) as u64;
         let residual = (config.hidden * size_of::<f32>()) as u64;
-        let cache = KvCache::bytes_per_token(config, element_type) as u64;
         Self {
             weights: weight_bytes,
-            cache: cache.saturating_mul(capacity as u64),
+            cache: session.cache(config),
             activations: at_once.saturating_mul(residual + 2 * heads),
             working: working(config, at_once, prompt as u64),
         }
@@ -158,17 +189,36 @@ pub fn forget_peak() {
 mod tests {
     use super::*;
     use crate::config::test_config;
+    use crate::kv_cache::SnapKv;
+
+    /// A prompt, and no room for an answer.
+    fn planned(prompt: usize, chunk: Option<usize>) -> PlannedSession {
+        PlannedSession { prompt, chunk, capacity: prompt, compression: None, element_type: ElementType::F16 }
+    }
+
+    #[test]
+    fn one_layer_is_whole_while_the_others_are_compressed() {
+        let compression = Some(KvCompression::SnapKv(SnapKv::with_capacity(100).unwrap()));
+        let cache = |session: PlannedSession| MemoryForecast::new(&test_config(), 0, &session).cache;
+        let row = 2 * 32 * 2;
+        let whole = PlannedSession { capacity: 1010, compression, ..planned(1000, None) };
+        assert_eq!(cache(whole), row * (2 * 100 + 1000 + 2 * 10));
+        let chunked = PlannedSession { chunk: Some(100), ..whole };
+        assert_eq!(cache(chunked), row * 2 * 1010);
+        assert_eq!(cache(PlannedSession { chunk: Some(1000), ..whole }), cache(whole));
+    }
 
     #[test]
     fn a_prompt_that_fits_nowhere_is_refused_with_the_numbers() {
-        let forecast =
-            MemoryForecast::new(&test_config(), 1 << 20, (1 << 40, None), 1 << 40, ElementType::F16);
+        let forecast = MemoryForecast::new(&test_config(), 1 << 20, &planned(1 << 40, None));
         assert_eq!(forecast.cache, (2 * 2 * 32 * 2) << 40);
         if available().is_some() {
             let error = forecast.check().unwrap_err().to_string();
             assert!(error.contains("key-value cache (") && error.contains("bytes are needed"), "{error}");
         }
-        let small = MemoryForecast::new(&test_config(), 1 << 20, (100, Some(10)), 200, ElementType::F32);
+        let small =
+            PlannedSession { capacity: 200, element_type: ElementType::F32, ..planned(100, Some(10)) };
+        let small = MemoryForecast::new(&test_config(), 1 << 20, &small);
         assert_eq!(small.activations, 10 * (64 * 4 + 2 * 64 * 4));
         assert!(small.total() < 1 << 28);
         small.check().unwrap();
@@ -176,12 +226,10 @@ mod tests {
 
     #[test]
     fn what_grows_with_the_prompt_counts() {
-        let at =
-            |tokens| MemoryForecast::new(&test_config(), 0, (tokens, None), tokens, ElementType::F16).working;
+        let at = |tokens| MemoryForecast::new(&test_config(), 0, &planned(tokens, None)).working;
         // 8 pairs of sines and cosines, keys and values of 16 and a norm, 64 exponentials and two sums
         assert_eq!(at(1_000_000) - at(100_000), 900_000 * 4 * (16 + 33 + 66));
-        let chunked =
-            MemoryForecast::new(&test_config(), 0, (1_000_000, Some(1000)), 1_000_000, ElementType::F16);
+        let chunked = MemoryForecast::new(&test_config(), 0, &planned(1_000_000, Some(1000)));
         assert!(chunked.working < at(1_000_000) && chunked.working > 1_000_000 * 4 * (33 + 66));
     }
 

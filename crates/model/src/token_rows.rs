@@ -54,8 +54,7 @@ impl TokenRows {
 
     /// No rows of the same kind, and room for `capacity` tokens.
     pub(crate) fn empty_copy(&self, capacity: usize) -> Result<Self> {
-        let element_type = self.view()?.element_type();
-        Self::with_capacity("the key-value cache", capacity, [self.heads, self.head_dim], element_type)
+        Self::with_capacity("the key-value cache", capacity, [self.heads, self.head_dim], self.element_type())
     }
 
     /// The same rows, and room for `capacity` tokens, at least as many as there are.
@@ -76,6 +75,19 @@ impl TokenRows {
             Data::F32(data) => size_of_val(data.as_slice()),
             Data::F16(data) => size_of_val(data.as_slice()),
             Data::Bf16(data) => size_of_val(data.as_slice()),
+        }
+    }
+
+    /// Bytes of a token's rows.
+    pub(crate) fn bytes_per_token(&self) -> usize {
+        self.row_len() * self.element_type().bytes()
+    }
+
+    fn element_type(&self) -> ElementType {
+        match &self.data {
+            Data::F32(_) => ElementType::F32,
+            Data::F16(_) => ElementType::F16,
+            Data::Bf16(_) => ElementType::Bf16,
         }
     }
 

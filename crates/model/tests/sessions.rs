@@ -5,10 +5,11 @@ mod golden;
 
 use golden::{GoldenModel, folders};
 use minference_attention::{ElementType, HeadPattern};
-use minference_model::kv_cache::{KvCompression, PyramidKv, SnapKv, StreamingLlm};
+use minference_model::kv_cache::{KvCompression, Pooling, PyramidKv, SnapKv, StreamingLlm};
 use minference_model::{
     AttentionPlan, Compute, ComputeOptions, Decoder, ModelFiles, PrefillOptions, Session, SessionOptions,
 };
+use serde_json::Value;
 use std::sync::Arc;
 
 fn compute() -> Compute {
@@ -213,4 +214,33 @@ fn failures_leave_a_session_that_can_be_used() {
     assert!(session.prefill(&tokens(10, 1), &cancelled).is_err());
     assert_eq!((session.tokens(), session.history().len(), session.cache().bytes()), (0, 0, 0));
     session.prefill(&tokens(50, 1), &dense()).unwrap();
+}
+
+/// Decoding goes on from what was kept as the published code does on the same model (`golden/snapkv`).
+#[test]
+fn logits_on_what_was_kept_are_those_of_the_published_code() {
+    let recording = concat!(env!("CARGO_MANIFEST_DIR"), "/../../golden/snapkv/kept.json");
+    let recording: Value = serde_json::from_str(&std::fs::read_to_string(recording).unwrap()).unwrap();
+    let recorded = &recording["model"];
+    let model = model(recorded["name"].as_str().unwrap());
+    let prompt = model.prompts.iter().find(|prompt| prompt.tokens.len() == 300).unwrap();
+    let fed = &prompt.greedy.as_ref().unwrap().tokens;
+    for case in recorded["cases"].as_array().unwrap() {
+        let of = |field: &str| case[field].as_u64().unwrap() as usize;
+        let snap = || SnapKv::new(of("capacity"), of("window"), of("kernel"), Pooling::Average).unwrap();
+        let compression = match case["method"].as_str().unwrap() {
+            "snapkv" => KvCompression::SnapKv(snap()),
+            "pyramidkv" => KvCompression::PyramidKv(PyramidKv::new(snap())),
+            _ => KvCompression::StreamingLlm(StreamingLlm::new(of("sink"), of("recent")).unwrap()),
+        };
+        let mut session = session(&model, 310);
+        let mut logits = session.prefill(&prompt.tokens, &compressing(compression)).unwrap().logits;
+        for &token in fed {
+            logits = session.decode(token).unwrap();
+        }
+        let expected: Vec<f32> =
+            case["logits"].as_array().unwrap().iter().map(|x| x.as_f64().unwrap() as f32).collect();
+        let error = largest_error(&logits, &expected);
+        assert!(error <= model.tolerance, "{compression}: off by {error}, allowed {}", model.tolerance);
+    }
 }

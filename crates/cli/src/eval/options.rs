@@ -4,7 +4,7 @@ use super::EvaluationBar;
 use super::variants::VariantOptions;
 use crate::bench::options::{Compute, Matmul};
 use crate::interrupt::Interrupt;
-use crate::run::{LoadedModel, ModelOptions, PatternFile, preload};
+use crate::run::{LoadedModel, ModelOptions, PatternFile, Room, preload};
 use crate::usage::checked;
 use anyhow::{Context, Result};
 use clap::Args;
@@ -170,7 +170,8 @@ impl Setup {
 
     /// Refuses prompts that will not fit into context or memory, before the first one is read.
     pub(crate) fn check_length(&self, tokens: usize) -> Result<()> {
-        self.model.capacity(tokens.saturating_sub(1), 1, None).map(|_| ())
+        let room = Room { prompt: tokens.saturating_sub(1), max_tokens: 1, chunk: None, compression: None };
+        self.model.capacity(&room).map(|_| ())
     }
 
     /// Takes the bar away.

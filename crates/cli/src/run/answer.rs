@@ -7,6 +7,7 @@ use crate::interrupt::Interrupt;
 use anyhow::Result;
 use minference_model::decoder::ForwardReport;
 use minference_model::generate::{Answer, GenerationOptions, generate};
+use minference_model::kv_cache::KvCompression;
 use minference_model::{Compute, PrefillOptions, Session, SessionOptions, memory};
 use std::io::{self, Write};
 use std::ops::ControlFlow;
@@ -24,6 +25,8 @@ pub(crate) struct Request<'a> {
     pub(crate) generation: &'a GenerationOptions,
     /// Tokens that are read at once, if not all.
     pub(crate) chunk: Option<usize>,
+    /// What stays of the prompt's keys and values, if not all.
+    pub(crate) compression: Option<KvCompression>,
     pub(crate) interrupt: &'a Interrupt,
 }
 
@@ -36,9 +39,22 @@ pub(crate) struct TimedAnswer {
     pub(crate) first_token: Duration,
     /// What reading the prompt computed.
     pub(crate) report: ForwardReport,
+    /// What stayed of the prompt's keys and values.
+    pub(crate) cache: PromptCache,
     /// Peak memory of the process until the answer's end, in bytes; from its beginning on if that was
     /// [forgotten](memory::forget_peak) then.
     pub(crate) peak_memory: Option<u64>,
+}
+
+/// A prompt's keys and values.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PromptCache {
+    /// What was dropped, if anything was.
+    pub(crate) compression: Option<KvCompression>,
+    /// Bytes of what stayed.
+    pub(crate) bytes: usize,
+    /// Bytes of all of them.
+    pub(crate) full_bytes: usize,
 }
 
 impl TimedAnswer {
@@ -72,13 +88,18 @@ pub(crate) fn answer(
     let options = PrefillOptions {
         plan: plan.plan.clone(),
         chunk: request.chunk,
-        compression: None,
+        compression: request.compression,
         progress: Some(bar.clone()),
     };
     let forward = session.prefill(prompt, &options);
     let prefill = start.elapsed();
     bar.finish();
     let forward = forward?;
+    let cache = PromptCache {
+        compression: request.compression,
+        bytes: session.cache().bytes(),
+        full_bytes: session.cache().full_bytes(),
+    };
     let mut receiver = Receiver { on_text, failure: None };
     let tokenizer = request.model.model.tokenizer();
     let answer = generate(&mut session, tokenizer, prompt, forward.logits, request.generation, |text| {
@@ -99,6 +120,7 @@ pub(crate) fn answer(
         first_token: prefill + answer.first_token,
         answer,
         report: forward.report,
+        cache,
         peak_memory: memory::peak(),
     })
 }

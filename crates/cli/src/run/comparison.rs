@@ -49,6 +49,9 @@ fn fields(model: &str, answer: &TimedAnswer) -> Value {
         "peak_memory_bytes": answer.peak_memory,
         // not promised to stay
         "pattern": answer.plan.pattern,
+        "kv_compression": answer.cache.compression.map(|compression| compression.to_string()),
+        "kv_cache_bytes": answer.cache.bytes,
+        "kv_cache_full_bytes": answer.cache.full_bytes,
         "answer_tokens": answer.answer.tokens.len(),
         "finish": finish(&answer.answer.finish),
         "computed_share_per_layer": layers,
@@ -57,6 +60,7 @@ fn fields(model: &str, answer: &TimedAnswer) -> Value {
             "index": times.index.as_secs_f64(),
             "attention": times.attention.as_secs_f64(),
             "mlp": times.mlp.as_secs_f64(),
+            "compression": times.compression.as_secs_f64(),
         },
     })
 }
@@ -74,6 +78,7 @@ fn finish(finish: &Finish) -> &'static str {
 mod tests {
     use super::*;
     use crate::run::NamedPlan;
+    use crate::run::answer::PromptCache;
     use minference_model::decoder::ForwardReport;
     use minference_model::generate::Answer;
     use minference_model::text_stream::StreamEnd;
@@ -92,6 +97,7 @@ mod tests {
             },
             first_token: Duration::from_secs(1),
             report: ForwardReport::default(),
+            cache: PromptCache { compression: None, bytes: 1, full_bytes: 1 },
             peak_memory: None,
         }
     }

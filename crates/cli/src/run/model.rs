@@ -7,7 +7,8 @@ use crate::pull;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use minference_model::fetch::{FetchSettings, ModelReference};
-use minference_model::memory::MemoryForecast;
+use minference_model::kv_cache::KvCompression;
+use minference_model::memory::{MemoryForecast, PlannedSession};
 use minference_model::pattern_files::ModelPatterns;
 use minference_model::rope::RopeOverride;
 use minference_model::{Model, ModelFiles};
@@ -103,21 +104,39 @@ impl LoadedModel {
         }
     }
 
-    /// Room for a prompt and its answer, after checking that context and memory suffice.
-    pub(crate) fn capacity(&self, prompt: usize, max_tokens: usize, chunk: Option<usize>) -> Result<usize> {
-        let context = self.context;
+    /// Tokens that a session must have room for, after checking that context and memory suffice.
+    pub(crate) fn capacity(&self, room: &Room) -> Result<usize> {
+        let (context, prompt) = (self.context, room.prompt);
         ensure!(
             prompt < context,
             "the prompt has {prompt} tokens: expected less than {context}, the context, so that an answer fits; shorten it, or \
              stretch the context with --context and --rope-scaling"
         );
-        let capacity = prompt.saturating_add(max_tokens).min(context);
-        let config = self.model.decoder().config();
-        let forecast =
-            MemoryForecast::new(config, self.weight_bytes, (prompt, chunk), capacity, self.dtype.into());
+        let capacity = prompt.saturating_add(room.max_tokens).min(context);
+        let planned = PlannedSession {
+            prompt,
+            capacity,
+            chunk: room.chunk,
+            compression: room.compression,
+            element_type: self.dtype.into(),
+        };
+        let forecast = MemoryForecast::new(self.model.decoder().config(), self.weight_bytes, &planned);
         forecast.check().context(
-            "this does not fit into memory; a shorter prompt, a smaller --max-tokens, --chunk, or a --dtype of 16 bits needs less",
+            "this does not fit into memory; a shorter prompt, a smaller --max-tokens, --chunk, --kv, or a --dtype of fewer bits needs less",
         )?;
         Ok(capacity)
     }
+}
+
+/// What a session must have room for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Room {
+    /// Tokens of the prompt.
+    pub(crate) prompt: usize,
+    /// Tokens of the answer, at most.
+    pub(crate) max_tokens: usize,
+    /// Tokens that are read at once, if not all.
+    pub(crate) chunk: Option<usize>,
+    /// What stays of the prompt's keys and values, if not all.
+    pub(crate) compression: Option<KvCompression>,
 }

@@ -1,11 +1,12 @@
 //! What an answer took, for people.
 
-use super::answer::TimedAnswer;
+use super::answer::{PromptCache, TimedAnswer};
 use super::attention::AttentionKind;
 use super::comparison::Comparison;
 use crate::bench::table::duration;
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, LineStyle, Table};
+use minference_eval::numbers::memory;
 use minference_model::decoder::LayerSummary;
 use minference_model::generate::{Answer, Finish};
 use std::io::{self, Write};
@@ -21,6 +22,9 @@ pub(crate) fn print_summary(out: &mut impl Write, comparison: &Comparison<'_>) -
     let answer = comparison.answer;
     if answer.plan.kind != AttentionKind::Dense {
         print_layers(out, &answer.report.layers)?;
+    }
+    if let Some(compression) = answer.cache.compression {
+        writeln!(out, "The answer saw what {compression} kept of the prompt.")?;
     }
     if let Some(advice) = &answer.plan.advice {
         writeln!(out, "{advice}")?;
@@ -71,6 +75,7 @@ fn table(answers: &[&TimedAnswer]) -> Table {
             None => "-".into(),
         }),
         row("attention computed", &|answer| format!("{:.1} %", 100.0 * answer.report.computed_share())),
+        row("key-value cache", &|answer| cache(&answer.cache)),
         row("peak memory", &|answer| match answer.peak_memory {
             Some(bytes) => format!("{:.2} GiB", bytes as f64 / f64::from(1 << 30)),
             None => "-".into(),
@@ -80,6 +85,15 @@ fn table(answers: &[&TimedAnswer]) -> Table {
     }
     table.column_iter_mut().skip(1).for_each(|column| column.set_cell_alignment(CellAlignment::Right));
     table
+}
+
+/// What the prompt's keys and values take, and what they would.
+fn cache(cache: &PromptCache) -> String {
+    let [kept, full] = [cache.bytes, cache.full_bytes].map(|bytes| memory(bytes as u64));
+    match cache.compression {
+        None => kept,
+        Some(_) => format!("{kept} of {full}"),
+    }
 }
 
 /// The computed share of each layer, first to last.

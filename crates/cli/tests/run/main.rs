@@ -7,6 +7,7 @@ mod demo;
 mod eval;
 mod inspect;
 mod interrupts;
+mod kv;
 mod refusals;
 mod search;
 mod tiny_model;

@@ -25,6 +25,8 @@
 //! # Ok::<(), minference_model::Error>(())
 //! ```
 
+#[cfg(test)]
+mod published;
 mod pyramid_kv;
 mod snap_kv;
 mod streaming_llm;

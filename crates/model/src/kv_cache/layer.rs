@@ -36,6 +36,11 @@ impl LayerCache {
         self.keys.bytes() + self.values.bytes()
     }
 
+    /// Bytes of a row of keys and one of values.
+    pub(crate) fn bytes_per_row(&self) -> usize {
+        self.keys.bytes_per_token() + self.values.bytes_per_token()
+    }
+
     /// Forgets the rows of all tokens from `tokens` on; all of them, and what was dropped, if `tokens` is 0.
     pub(crate) fn truncate(&mut self, tokens: usize) {
         let rows = tokens.saturating_sub(self.dropped);

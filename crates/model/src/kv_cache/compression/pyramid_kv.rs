@@ -1,7 +1,8 @@
 //! PyramidKV (Cai et al., arXiv 2406.02069): SnapKV with budgets that fall from the first layer to the last.
 //!
-//! Lower layers attend to much, upper ones to little. Without the voting tokens, the last layer keeps a twentieth of the mean, the first as
-//! much more than the mean as that is less, and those between lie on a line, so that all layers together keep what SnapKV would.
+//! Lower layers attend to much, upper ones to little. The tokens whose queries vote are kept everywhere. Beside them the last layer keeps a
+//! twentieth of the mean, the first as much more than the mean as that is less, and those between lie on a line, so that all layers
+//! together keep what SnapKV would (a little more, as the published code rounds). A prompt shorter than twice the mean is kept as by SnapKV.
 
 use super::SnapKv;
 
@@ -25,15 +26,14 @@ impl PyramidKv {
         &self.votes
     }
 
-    /// Tokens to keep of a layer's `tokens`. Where the first layers would keep more than there are, the line is less steep.
+    /// Tokens to keep of a layer's `tokens`. Where the first layer would keep more than there are, the line is less steep.
     pub fn capacity(&self, layer: usize, layers: usize, tokens: usize) -> usize {
         let window = self.votes.window();
         let mean = self.votes.capacity() - window;
-        let available = tokens.saturating_sub(window);
-        if available <= mean || layers < 2 {
+        if tokens < 2 * mean || layers < 2 {
             return self.votes.capacity().min(tokens);
         }
-        let first = (2 * mean - mean / STEEPNESS).min(available);
+        let first = (2 * mean - mean / STEEPNESS).min(tokens - window);
         let last = 2 * mean - first;
         let step = (first - last) / (layers - 1);
         window + first - layer * step
@@ -62,9 +62,8 @@ mod tests {
     #[test]
     fn no_layer_keeps_more_than_there_is() {
         // the line from 1.95 times the mean would leave the prompt
-        let found = capacities(1032, 5, 1332);
-        assert_eq!(found, [1332, 1182, 1032, 882, 732]);
-        assert_eq!(capacities(1032, 3, 1032), [1032; 3]);
+        assert_eq!(capacities(132, 5, 200), [200, 166, 132, 98, 64]);
+        assert_eq!(capacities(132, 3, 199), [132; 3]);
         assert_eq!(capacities(1032, 3, 500), [500; 3]);
         assert_eq!(capacities(1032, 1, 5000), [1032]);
     }

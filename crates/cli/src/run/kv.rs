@@ -1,0 +1,108 @@
+//! What stays of the prompt's keys and values.
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, ValueEnum};
+use minference_model::kv_cache::{KvCompression, Pooling, PyramidKv, SnapKv, StreamingLlm};
+
+/// Ways of compressing the key-value cache, as the command line spells them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum KvKind {
+    /// All keys and values stay
+    Full,
+    /// The first tokens and the last
+    StreamingLlm,
+    /// What the prompt's last queries attend to, head by head
+    #[value(name = "snapkv")]
+    SnapKv,
+    /// The same, with more room in the first layers and less in the last
+    #[value(name = "pyramidkv")]
+    PyramidKv,
+}
+
+/// How votes for neighbouring keys become one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PoolingChoice {
+    Average,
+    Maximum,
+}
+
+impl From<PoolingChoice> for Pooling {
+    fn from(choice: PoolingChoice) -> Self {
+        match choice {
+            PoolingChoice::Average => Self::Average,
+            PoolingChoice::Maximum => Self::Maximum,
+        }
+    }
+}
+
+/// What stays in the cache once the prompt was read.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Key-value cache")]
+pub(crate) struct KvOptions {
+    /// What stays of the prompt's keys and values: the answer's tokens attend to that only
+    #[arg(long, value_enum, value_name = "KIND", default_value = "full")]
+    kv: KvKind,
+    /// Tokens of each layer that stay (pyramidkv: on average over layers) [default: 4096]
+    #[arg(long, value_name = "TOKENS")]
+    kv_capacity: Option<usize>,
+    /// First tokens that always stay, for streaming-llm [default: 4]
+    #[arg(long, value_name = "TOKENS")]
+    kv_sink: Option<usize>,
+    /// Last queries that vote, and whose tokens always stay, for snapkv and pyramidkv [default: 32]
+    #[arg(long, value_name = "QUERIES")]
+    kv_window: Option<usize>,
+    /// Neighbouring keys whose votes are pooled, for snapkv and pyramidkv [default: 5]
+    #[arg(long, value_name = "KEYS")]
+    kv_kernel: Option<usize>,
+    /// How they are pooled [default: average]
+    #[arg(long, value_enum, value_name = "KIND")]
+    kv_pooling: Option<PoolingChoice>,
+}
+
+impl KvOptions {
+    /// What is to stay; none if that is everything.
+    pub(crate) fn compression(&self) -> Result<Option<KvCompression>> {
+        self.check_effect()?;
+        let capacity = self.kv_capacity.unwrap_or(SnapKv::CAPACITY);
+        let snap = || {
+            let (window, kernel) =
+                (self.kv_window.unwrap_or(SnapKv::WINDOW), self.kv_kernel.unwrap_or(SnapKv::KERNEL));
+            let pooling = self.kv_pooling.map_or(Pooling::default(), Pooling::from);
+            SnapKv::new(capacity, window, kernel, pooling)
+                .context("wrong --kv-capacity, --kv-window or --kv-kernel")
+        };
+        Ok(Some(match self.kv {
+            KvKind::Full => return Ok(None),
+            KvKind::StreamingLlm => KvCompression::StreamingLlm(
+                StreamingLlm::with_capacity(capacity, self.kv_sink.unwrap_or(StreamingLlm::SINK))
+                    .context("wrong --kv-capacity or --kv-sink")?,
+            ),
+            KvKind::SnapKv => KvCompression::SnapKv(snap()?),
+            KvKind::PyramidKv => KvCompression::PyramidKv(PyramidKv::new(snap()?)),
+        }))
+    }
+
+    /// Refuses what would have no effect.
+    fn check_effect(&self) -> Result<()> {
+        use KvKind::{PyramidKv, SnapKv, StreamingLlm};
+        let uses: [(&str, bool, &[KvKind]); 5] = [
+            ("--kv-capacity", self.kv_capacity.is_some(), &[StreamingLlm, SnapKv, PyramidKv]),
+            ("--kv-sink", self.kv_sink.is_some(), &[StreamingLlm]),
+            ("--kv-window", self.kv_window.is_some(), &[SnapKv, PyramidKv]),
+            ("--kv-kernel", self.kv_kernel.is_some(), &[SnapKv, PyramidKv]),
+            ("--kv-pooling", self.kv_pooling.is_some(), &[SnapKv, PyramidKv]),
+        ];
+        for (option, is_given, kinds) in uses {
+            if is_given && !kinds.contains(&self.kv) {
+                let kinds: Vec<String> = kinds.iter().map(spelling).collect();
+                bail!("{option}: expected --kv {}, found --kv {}", kinds.join(" or "), spelling(&self.kv));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// As the command line spells it.
+fn spelling(kind: &KvKind) -> String {
+    kind.to_possible_value().map_or_else(String::new, |value| value.get_name().to_string())
+}
