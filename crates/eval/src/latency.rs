@@ -9,7 +9,6 @@ use crate::evaluate::{Evaluation, RunStep};
 use crate::methods::{Method, Planner, PromptFacts, Variant};
 use crate::results::{CacheBytes, LatencyRecord, LatencySeconds, LatencySource, ResultsFolder};
 use minference_attention::Progress;
-use minference_model::kv_cache::KvCache;
 use minference_model::logits::likeliest;
 use minference_model::{PrefillOptions, Session, SessionOptions, memory};
 use std::sync::Arc;
@@ -140,8 +139,7 @@ fn measure(
     let start = Instant::now();
     let capacity =
         SessionOptions { capacity: tokens.len(), rope_tokens: None, element_type: evaluation.element_type };
-    let decoder = evaluation.model.decoder();
-    let mut session = Session::new(decoder.clone(), evaluation.compute.clone(), capacity)?;
+    let mut session = Session::new(evaluation.model.decoder().clone(), evaluation.compute.clone(), capacity)?;
     let forward = session.prefill(tokens, &options)?;
     std::hint::black_box(likeliest(&forward.logits));
     let total = start.elapsed();
@@ -160,10 +158,7 @@ fn measure(
         },
         computed_share: forward.report.computed_share(),
         peak_memory: memory::peak(),
-        cache: Some(CacheBytes {
-            full: (tokens.len() * KvCache::bytes_per_token(decoder.config(), evaluation.element_type)) as u64,
-            kept: session.cache().bytes() as u64,
-        }),
+        cache: Some(CacheBytes::of(session.cache())),
         source: LatencySource::Measured,
     })
 }

@@ -106,23 +106,6 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
-/// Bytes of memory, with three digits or so.
-///
-/// ```
-/// use minference_eval::numbers::bytes;
-///
-/// assert_eq!([900, 12 << 10, 380 << 20, 5 << 30].map(bytes), ["900 B", "12.0 KiB", "380.0 MiB", "5.00 GiB"]);
-/// ```
-pub fn bytes(number: u64) -> String {
-    let value = number as f64;
-    match number {
-        0..0x400 => format!("{number} B"),
-        0x400..0x10_0000 => format!("{:.1} KiB", value / f64::from(1 << 10)),
-        0x10_0000..0x4000_0000 => format!("{:.1} MiB", value / f64::from(1 << 20)),
-        _ => format!("{:.2} GiB", value / f64::from(1 << 30)),
-    }
-}
-
 /// How many times as fast.
 pub fn speedup(factor: f64) -> String {
     if factor.is_finite() { format!("{factor:.2}x") } else { "-".into() }

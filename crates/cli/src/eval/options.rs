@@ -170,8 +170,13 @@ impl Setup {
 
     /// Refuses prompts that will not fit into context or memory, before the first one is read.
     pub(crate) fn check_length(&self, tokens: usize) -> Result<()> {
-        let room = Room { prompt: tokens.saturating_sub(1), max_tokens: 1, chunk: None, compression: None };
-        self.model.capacity(&room).map(|_| ())
+        let room = |variant: &Variant| Room {
+            prompt: tokens.saturating_sub(1),
+            max_tokens: 1,
+            chunk: variant.chunk,
+            compression: variant.compression,
+        };
+        self.methods.iter().try_for_each(|variant| self.model.capacity(&room(variant)).map(|_| ()))
     }
 
     /// Takes the bar away.

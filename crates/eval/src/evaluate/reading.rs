@@ -7,7 +7,7 @@ use crate::methods::Variant;
 use crate::results::{AnswerSeconds, CacheBytes};
 use minference_attention::Progress;
 use minference_model::decoder::{Forward, ForwardReport};
-use minference_model::kv_cache::{KvCache, KvCompression};
+use minference_model::kv_cache::KvCompression;
 use minference_model::{AttentionPlan, PrefillOptions, Session, SessionOptions};
 use std::sync::Arc;
 use std::time::Instant;
@@ -53,7 +53,6 @@ pub(super) struct Reader<'a> {
     report: ForwardReport,
     /// Seconds for what was read before the first question, divided among all.
     context_seconds: f64,
-    bytes_per_token: usize,
 }
 
 /// A session that has read a question.
@@ -112,7 +111,6 @@ impl<'a> Reader<'a> {
             session: Session::new(decoder.clone(), evaluation.compute.clone(), options)?,
             report: ForwardReport::default(),
             context_seconds: 0.0,
-            bytes_per_token: KvCache::bytes_per_token(decoder.config(), evaluation.element_type),
         };
         let start = Instant::now();
         if reader.course.beginning > 0 {
@@ -152,10 +150,7 @@ impl<'a> Reader<'a> {
         if is_turn {
             self.report = report.clone();
         }
-        let cache = CacheBytes {
-            full: (prompt.len() * self.bytes_per_token) as u64,
-            kept: session.get().cache().bytes() as u64,
-        };
+        let cache = CacheBytes::of(session.get().cache());
         let seconds = AnswerSeconds {
             context: self.context_seconds,
             question: question_seconds,

@@ -1,5 +1,6 @@
 //! One line of results.
 
+use minference_model::kv_cache::KvCache;
 use serde::{Deserialize, Serialize};
 
 /// An answer to one question with one method.
@@ -52,6 +53,13 @@ pub struct CacheBytes {
     pub full: u64,
     /// Of those that are kept.
     pub kept: u64,
+}
+
+impl CacheBytes {
+    /// Of what a cache holds now.
+    pub(crate) fn of(cache: &KvCache) -> Self {
+        Self { full: cache.full_bytes() as u64, kept: cache.bytes() as u64 }
+    }
 }
 
 /// Whether an answer, or the first token's distribution, is that of dense attention.

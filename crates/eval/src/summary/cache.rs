@@ -4,7 +4,7 @@ use super::answers::{AnswerSummary, LENGTH, METHOD, TASK};
 use super::mean::ratio;
 use super::table::{Column, Table};
 use super::{AnswerGroup, DENSE};
-use crate::numbers::{bytes, decimal, percent, speedup};
+use crate::numbers::{decimal, memory, percent, speedup};
 use crate::results::CacheBytes;
 
 const COLUMNS: [Column; 10] = [
@@ -53,8 +53,8 @@ impl AnswerSummary {
                     group.task.clone(),
                     row.method.clone(),
                     group.length.to_string(),
-                    of_cache(|cache| bytes(cache.full)),
-                    of_cache(|cache| bytes(cache.kept)),
+                    of_cache(|cache| memory(cache.full)),
+                    of_cache(|cache| memory(cache.kept)),
                     of_cache(CacheBytes::smaller),
                     percent(row.score.mean),
                     row.same.map_or("-".into(), |share| percent(share.mean)),

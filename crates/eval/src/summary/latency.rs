@@ -4,7 +4,7 @@ use super::answer_row::{mean_cache, whole_of};
 use super::mean::{mean, median, ratio};
 use super::table::{Column, Table};
 use super::{DENSE, methods_of};
-use crate::numbers::{bytes, count, duration, percent, speedup};
+use crate::numbers::{count, duration, memory, percent, speedup};
 use crate::results::{CacheBytes, LatencyRecord, LatencySeconds, LatencySource};
 use std::collections::BTreeSet;
 
@@ -173,7 +173,7 @@ impl LatencySummary {
                 percent(row.computed_share),
                 row.peak_memory
                     .map_or("-".into(), |bytes| format!("{:.2} GiB", bytes as f64 / (1u64 << 30) as f64)),
-                of_cache(|cache| bytes(cache.kept)),
+                of_cache(|cache| memory(cache.kept)),
                 of_cache(CacheBytes::smaller),
             ]);
         }
