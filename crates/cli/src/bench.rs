@@ -1,5 +1,6 @@
 //! `minference bench`: one file per benchmark.
 
+mod answer;
 mod attention;
 mod decode;
 mod inputs;
@@ -23,6 +24,9 @@ pub(crate) enum Bench {
     /// Time whole prompts to the first token, by length and method, and see where the time goes
     #[command(after_long_help = prefill::HELP)]
     Prefill(Box<prefill::Options>),
+    /// Time an answer's tokens after long prompts, by what was kept of the prompt
+    #[command(after_long_help = answer::HELP)]
+    Answer(Box<answer::Options>),
     /// Time one decoding step over a long cache, against the rate at which memory can be read
     Decode(decode::Options),
     /// Time products of prompt rows with stored weights, format by format, against the machine's f32 peak
@@ -34,6 +38,7 @@ impl Bench {
         match self {
             Self::Attention(options) => attention::run(&options),
             Self::Prefill(options) => prefill::run(&options),
+            Self::Answer(options) => answer::run(&options),
             Self::Decode(options) => decode::run(&options),
             Self::Matmul(options) => matmul::run(&options),
         }

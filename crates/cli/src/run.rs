@@ -27,7 +27,7 @@ pub(crate) use answer::{Request, answer};
 pub(crate) use attention::{AttentionOptions, NamedPlan, PatternFile};
 pub(crate) use comparison::Comparison;
 pub(crate) use fairness::preload;
-pub(crate) use kv::KvOptions;
+pub(crate) use kv::{KvKind, KvOptions, KvSizes};
 pub(crate) use model::{LoadedModel, ModelOptions, Room, pattern_cache};
 pub(crate) use prompt::{PromptOptions, PromptText};
 pub(crate) use summary::print_summary;

@@ -7,9 +7,11 @@
 //! |---|---|
 //! | [`compression`] | which tokens need not stay |
 //! | `layer` | the rows of one layer |
+//! | `noise` | rows that stand for a prompt, where only the time to go through them counts |
 
 pub mod compression;
 mod layer;
+mod noise;
 
 pub use compression::{KvCompression, Pooling, PyramidKv, SnapKv, StreamingLlm};
 pub(crate) use layer::LayerCache;

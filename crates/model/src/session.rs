@@ -100,6 +100,27 @@ impl Session {
         Ok(Self { decoder, compute, cache, rotations, history: Vec::new() })
     }
 
+    /// A session as if it had read `tokens` tokens, for benchmarks: how long an answer takes depends on how many keys and values there
+    /// are, and not on what they are. These are noise, and what the session answers means nothing.
+    ///
+    /// - `compression`: what stays of the tokens, if not all
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), and more tokens than there is room for.
+    pub fn with_noise(
+        decoder: Arc<Decoder>,
+        compute: Compute,
+        options: SessionOptions,
+        tokens: usize,
+        compression: Option<&KvCompression>,
+    ) -> Result<Self> {
+        let mut session = Self::new(decoder, compute, options)?;
+        let config = session.decoder.config();
+        session.compute.install(|| session.cache.fill_with_noise(config, tokens, compression))?;
+        session.history = vec![0; tokens];
+        Ok(session)
+    }
+
     /// The model.
     pub fn decoder(&self) -> &Decoder {
         &self.decoder

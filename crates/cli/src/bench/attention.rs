@@ -46,6 +46,9 @@ pub(crate) struct Options {
     /// Prompt lengths [default: 4096,16384, or the length of --input]
     #[arg(long, value_delimiter = ',')]
     tokens: Vec<usize>,
+    /// Queries of the last so many tokens only: the last chunk of a prompt that is read in chunks [default: all]
+    #[arg(long, value_name = "TOKENS")]
+    chunk: Option<usize>,
     /// Elements of a head's row, a multiple of 8
     #[arg(long, default_value_t = 64)]
     head_dim: usize,
@@ -183,6 +186,14 @@ impl Options {
         Ok(sizes)
     }
 
+    /// The same keys, and the queries of the last chunk.
+    fn last_chunk<'a>(&self, inputs: AttentionInputs<'a>) -> Result<AttentionInputs<'a>> {
+        let tokens = inputs.geometry().keys();
+        let Some(chunk) = self.chunk.filter(|chunk| *chunk < tokens) else { return Ok(inputs) };
+        ensure!(chunk > 0, "--chunk: expected at least 1, found 0");
+        Ok(AttentionInputs::new(inputs.q().tokens_from(tokens - chunk)?, inputs.k(), inputs.v())?)
+    }
+
     fn generated(&self, tokens: usize) -> Result<Inputs> {
         let sizes = checked(self.sizes(tokens))?;
         Ok(match self.structure {
@@ -226,6 +237,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
                 generated.view()?
             }
         };
+        let inputs = checked(options.last_chunk(inputs))?;
         let measured = measure(options, &backend, &inputs, &bar, &interrupt)?;
         bar.finish_and_clear();
         table::print(&measured)?;

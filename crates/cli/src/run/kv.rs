@@ -37,11 +37,26 @@ impl From<PoolingChoice> for Pooling {
 
 /// What stays in the cache once the prompt was read.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Key-value cache")]
 pub(crate) struct KvOptions {
     /// What stays of the prompt's keys and values: the answer's tokens attend to that only
-    #[arg(long, value_enum, value_name = "KIND", default_value = "full")]
+    #[arg(long, value_enum, value_name = "KIND", default_value = "full", help_heading = "Key-value cache")]
     kv: KvKind,
+    #[command(flatten)]
+    sizes: KvSizes,
+}
+
+impl KvOptions {
+    /// What is to stay; none if that is everything.
+    pub(crate) fn compression(&self) -> Result<Option<KvCompression>> {
+        self.sizes.check_effect(&[self.kv])?;
+        self.sizes.compression(self.kv)
+    }
+}
+
+/// How much stays, and how it is chosen.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Key-value cache")]
+pub(crate) struct KvSizes {
     /// Tokens of each layer that stay (pyramidkv: on average over layers) [default: 4096]
     #[arg(long, value_name = "TOKENS")]
     kv_capacity: Option<usize>,
@@ -59,10 +74,9 @@ pub(crate) struct KvOptions {
     kv_pooling: Option<PoolingChoice>,
 }
 
-impl KvOptions {
-    /// What is to stay; none if that is everything.
-    pub(crate) fn compression(&self) -> Result<Option<KvCompression>> {
-        self.check_effect()?;
+impl KvSizes {
+    /// What is to stay, of a kind; none if that is everything.
+    pub(crate) fn compression(&self, kind: KvKind) -> Result<Option<KvCompression>> {
         let capacity = self.kv_capacity.unwrap_or(SnapKv::CAPACITY);
         let snap = || {
             let (window, kernel) =
@@ -71,7 +85,7 @@ impl KvOptions {
             SnapKv::new(capacity, window, kernel, pooling)
                 .context("wrong --kv-capacity, --kv-window or --kv-kernel")
         };
-        Ok(Some(match self.kv {
+        Ok(Some(match kind {
             KvKind::Full => return Ok(None),
             KvKind::StreamingLlm => KvCompression::StreamingLlm(
                 StreamingLlm::with_capacity(capacity, self.kv_sink.unwrap_or(StreamingLlm::SINK))
@@ -82,8 +96,8 @@ impl KvOptions {
         }))
     }
 
-    /// Refuses what would have no effect.
-    fn check_effect(&self) -> Result<()> {
+    /// Refuses what would have no effect on any of some kinds.
+    pub(crate) fn check_effect(&self, found: &[KvKind]) -> Result<()> {
         use KvKind::{PyramidKv, SnapKv, StreamingLlm};
         let uses: [(&str, bool, &[KvKind]); 5] = [
             ("--kv-capacity", self.kv_capacity.is_some(), &[StreamingLlm, SnapKv, PyramidKv]),
@@ -93,18 +107,22 @@ impl KvOptions {
             ("--kv-pooling", self.kv_pooling.is_some(), &[SnapKv, PyramidKv]),
         ];
         for (option, is_given, kinds) in uses {
-            if is_given && !kinds.contains(&self.kv) {
-                let kinds: Vec<String> = kinds.iter().map(spelling).collect();
-                bail!("{option}: expected --kv {}, found --kv {}", kinds.join(" or "), spelling(&self.kv));
+            if is_given && !kinds.iter().any(|kind| found.contains(kind)) {
+                let list = |kinds: &[KvKind], between: &str| {
+                    kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(between)
+                };
+                bail!("{option}: expected --kv {}, found --kv {}", list(kinds, " or "), list(found, ","));
             }
         }
         Ok(())
     }
 }
 
-/// As the command line spells it.
-fn spelling(kind: &KvKind) -> String {
-    kind.to_possible_value().map_or_else(String::new, |value| value.get_name().to_string())
+impl KvKind {
+    /// As the command line spells it.
+    pub(crate) fn name(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_string())
+    }
 }
 
 #[cfg(test)]

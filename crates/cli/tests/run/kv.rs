@@ -1,7 +1,7 @@
 //! `run --kv`: what stays of the prompt's keys and values.
 
 use super::tiny_model::LAYERS;
-use super::{Workplace, contains, long_text};
+use super::{WRONG_OPTIONS, Workplace, contains, long_text, outcome};
 use serde_json::Value;
 
 fn workplace() -> Workplace {
@@ -74,4 +74,24 @@ fn what_can_not_be_is_refused() {
     refused(&["--kv", "streaming-llm", "--kv-capacity", "4"], &["more than the 4 first tokens", "found 4"]);
     refused(&["--kv", "streaming-llm", "--kv-window", "4"], &["--kv-window", "found --kv streaming-llm"]);
     refused(&["--kv", "h2o"], &["streaming-llm", "pyramidkv"]);
+}
+
+#[test]
+fn answers_after_long_prompts_are_timed_by_what_was_kept() {
+    let workplace = workplace();
+    let bench = |arguments: &[&str]| {
+        let fixed = ["bench", "answer", "--model", "model.gguf", "--threads", "1", "--repeats", "2"];
+        outcome(&mut workplace.minference(&[&fixed, arguments].concat()))
+    };
+    let sizes = ["--lengths", "1K,2K", "--kv", "full,streaming-llm", "--kv-capacity", "256"];
+    let table = bench(&sizes).succeeds().stdout;
+    // two layers of 1,024 tokens, and the eighth of the longer prompt that is kept
+    contains(
+        &table,
+        &["1024 tokens", "2048 tokens", "streaming-llm", "128 KiB", "256 KiB", "32.0 KiB", "8.00x"],
+    );
+    bench(&["--kv", "full", "--kv-capacity", "5"])
+        .is_refused(WRONG_OPTIONS, &["--kv-capacity", "found --kv full"]);
+    bench(&["--kv", "full,snapkv", "--kv-capacity", "5"]).is_refused(WRONG_OPTIONS, &["capacity of SnapKV"]);
+    bench(&["--repeats", "0"]).is_refused(WRONG_OPTIONS, &["--repeats"]);
 }

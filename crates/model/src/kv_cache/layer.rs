@@ -15,7 +15,7 @@ pub(crate) struct LayerCache {
     pub(crate) keys: TokenRows,
     pub(crate) values: TokenRows,
     /// Tokens that were read and have no row any more.
-    dropped: usize,
+    pub(super) dropped: usize,
 }
 
 impl LayerCache {
