@@ -22,7 +22,7 @@ pub(super) struct VariantOptions {
 
 impl VariantOptions {
     /// Methods, and what is wanted of them besides.
-    pub(super) fn add_to(&self, methods: Methods) -> Result<Methods> {
+    pub(super) fn add_to(&self, methods: &Methods) -> Result<Methods> {
         let capacity = self.kv_capacity.map_or(CompressionKind::CAPACITY, |length| length.0);
         let compressions =
             self.kv.iter().map(|kind| kind.with_capacity(capacity)).collect::<Result<Vec<_>>>()?;
@@ -45,7 +45,7 @@ mod tests {
 
     fn methods(arguments: &[&str]) -> anyhow::Result<String> {
         let command = Command::try_parse_from([&["test"], arguments].concat())?;
-        let methods = command.options.add_to("dense,minference".parse()?)?;
+        let methods = command.options.add_to(&"dense,minference".parse()?)?;
         Ok(methods.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
     }
 
