@@ -3,7 +3,8 @@
 //! | module | what it holds |
 //! |---|---|
 //! | `needle`, `ruler`, `infinite_bench`, `perplexity` | one evaluation each: its options, and what it asks |
-//! | `options` | what all share: model, methods, where results go |
+//! | `options`, `variants` | what all share: model, methods, where results go |
+//! | `protocol` | how questions about one text follow each other |
 //! | `run`, `bar` | asking, with a bar |
 //! | `tables` | what came out |
 //! | `lengths`, `text_file` | lengths as people write them, texts of theirs |
@@ -14,10 +15,12 @@ mod lengths;
 mod needle;
 mod options;
 mod perplexity;
+mod protocol;
 mod ruler;
 mod run;
 mod tables;
 mod text_file;
+mod variants;
 
 pub(crate) use bar::EvaluationBar;
 pub(crate) use lengths::{Length, tokens};
@@ -39,6 +42,19 @@ Methods (--methods):
   a-shape:1024,4096, vertical-slash:1000,6096, block-sparse:100, tri-shape:128,3968,100
                    for all heads, with this budget
   static           what minference chose in the first prompt of the same task and length, for all of these (the paper's ablation)
+
+Variants of them, with + behind the method:
+  minference+chunk:8K
+                   reads the prompt 8,192 tokens at a time; patterns are estimated anew in each chunk
+  dense+snapkv:1024, minference+pyramidkv, dense+streaming-llm:4K
+                   keeps so many tokens of each layer's keys and values, 4,096 without a number: those that the prompt's last queries
+                   attend to (pyramidkv: more in the first layers, less in the last), or the first and the last
+  --chunk 2K,8K and --kv snapkv,pyramidkv add such variants of all listed methods but dense.
+
+Several questions about one text (SCBench's two modes):
+  --session requests asks each of the text alone; --session turns asks them in one conversation, after the reference answers to those
+  before. With --compress context what is kept is chosen when the text was read, without knowing the questions; with --compress prompt
+  it is chosen when a question was read, too, as in SnapKV's paper. A single question is always read with its text.
 
 Results:
   A folder holds one run: run.json says what was run, records.jsonl has a line for each answer. The same command goes on where an

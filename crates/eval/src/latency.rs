@@ -6,8 +6,8 @@
 
 use crate::error::{Error, Result};
 use crate::evaluate::{Evaluation, RunStep};
-use crate::methods::{Method, Planner, PromptFacts};
-use crate::results::{LatencyRecord, LatencySeconds, LatencySource, ResultsFolder};
+use crate::methods::{Method, Planner, PromptFacts, Variant};
+use crate::results::{CacheBytes, LatencyRecord, LatencySeconds, LatencySource, ResultsFolder};
 use minference_attention::Progress;
 use minference_model::logits::likeliest;
 use minference_model::{PrefillOptions, Session, SessionOptions, memory};
@@ -54,12 +54,12 @@ pub fn latency(
     for &length in &lengths {
         let mut tokens = None;
         for repeat in 0..options.repeats {
-            for &method in &methods {
-                let step = RunStep { done, steps, sample: &format!("{length} tokens"), method };
+            for &variant in &methods {
+                let step = RunStep { done, steps, sample: &format!("{length} tokens"), variant };
                 done += 1;
-                let extrapolates =
-                    method == Method::Dense && options.longest_dense.is_some_and(|longest| length > longest);
-                let found = find(folder.records(), length, repeat, method);
+                let extrapolates = variant == Variant::DENSE
+                    && options.longest_dense.is_some_and(|longest| length > longest);
+                let found = find(folder.records(), length, repeat, variant);
                 // what was extrapolated is measured, if that is asked for now
                 if found.is_some_and(|found| extrapolates || found.source == LatencySource::Measured) {
                     continue;
@@ -73,7 +73,7 @@ pub fn latency(
                 }
                 if !is_warm {
                     let few = prompt(WARM_UP.min(length))?;
-                    measure(evaluation, &mut planner, &few, (Method::Dense, 0), None)?;
+                    measure(evaluation, &mut planner, &few, (Variant::DENSE, 0), None)?;
                     is_warm = true;
                 }
                 let tokens = match &tokens {
@@ -81,8 +81,8 @@ pub fn latency(
                     None => tokens.insert(prompt(length)?),
                 };
                 let share =
-                    find(folder.records(), length, repeat, Method::Minference).map(|r| r.computed_share);
-                let record = measure(evaluation, &mut planner, tokens, (method, repeat), share)?;
+                    find(folder.records(), length, repeat, Variant::MINFERENCE).map(|r| r.computed_share);
+                let record = measure(evaluation, &mut planner, tokens, (variant, repeat), share)?;
                 folder.append(&[record])?;
             }
         }
@@ -103,7 +103,7 @@ fn check(options: &LatencyOptions, evaluation: &Evaluation<'_>) -> Result<()> {
         return Err(Error::choice("repeats", "at least 1", 0));
     }
     if let Some(longest) = longest_dense
-        && evaluation.methods.contains(&Method::Dense)
+        && evaluation.methods.contains(&Variant::DENSE)
         && lengths.iter().all(|length| length > longest)
     {
         let expected = format!("one of at most {longest} tokens, from which dense attention is extrapolated");
@@ -112,8 +112,8 @@ fn check(options: &LatencyOptions, evaluation: &Evaluation<'_>) -> Result<()> {
     Ok(())
 }
 
-fn find(records: &[LatencyRecord], length: usize, repeat: usize, method: Method) -> Option<&LatencyRecord> {
-    let method = method.to_string();
+fn find(records: &[LatencyRecord], length: usize, repeat: usize, variant: Variant) -> Option<&LatencyRecord> {
+    let method = variant.to_string();
     // measured again after it was extrapolated, the later record counts
     records
         .iter()
@@ -124,17 +124,17 @@ fn measure(
     evaluation: &Evaluation<'_>,
     planner: &mut Planner<'_>,
     tokens: &[u32],
-    (method, repeat): (Method, usize),
+    (variant, repeat): (Variant, usize),
     share: Option<f64>,
 ) -> Result<LatencyRecord> {
     let watcher: Arc<dyn Progress> = evaluation.progress.clone();
     let group = tokens.len().to_string();
-    if method == Method::Static && planner.lacks_fixed(&group) {
+    if variant.method == Method::Static && planner.lacks_fixed(&group) {
         planner.fix(&group, &group, tokens, Some(&watcher))?;
     }
-    let planned = planner.plan(method, PromptFacts { tokens: tokens.len(), group: &group, share })?;
-    let options =
-        PrefillOptions { plan: planned.plan, chunk: None, compression: None, progress: Some(watcher) };
+    let planned = planner.plan(variant.method, PromptFacts { tokens: tokens.len(), group: &group, share })?;
+    let Variant { chunk, compression, .. } = variant;
+    let options = PrefillOptions { plan: planned.plan, chunk, compression, progress: Some(watcher) };
     memory::forget_peak();
     let start = Instant::now();
     let capacity = SessionOptions { capacity: tokens.len(), rope_tokens: None, cache: evaluation.cache };
@@ -145,8 +145,8 @@ fn measure(
     let times = forward.report.times;
     Ok(LatencyRecord {
         length: tokens.len(),
-        method: method.to_string(),
-        pattern: planned.pattern,
+        method: variant.to_string(),
+        pattern: variant.describe(planned.pattern),
         repeat,
         seconds: LatencySeconds {
             projections: times.projections.as_secs_f64(),
@@ -157,13 +157,14 @@ fn measure(
         },
         computed_share: forward.report.computed_share(),
         peak_memory: memory::peak(),
+        cache: Some(CacheBytes::of(session.cache())),
         source: LatencySource::Measured,
     })
 }
 
 /// Dense attention's longest measured prompt that is shorter than `length`, of this repetition if there is one.
 fn longest_measured(records: &[LatencyRecord], repeat: usize, length: usize) -> Result<&LatencyRecord> {
-    let dense = Method::Dense.to_string();
+    let dense = Variant::DENSE.to_string();
     let is_measured = |record: &&LatencyRecord| {
         record.method == dense && record.source == LatencySource::Measured && record.length < length
     };
@@ -189,6 +190,7 @@ fn extrapolate(measured: &LatencyRecord, length: usize) -> LatencyRecord {
         length,
         seconds: LatencySeconds { total, ..seconds },
         peak_memory: None,
+        cache: None,
         source: LatencySource::Extrapolated { from: vec![measured.length] },
         ..measured.clone()
     }
@@ -213,6 +215,7 @@ mod tests {
             },
             computed_share: 1.0,
             peak_memory: Some(7),
+            cache: None,
             source: LatencySource::Measured,
         }
     }

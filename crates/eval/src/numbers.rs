@@ -52,6 +52,24 @@ pub fn count(value: usize) -> String {
     text
 }
 
+/// A number of tokens as people write it: `8000`, or `31K` for 31 times 1,024, or `1M` for 1,024 times 1,024. None for what is none, or 0.
+///
+/// ```
+/// use minference_eval::numbers::parse_length;
+///
+/// assert_eq!(["8000", "4K", "31k", "1M"].map(parse_length), [8000, 4096, 31_744, 1_048_576].map(Some));
+/// assert_eq!(["", "K", "0", "4.5K", "4G", "9999999999999999M"].map(parse_length), [None; 6]);
+/// ```
+pub fn parse_length(text: &str) -> Option<usize> {
+    let text = text.trim();
+    let (number, factor) = match text.chars().last().map(|letter| letter.to_ascii_uppercase()) {
+        Some('K') => (&text[..text.len() - 1], 1 << 10),
+        Some('M') => (&text[..text.len() - 1], 1 << 20),
+        _ => (text, 1),
+    };
+    number.parse::<usize>().ok()?.checked_mul(factor).filter(|&tokens| tokens > 0)
+}
+
 /// A length in few letters: `K` stands for 1,024 tokens, `k` for 1,000.
 pub fn short_length(tokens: usize) -> String {
     match tokens {

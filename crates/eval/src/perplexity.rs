@@ -10,7 +10,7 @@ mod predictions;
 
 use crate::error::{Error, Result};
 use crate::evaluate::{Evaluation, RunStep};
-use crate::methods::{Method, Planner, PromptFacts};
+use crate::methods::{Method, Methods, Planner, PromptFacts, Variant};
 use crate::results::{PerplexityRecord, ResultsFolder};
 use minference_attention::Progress;
 use minference_model::{Session, SessionOptions};
@@ -30,7 +30,7 @@ pub struct Document {
 /// not held against dense attention is predicted again, if that is among the methods now.
 ///
 /// # Errors
-/// A length of less than 2 or beyond the context, a document that is shorter than all lengths, no documents, results that can't be written,
+/// Methods in chunks or with compression, a length of less than 2 or beyond the context, a document that is shorter than all lengths, no documents, results that can't be written,
 /// whatever the model refuses, cancelled. What was found before stays in the folder.
 pub fn perplexity(
     evaluation: &Evaluation<'_>,
@@ -39,8 +39,9 @@ pub fn perplexity(
     folder: &mut ResultsFolder<PerplexityRecord>,
 ) -> Result<()> {
     check(documents, lengths, evaluation.context)?;
-    let compares = evaluation.methods.contains(&Method::Dense);
-    let dense = Method::Dense.to_string();
+    check_methods(evaluation.methods)?;
+    let compares = evaluation.methods.contains(&Variant::DENSE);
+    let dense = Variant::DENSE.to_string();
     folder.retain(|record| !compares || record.method == dense || record.dense.is_some())?;
     let texts: Vec<(&Document, usize)> = lengths
         .iter()
@@ -51,8 +52,8 @@ pub fn perplexity(
     let planner = Planner::new(evaluation.model, evaluation.compute, evaluation.cache, evaluation.minference);
     let mut run = Run { evaluation, planner, texts: &texts, done: 0, steps: texts.len() * methods.len() };
     for &(document, length) in &texts {
-        let found = |method: &Method| find(folder.records(), document, length, *method).is_some();
-        let missing: Vec<Method> = methods.iter().copied().filter(|method| !found(method)).collect();
+        let found = |method: &Variant| find(folder.records(), document, length, *method).is_some();
+        let missing: Vec<Variant> = methods.iter().copied().filter(|method| !found(method)).collect();
         run.done += methods.len() - missing.len();
         run.text(document, length, &missing, folder)?;
     }
@@ -80,13 +81,24 @@ fn check(documents: &[Document], lengths: &[usize], context: usize) -> Result<()
     }
 }
 
+/// Refuses variants that a single pass with all of its logits does not have.
+fn check_methods(methods: &Methods) -> Result<()> {
+    match methods.iter().find(|&&variant| variant != Variant::plain(variant.method)) {
+        Some(variant) => {
+            let expected = "neither chunks nor compression: a text is read in one pass, and compression drops what only later tokens would see";
+            Err(Error::choice("methods of perplexity", expected, variant))
+        }
+        None => Ok(()),
+    }
+}
+
 fn find<'a>(
     records: &'a [PerplexityRecord],
     document: &Document,
     length: usize,
-    method: Method,
+    variant: Variant,
 ) -> Option<&'a PerplexityRecord> {
-    let method = method.to_string();
+    let method = variant.to_string();
     records
         .iter()
         .find(|record| record.document == document.name && record.length == length && record.method == method)
@@ -105,20 +117,20 @@ impl Run<'_> {
         &mut self,
         document: &Document,
         length: usize,
-        missing: &[Method],
+        missing: &[Variant],
         folder: &mut ResultsFolder<PerplexityRecord>,
     ) -> Result<()> {
-        let has_dense = find(folder.records(), document, length, Method::Dense).is_some();
+        let has_dense = find(folder.records(), document, length, Variant::DENSE).is_some();
         let mut dense = None;
         if has_dense && !missing.is_empty() {
             // its record is there, its distributions are not
-            dense = Some(self.read(document, length, Method::Dense, folder.records())?.1);
+            dense = Some(self.read(document, length, Variant::DENSE, folder.records())?.1);
         }
-        for &method in missing {
-            let (mut record, predictions) = self.read(document, length, method, folder.records())?;
+        for &variant in missing {
+            let (mut record, predictions) = self.read(document, length, variant, folder.records())?;
             record.dense = dense.as_ref().map(|dense| predictions.agreement(dense));
             folder.append(&[record])?;
-            if method == Method::Dense {
+            if variant == Variant::DENSE {
                 dense = Some(predictions);
             }
             self.done += 1;
@@ -131,19 +143,20 @@ impl Run<'_> {
         &mut self,
         document: &Document,
         length: usize,
-        method: Method,
+        variant: Variant,
         records: &[PerplexityRecord],
     ) -> Result<(PerplexityRecord, Predictions)> {
         let Evaluation { model, compute, cache, progress, .. } = self.evaluation;
-        progress.begin(&RunStep { done: self.done, steps: self.steps, sample: &document.name, method });
+        progress.begin(&RunStep { done: self.done, steps: self.steps, sample: &document.name, variant });
         let watcher: Arc<dyn Progress> = progress.clone();
         let group = length.to_string();
-        if method == Method::Static && self.planner.lacks_fixed(&group) {
+        if variant.method == Method::Static && self.planner.lacks_fixed(&group) {
             self.fix(document, length, records)?;
         }
-        let share = find(records, document, length, Method::Minference);
+        let share = find(records, document, length, Variant::MINFERENCE);
         let share = share.map(|record| record.computed_share);
-        let planned = self.planner.plan(method, PromptFacts { tokens: length, group: &group, share })?;
+        let planned =
+            self.planner.plan(variant.method, PromptFacts { tokens: length, group: &group, share })?;
         let text = &document.tokens[..length];
         // the last token is predicted, not read
         let read = &text[..length - 1];
@@ -158,7 +171,7 @@ impl Run<'_> {
         let record = PerplexityRecord {
             document: document.name.clone(),
             length,
-            method: method.to_string(),
+            method: variant.to_string(),
             pattern: planned.pattern,
             fixed_by: planned.fixed_by,
             buckets: predictions.buckets(),

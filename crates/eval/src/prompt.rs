@@ -18,7 +18,7 @@ mod published;
 pub use published::PublishedTemplate;
 
 use crate::error::{Error, Result};
-use crate::sample::PromptText;
+use crate::sample::{AnsweredMessage, PromptText};
 use minference_model::Model;
 use minference_model::chat_template::{ChatTemplate, Message, RenderOptions};
 use minference_model::tokenizer::SpecialTokens;
@@ -174,9 +174,9 @@ enum Form<'a> {
     Rounds(Rounds<'a>),
 }
 
-/// Questions: perhaps an answered one, and the one to answer.
+/// Questions: those that were answered, and the one to answer.
 struct Rounds<'a> {
-    example: Option<(&'a str, &'a str)>,
+    answered: &'a [AnsweredMessage],
     user: &'a str,
     prefix: &'a str,
 }
@@ -187,10 +187,10 @@ impl<'a> Form<'a> {
             PromptText::Raw(text) => Self::Text(text),
             PromptText::Rendered(text) => Self::Rendered(text),
             PromptText::Asked { user, answer_prefix } => {
-                Self::Rounds(Rounds { example: None, user, prefix: answer_prefix })
+                Self::Rounds(Rounds { answered: &[], user, prefix: answer_prefix })
             }
-            PromptText::AskedByExample { example, example_answer, user, answer_prefix } => {
-                Self::Rounds(Rounds { example: Some((example, example_answer)), user, prefix: answer_prefix })
+            PromptText::Conversation { answered, user, answer_prefix } => {
+                Self::Rounds(Rounds { answered, user, prefix: answer_prefix })
             }
         }
     }
@@ -199,23 +199,24 @@ impl<'a> Form<'a> {
 impl<'a> Rounds<'a> {
     /// One after the other, without any form.
     fn joined(&self) -> String {
-        let example = self.example.map(|(asked, answer)| format!("{asked}{answer}\n")).unwrap_or_default();
-        format!("{example}{}{}", self.user, self.prefix)
+        let answered = self.answered.iter().map(|round| format!("{}{}\n", round.user, round.answer));
+        format!("{}{}{}", answered.collect::<String>(), self.user, self.prefix)
     }
 
     /// As a conversation, and how the next answer begins.
     fn messages(&self) -> (Vec<Message>, &'a str) {
-        let example =
-            self.example.map(|(asked, answer)| [Message::user(asked), Message::assistant(answer.trim())]);
-        (example.into_iter().flatten().chain([Message::user(self.user)]).collect(), self.prefix)
+        let answered = self
+            .answered
+            .iter()
+            .flat_map(|round| [Message::user(&round.user), Message::assistant(round.answer.trim())]);
+        (answered.chain([Message::user(self.user)]).collect(), self.prefix)
     }
 
     /// As a conversation whose last message is how the next answer begins; between rounds there is a line's end.
     fn continued(&self) -> Vec<Message> {
-        let example = self
-            .example
-            .map(|(asked, answer)| [Message::user(asked), Message::assistant(format!("{answer}\n"))]);
-        let asked = [Message::user(self.user), Message::assistant(self.prefix)];
-        example.into_iter().flatten().chain(asked).collect()
+        let answered = self.answered.iter().flat_map(|round| {
+            [Message::user(&round.user), Message::assistant(format!("{}\n", round.answer))]
+        });
+        answered.chain([Message::user(self.user), Message::assistant(self.prefix)]).collect()
     }
 }

@@ -12,8 +12,8 @@ mod run;
 pub use folder::ResultsFolder;
 pub use read::read_runs;
 pub use records::{
-    AnswerRecord, AnswerSeconds, DenseAgreement, LatencyRecord, LatencySeconds, LatencySource, LossBucket,
-    PerplexityRecord,
+    AnswerRecord, AnswerSeconds, CacheBytes, DenseAgreement, LatencyRecord, LatencySeconds, LatencySource,
+    LossBucket, PerplexityRecord,
 };
 pub use references::References;
 pub use run::{EvaluationRun, RunRecords};

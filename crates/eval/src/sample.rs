@@ -7,9 +7,10 @@
 //! use minference_eval::sample::{PromptText, Question, Sample};
 //! use minference_eval::scoring::Scoring;
 //!
+//! const CONTEXT: &str = "Oslo has code 1234, Turin 5678.\n";
 //! let ask = |place: &str, code: &str| Question {
 //!     prompt: PromptText::Asked {
-//!         user: format!("Oslo has code 1234, Turin 5678.\nWhat is the code of {place}?"),
+//!         user: format!("{CONTEXT}What is the code of {place}?"),
 //!         answer_prefix: String::new(),
 //!     },
 //!     references: vec![code.into()],
@@ -22,6 +23,7 @@
 //!     name: "4096/0".into(),
 //!     task: "codes".into(),
 //!     length: 4096,
+//!     context: CONTEXT.into(),
 //!     questions: vec![ask("Oslo", "1234"), ask("Turin", "5678")],
 //! };
 //! assert_eq!(sample.questions[1].scoring.score("It is 5678.", &sample.questions[1].references), 1.0);
@@ -41,12 +43,10 @@ pub enum PromptText {
         /// How the answer begins; the model goes on from there. Often empty.
         answer_prefix: String,
     },
-    /// A message of a user after one that was answered, which shows how to answer.
-    AskedByExample {
-        /// The first message.
-        example: String,
-        /// Its whole answer.
-        example_answer: String,
+    /// A message of a user after some that were answered: examples of how to answer, or earlier turns.
+    Conversation {
+        /// The earlier messages.
+        answered: Vec<AnsweredMessage>,
         /// The message to answer.
         user: String,
         /// How the answer begins.
@@ -56,6 +56,30 @@ pub enum PromptText {
     Raw(String),
     /// A text that a template was written into: names of special tokens in it are special tokens.
     Rendered(String),
+}
+
+/// A message of a user, and what was answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnsweredMessage {
+    /// The message.
+    pub user: String,
+    /// The whole answer, as it goes on from the message: with white space at its beginning where there should be some.
+    pub answer: String,
+}
+
+impl PromptText {
+    /// The same form around a context without a question.
+    pub(crate) fn of_context(&self, context: &str) -> Self {
+        let (user, answer_prefix) = (context.to_string(), String::new());
+        match self {
+            Self::Asked { .. } => Self::Asked { user, answer_prefix },
+            Self::Conversation { answered, .. } => {
+                Self::Conversation { answered: answered.clone(), user, answer_prefix }
+            }
+            Self::Raw(_) => Self::Raw(user),
+            Self::Rendered(_) => Self::Rendered(user),
+        }
+    }
 }
 
 /// One question about a context, with the context.
@@ -82,6 +106,8 @@ pub struct Sample {
     pub task: String,
     /// The length that was asked for, in tokens: prompts are no longer. (For samples from files the length of the prompt.)
     pub length: usize,
+    /// What the messages of several questions begin with, and is known before any of them is; empty for a single question.
+    pub context: String,
     /// The questions; at least one.
     pub questions: Vec<Question>,
 }

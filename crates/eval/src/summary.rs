@@ -15,6 +15,7 @@
 //!     seconds: LatencySeconds { attention: total / 2.0, total, ..LatencySeconds::default() },
 //!     computed_share: 1.0,
 //!     peak_memory: None,
+//!     cache: None,
 //!     source: LatencySource::Measured,
 //! };
 //! let summary = LatencySummary::of(&[record("dense", 30.0), record("minference", 12.0)]);
@@ -23,7 +24,10 @@
 //! assert!(table.rows[1].contains(&"2.50x".to_string()));
 //! ```
 
+mod answer_row;
 mod answers;
+mod cache;
+mod chunks;
 mod compared;
 mod disagreements;
 mod grid;
@@ -34,7 +38,8 @@ mod perplexity;
 mod table;
 mod tasks;
 
-pub use answers::{AnswerGroup, AnswerRow, AnswerSummary};
+pub use answer_row::{AnswerRow, BesideWhole};
+pub use answers::{AnswerGroup, AnswerSummary};
 pub use disagreements::{Disagreement, disagreements};
 pub use grid::{DepthGrid, GridCell};
 pub use latency::{LatencyRow, LatencySummary};

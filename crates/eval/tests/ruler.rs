@@ -8,7 +8,7 @@ use minference_attention::Progress;
 use minference_eval::evaluate::Unwatched;
 use minference_eval::prompt::{PromptEncoder, PromptTemplate};
 use minference_eval::results::{AnswerRecord, AnswerSeconds};
-use minference_eval::sample::{PromptText, SampleSource};
+use minference_eval::sample::{AnsweredMessage, PromptText, SampleSource};
 use minference_eval::tasks::ruler::{
     RulerData, RulerPlan, RulerSource, RulerTask, SampleFiles, write_predictions, write_samples,
 };
@@ -61,9 +61,8 @@ fn lengths_hold_with_every_template() {
 #[test]
 fn examples_are_rounds_of_their_own() {
     let model = model(Some(CHAT));
-    let prompt = PromptText::AskedByExample {
-        example: "one".into(),
-        example_answer: " Answer: 1".into(),
+    let prompt = PromptText::Conversation {
+        answered: vec![AnsweredMessage { user: "one".into(), answer: " Answer: 1".into() }],
         user: "two".into(),
         answer_prefix: " Answer:".into(),
     };
@@ -265,6 +264,8 @@ fn answer(sample: &str, method: &str, answer: &str) -> AnswerRecord {
         score: 1.0,
         dense: None,
         computed_share: 1.0,
+        cache: None,
+        decode_tokens: None,
         seconds: AnswerSeconds::default(),
     }
 }

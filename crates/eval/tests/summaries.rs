@@ -293,6 +293,7 @@ fn times_are_medians_and_extrapolated_ones_are_marked() {
         },
         computed_share: 0.4,
         peak_memory: Some(1 << 30),
+        cache: None,
         source: source.clone(),
     };
     let (measured, guessed) =

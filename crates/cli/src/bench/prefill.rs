@@ -26,6 +26,8 @@ Examples:
   minference bench prefill --model demo --lengths 1K,2K,4K,8K
   Dense attention of the longest prompts computed from that of 32K, and marked as such:
     minference bench prefill --model m.gguf --lengths 8K,32K,128K --extrapolate-dense-beyond 32K
+  What is kept of the speed-up where prompts are read in chunks, and what compression of the cache costs:
+    minference bench prefill --model m.gguf --lengths 32K --chunk 2K,8K --kv snapkv
   What benchmarks/prefill.md says, on this machine:
     minference bench prefill --model demo --definition benchmarks/definitions/prefill-demo.json
   A chart:

@@ -53,7 +53,7 @@ impl RunProgress for EvaluationBar {
             step.done + 1,
             step.steps,
             step.sample,
-            step.method
+            step.variant
         ));
         if self.before.swap(before, Ordering::Relaxed) == 0 {
             // what an earlier run did says nothing about how long this one takes

@@ -5,6 +5,7 @@ use super::{Length, RunOptions, tokens};
 use crate::usage::checked;
 use anyhow::{Result, ensure};
 use clap::Args;
+use minference_eval::evaluate::Protocol;
 use minference_eval::prompt::PromptTemplate;
 use minference_eval::results::{EvaluationKind, LIMIT_SETTING};
 use minference_eval::sample::SampleSource;
@@ -111,7 +112,8 @@ pub(super) fn run(options: &Options) -> Result<()> {
             Box::new(samples.generated(&tasks, &lengths)?)
         }
     };
-    ask(&setup, EvaluationKind::InfiniteBench, &*source, samples.template, settings).map(drop)
+    ask(&setup, EvaluationKind::InfiniteBench, &*source, samples.template, Protocol::default(), settings)
+        .map(drop)
 }
 
 impl SampleOptions {

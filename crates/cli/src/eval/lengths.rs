@@ -1,6 +1,7 @@
 //! Lengths as people write them.
 
 use anyhow::{Result, anyhow};
+use minference_eval::numbers::parse_length;
 use std::str::FromStr;
 
 /// A number of tokens: `8000`, or `31K` for 31 times 1024, or `1M` for 1024 times 1024.
@@ -11,17 +12,10 @@ impl FromStr for Length {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let text = text.trim();
-        let (number, factor) = match text.to_ascii_uppercase().chars().last() {
-            Some('K') => (&text[..text.len() - 1], 1 << 10),
-            Some('M') => (&text[..text.len() - 1], 1 << 20),
-            _ => (text, 1),
-        };
-        let tokens = number.parse::<usize>().ok().and_then(|number| number.checked_mul(factor));
-        match tokens {
-            Some(tokens) if tokens > 0 => Ok(Self(tokens)),
-            _ => Err(anyhow!("expected a number of tokens such as 8000, 16K or 1M, found {text:?}")),
-        }
+        let tokens = parse_length(text);
+        tokens.map(Self).ok_or_else(|| {
+            anyhow!("expected a number of tokens such as 8000, 16K or 1M, found {:?}", text.trim())
+        })
     }
 }
 

@@ -1,5 +1,6 @@
 //! `minference eval needle`.
 
+use super::protocol::ProtocolOptions;
 use super::run::ask;
 use super::{Length, RunOptions, TextFile, tokens};
 use crate::usage::checked;
@@ -15,7 +16,8 @@ pub(super) const HELP: &str = "\
 What is asked:
   A text holds facts (The access code of the Oslo office is 4711.) and each is asked for (What is the access code of the Oslo
   office?). An answer is right if it holds the number. With several facts the text is read once and the cache is rolled back after each
-  answer; the question is read with the method, too. With one fact, text and question are read as one prompt.
+  answer; the question is read with the method, too. With one fact, text and question are read as one prompt. With --session turns
+  the questions about a text follow each other in one conversation.
 
 Examples:
   Five facts in each of four texts of 4,096 and 8,192 tokens, dense and with the model's patterns:
@@ -24,6 +26,11 @@ Examples:
     minference eval needle --model demo --needles 1 --depths 0,0.25,0.5,0.75,1 --lengths 2K,4K,8K --methods dense,minference,a-shape
   Harder: look-alikes, and a text of your own:
     minference eval needle --model m.gguf --similar 10 --text essays.txt --lengths 31K --rounds 8
+  What is lost and saved where 1,024 tokens of each layer are kept, chosen with and without the question:
+    minference eval needle --model demo --methods dense,dense+snapkv:1K,minference+snapkv:1K,dense+streaming-llm:1K
+    minference eval needle --model demo --kv snapkv,pyramidkv --kv-capacity 1K --compress prompt --output results/prompt
+  Five questions as turns of a conversation, with the text read in chunks:
+    minference eval needle --model demo --session turns --chunk 2K --output results/turns
   A report of what was found:
     minference report results/needle";
 
@@ -58,6 +65,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "NAME", default_value = "model", help_heading = "Texts")]
     template: PromptTemplate,
     #[command(flatten)]
+    protocol: ProtocolOptions,
+    #[command(flatten)]
     run: RunOptions,
 }
 
@@ -77,7 +86,8 @@ pub(super) fn run(options: &Options) -> Result<()> {
     if let Some(longest) = tokens(&options.lengths).last() {
         setup.check_length(*longest)?;
     }
-    ask(&setup, EvaluationKind::Needle, &needle, options.template, needle.settings()).map(drop)
+    ask(&setup, EvaluationKind::Needle, &needle, options.template, options.protocol.into(), needle.settings())
+        .map(drop)
 }
 
 impl Options {

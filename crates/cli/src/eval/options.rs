@@ -1,6 +1,7 @@
 //! What all evaluations share: the model, the methods, and where results go.
 
 use super::EvaluationBar;
+use super::variants::VariantOptions;
 use crate::bench::options::{Compute, Matmul};
 use crate::interrupt::Interrupt;
 use crate::run::{LoadedModel, ModelOptions, PatternFile, Room, preload};
@@ -8,8 +9,8 @@ use crate::usage::checked;
 use anyhow::{Context, Result};
 use clap::Args;
 use minference_attention::pattern::config::FileFormat;
-use minference_eval::evaluate::Evaluation;
-use minference_eval::methods::{Method, Methods, ModelPlan};
+use minference_eval::evaluate::{Evaluation, Protocol};
+use minference_eval::methods::{Methods, ModelPlan, Variant};
 use minference_eval::prompt::{PromptEncoder, PromptTemplate};
 use minference_eval::results::{EvaluationKind, FORMAT, ResultsFolder, RunHeader};
 use minference_model::AttentionPlan;
@@ -29,6 +30,8 @@ pub(crate) struct RunOptions {
     /// Methods to compare, with commas between them; `minference eval --help` explains them [default: dense,minference]
     #[arg(long, value_name = "LIST", help_heading = "Evaluation")]
     methods: Option<Methods>,
+    #[command(flatten)]
+    variants: VariantOptions,
     /// Patterns for minference: a file of ours, or one as the paper's authors published them [default: the model's own]
     #[arg(long, value_name = "FILE", help_heading = "Evaluation")]
     patterns: Option<PathBuf>,
@@ -57,7 +60,7 @@ pub(crate) struct Setup {
 impl RunOptions {
     /// Checks, and loads the model.
     pub(crate) fn setup(&self) -> Result<Setup> {
-        self.setup_with(Methods::new(vec![Method::Dense, Method::Minference])?)
+        self.setup_with(Methods::new(vec![Variant::DENSE, Variant::MINFERENCE])?)
     }
 
     /// As [`setup`](Self::setup).
@@ -65,6 +68,8 @@ impl RunOptions {
     /// - `default`: methods to compare where the command line lists none
     pub(crate) fn setup_with(&self, default: Methods) -> Result<Setup> {
         checked(self.model.check())?;
+        let methods = self.methods.clone().unwrap_or(default);
+        let methods = checked(self.variants.add_to(&methods).map_err(Into::into))?;
         let compute = self.compute.compute(self.matmul)?;
         let patterns = self.patterns.as_deref().map(PatternFile::read).transpose()?;
         let interrupt = Interrupt::listen()?;
@@ -104,7 +109,7 @@ impl RunOptions {
             interrupt,
             model,
             compute,
-            methods: self.methods.clone().unwrap_or(default),
+            methods,
             minference,
             settings,
             output: self.output.clone(),
@@ -132,6 +137,7 @@ impl Setup {
             cache: self.model.cache,
             context: self.model.context,
             methods: &self.methods,
+            protocol: Protocol::default(),
             minference: &self.minference,
             progress: self.bar.clone(),
         }
@@ -164,8 +170,13 @@ impl Setup {
 
     /// Refuses prompts that will not fit into context or memory, before the first one is read.
     pub(crate) fn check_length(&self, tokens: usize) -> Result<()> {
-        let room = Room { prompt: tokens.saturating_sub(1), max_tokens: 1, chunk: None, compression: None };
-        self.model.capacity(&room).map(|_| ())
+        let room = |variant: &Variant| Room {
+            prompt: tokens.saturating_sub(1),
+            max_tokens: 1,
+            chunk: variant.chunk,
+            compression: variant.compression,
+        };
+        self.methods.iter().try_for_each(|variant| self.model.capacity(&room(variant)).map(|_| ()))
     }
 
     /// Takes the bar away.

@@ -5,6 +5,7 @@ use super::{Length, RunOptions, tokens};
 use crate::usage::checked;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
+use minference_eval::evaluate::Protocol;
 use minference_eval::prompt::PromptTemplate;
 use minference_eval::results::EvaluationKind;
 use minference_eval::sample::SampleSource;
@@ -134,7 +135,8 @@ pub(super) fn run(options: &Options) -> Result<()> {
         Samples::Generated(_) => tokens(&options.samples.lengths).last().copied().unwrap_or(0),
         Samples::Read(files) => files.longest(&evaluation.encoder)?,
     })?;
-    let records = ask(&setup, EvaluationKind::Ruler, samples.source(), template, settings)?;
+    let records =
+        ask(&setup, EvaluationKind::Ruler, samples.source(), template, Protocol::default(), settings)?;
     if let Some(folder) = &options.samples.predictions {
         write_predictions(folder, &records).with_context(|| format!("--predictions {}", folder.display()))?;
     }

@@ -4,6 +4,7 @@ use super::options::Setup;
 use super::tables::print_answers;
 use crate::complain;
 use anyhow::Result;
+use minference_eval::evaluate::{Evaluation, Protocol};
 use minference_eval::prompt::PromptTemplate;
 use minference_eval::results::{AnswerRecord, EvaluationKind};
 use minference_eval::sample::SampleSource;
@@ -16,13 +17,15 @@ pub(super) fn ask(
     kind: EvaluationKind,
     source: &dyn SampleSource,
     template: PromptTemplate,
+    protocol: Protocol,
     mut settings: BTreeMap<String, String>,
 ) -> Result<Vec<AnswerRecord>> {
     settings.insert("template".into(), template.name().into());
+    settings.extend(protocol.settings());
     let lengths = Lengths::of(kind, &settings);
     let mut folder = setup.folder::<AnswerRecord>(kind, settings)?;
     setup.preload()?;
-    let outcome = setup.evaluation(template).run(source, &mut folder);
+    let outcome = Evaluation { protocol, ..setup.evaluation(template) }.run(source, &mut folder);
     setup.finish();
     if let Ok(times) = &outcome
         && !times.total.is_zero()

@@ -7,7 +7,8 @@ use minference_eval::summary::{
 };
 use std::io::{self, Write};
 
-/// Scores, agreement and times; with several tasks also their average by length.
+/// Scores, agreement and times; where there are any, compressed caches and prompts in chunks; with several tasks also their average by
+/// length.
 ///
 /// - `lengths`: whether those of the samples were chosen
 pub(crate) fn print_answers(
@@ -19,6 +20,8 @@ pub(crate) fn print_answers(
     let summary = AnswerSummary::of(records, lengths);
     print(out, &summary.scores())?;
     print(out, &summary.times())?;
+    print(out, &summary.caches())?;
+    print(out, &summary.chunks())?;
     let averages = TaskAverages::of(&summary);
     if averages.tasks.iter().any(|&tasks| tasks > 1) {
         print(out, &averages.table(evaluation))?;

@@ -124,3 +124,17 @@ impl KvKind {
         self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use minference_eval::methods::CompressionKind;
+
+    #[test]
+    fn evaluations_spell_kinds_in_the_same_way() {
+        for kind in CompressionKind::ALL {
+            assert!(KvKind::from_str(kind.name(), false).is_ok(), "{}", kind.name());
+        }
+        assert_eq!(CompressionKind::ALL.len() + 1, KvKind::value_variants().len());
+    }
+}

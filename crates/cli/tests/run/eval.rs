@@ -20,36 +20,36 @@ use std::ops::ControlFlow;
 const NEEDLES: [&str; 6] = ["--lengths", "3K", "--needles", "3", "--patterns", "patterns.json"];
 
 /// With patterns that are sparse from a thousand tokens on. (Those of a model of random weights would see everything.)
-fn workplace() -> Workplace {
+pub(super) fn workplace() -> Workplace {
     let workplace = Workplace::new();
     let patterns = PatternConfig::uniform(HeadPattern::BlockSparse { top_k: 12 }, LAYERS, HEADS).unwrap();
     patterns.write(&workplace.path().join("patterns.json"), FileFormat::Native).unwrap();
     workplace
 }
 
-fn eval(workplace: &Workplace, arguments: &[&str]) -> Outcome {
+pub(super) fn eval(workplace: &Workplace, arguments: &[&str]) -> Outcome {
     let (task, options) = arguments.split_first().unwrap();
     let fixed = ["eval", task, "--model", "model.gguf", "--threads", "2"];
     outcome(&mut workplace.minference(&[&fixed, options].concat()))
 }
 
-fn needle(workplace: &Workplace, methods: &str, more: &[&str]) -> Outcome {
+pub(super) fn needle(workplace: &Workplace, methods: &str, more: &[&str]) -> Outcome {
     let rounds: &[&str] = if more.contains(&"--rounds") { &[] } else { &["--rounds", "2"] };
     eval(workplace, &[&["needle"], &NEEDLES[..], rounds, &["--methods", methods], more].concat())
 }
 
-fn prefill(workplace: &Workplace, more: &[&str]) -> Outcome {
+pub(super) fn prefill(workplace: &Workplace, more: &[&str]) -> Outcome {
     let fixed = ["bench", "prefill", "--model", "model.gguf", "--threads", "2"];
     outcome(&mut workplace.minference(&[&fixed, more].concat()))
 }
 
-fn records<R: DeserializeOwned>(workplace: &Workplace, folder: &str) -> Vec<R> {
+pub(super) fn records<R: DeserializeOwned>(workplace: &Workplace, folder: &str) -> Vec<R> {
     let text = std::fs::read_to_string(workplace.path().join(folder).join("records.jsonl")).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 /// What a rerun must repeat: all but times.
-fn timeless(records: &[AnswerRecord]) -> Vec<AnswerRecord> {
+pub(super) fn timeless(records: &[AnswerRecord]) -> Vec<AnswerRecord> {
     let mut records = records.to_vec();
     records.iter_mut().for_each(|record| record.seconds = Default::default());
     records.sort_by(|a, b| (&a.sample, &a.method, a.question).cmp(&(&b.sample, &b.method, b.question)));

@@ -13,6 +13,7 @@ mod kv;
 mod refusals;
 mod search;
 mod tiny_model;
+mod variants;
 
 use assert_cmd::Command;
 use serde_json::Value;

@@ -1,5 +1,6 @@
 //! One line of results.
 
+use minference_model::kv_cache::KvCache;
 use serde::{Deserialize, Serialize};
 
 /// An answer to one question with one method.
@@ -35,8 +36,30 @@ pub struct AnswerRecord {
     pub dense: Option<DenseAgreement>,
     /// Computed share of the prompt's attention, 0 to 1.
     pub computed_share: f64,
+    /// Keys and values when the prompt was read; results of earlier versions don't tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<CacheBytes>,
+    /// Tokens of the answer that were read to get further ones, all but the last; results of earlier versions don't tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decode_tokens: Option<usize>,
     /// What it took.
     pub seconds: AnswerSeconds,
+}
+
+/// Memory of a prompt's keys and values, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CacheBytes {
+    /// Of all of them.
+    pub full: u64,
+    /// Of those that are kept.
+    pub kept: u64,
+}
+
+impl CacheBytes {
+    /// Of what a cache holds now.
+    pub(crate) fn of(cache: &KvCache) -> Self {
+        Self { full: cache.full_bytes() as u64, kept: cache.bytes() as u64 }
+    }
 }
 
 /// Whether an answer, or the first token's distribution, is that of dense attention.
@@ -115,6 +138,9 @@ pub struct LatencyRecord {
     pub computed_share: f64,
     /// Peak memory of the process, in bytes, where the system tells.
     pub peak_memory: Option<u64>,
+    /// Keys and values when the prompt was read; results of earlier versions don't tell, nor do extrapolated ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<CacheBytes>,
     /// Measured or not.
     pub source: LatencySource,
 }

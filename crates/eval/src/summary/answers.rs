@@ -1,12 +1,13 @@
 //! [`AnswerSummary`]: answers by task, length and method.
 
+use super::answer_row::{AnswerRow, prefill};
 use super::compared::ComparedAnswers;
 use super::lengths::{LengthRange, Lengths};
-use super::mean::{Share, mean, ratio};
+use super::mean::Share;
 use super::table::{Column, Table};
 use super::{DENSE, methods_of};
 use crate::numbers::{count, decimal, duration, percent, speedup};
-use crate::results::{AnswerRecord, DenseAgreement};
+use crate::results::AnswerRecord;
 
 /// Answers by task, length and method.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,65 +33,11 @@ pub struct AnswerGroup {
     pub rows: Vec<AnswerRow>,
 }
 
-/// One method's answers to the questions that all methods of its group answered.
-#[derive(Debug, Clone, PartialEq)]
-pub struct AnswerRow {
-    /// The method.
-    pub method: String,
-    /// The mean score.
-    pub score: Share,
-    /// How many answers are the same as dense attention's; none where nothing was held against it.
-    pub same: Option<Share>,
-    /// How many have the same score as dense attention's.
-    pub same_score: Option<Share>,
-    /// Mean divergence of the first token's distribution from dense attention's, in nats.
-    pub divergence: Option<f64>,
-    /// Mean computed share of attention.
-    pub computed_share: f64,
-    /// Mean seconds for reading what questions share, a question's part of it.
-    pub context: f64,
-    /// Mean seconds for reading the rest of the prompt.
-    pub question: f64,
-    /// Mean seconds for answering.
-    pub decode: f64,
-    /// How many times as fast as dense attention it reads the same prompts.
-    pub speedup: Option<f64>,
-}
-
-impl AnswerRow {
-    fn of(method: &str, records: &[&AnswerRecord], dense: Option<f64>) -> Self {
-        let held = |value: fn(&DenseAgreement) -> Option<f64>| {
-            let values = records
-                .iter()
-                .filter_map(|record| Some((record.sample.as_str(), record.dense.as_ref().and_then(value)?)));
-            let share = Share::of_samples(values);
-            (share.number > 0).then_some(share)
-        };
-        let of = |value: fn(&AnswerRecord) -> f64| mean(records.iter().map(|record| value(record)));
-        Self {
-            method: method.to_string(),
-            score: Share::of_samples(records.iter().map(|record| (record.sample.as_str(), record.score))),
-            same: held(|dense| Some(dense.same)),
-            same_score: held(|dense| dense.same_score),
-            divergence: held(|dense| Some(dense.divergence)).map(|share| share.mean),
-            computed_share: of(|record| record.computed_share),
-            context: of(|record| record.seconds.context),
-            question: of(|record| record.seconds.question),
-            decode: of(|record| record.seconds.decode),
-            speedup: dense.and_then(|dense| ratio(dense, prefill(records))),
-        }
-    }
-}
-
-/// Seconds until the first token, of all records.
-fn prefill(records: &[&AnswerRecord]) -> f64 {
-    records.iter().map(|record| record.seconds.context + record.seconds.question).sum()
-}
-
 /// What says which answers a row is about.
-const TASK: Column = Column { name: "task", meaning: "" };
-const METHOD: Column = Column { name: "method", meaning: "" };
-const LENGTH: Column = Column { name: "length", meaning: "the length that was asked for, in tokens" };
+pub(super) const TASK: Column = Column { name: "task", meaning: "" };
+pub(super) const METHOD: Column = Column { name: "method", meaning: "" };
+pub(super) const LENGTH: Column =
+    Column { name: "length", meaning: "the length that was asked for, in tokens" };
 
 const SCORES: [Column; 10] = [
     TASK,
@@ -118,7 +65,7 @@ const SCORES: [Column; 10] = [
     Column { name: "computed", meaning: "computed share of the prompt's attention" },
 ];
 
-const TIMES: [Column; 7] = [
+const TIMES: [Column; 8] = [
     TASK,
     METHOD,
     LENGTH,
@@ -128,6 +75,7 @@ const TIMES: [Column; 7] = [
     },
     Column { name: "question", meaning: "mean time for reading the rest of the prompt" },
     Column { name: "decode", meaning: "mean time for answering" },
+    Column { name: "tokens/s", meaning: "tokens of answers that were decoded in a second" },
     Column {
         name: "speed-up",
         meaning: "reading the same prompts (context and question), dense attention's time over this one's",
@@ -142,7 +90,7 @@ impl AnswerSummary {
         let methods = methods_of(records.iter().map(|record| &*record.method));
         let groups = ComparedAnswers::of(records, lengths).into_iter().map(|answers| {
             let dense = answers.of_method(DENSE).map(|records| prefill(&records));
-            let row = |method: &String| Some(AnswerRow::of(method, &answers.of_method(method)?, dense));
+            let row = |method: &String| AnswerRow::of(method, &answers, dense);
             AnswerGroup {
                 task: answers.task.to_string(),
                 length: answers.length,
@@ -190,6 +138,7 @@ impl AnswerSummary {
                 duration(row.context),
                 duration(row.question),
                 duration(row.decode),
+                row.decode_speed.map_or("-".into(), |speed| decimal(speed, 1)),
                 row.speedup.map_or("-".into(), speedup),
             ]
         });

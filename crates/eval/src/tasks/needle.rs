@@ -229,6 +229,7 @@ impl SampleSource for Needle {
                 format!("at most {} tokens for facts and text; ask for longer prompts", options.tokens);
             return Err(Error::choice(format!("sample {name}"), expected, haystack.tokens));
         }
+        let context = if haystack.facts.len() > 1 { format!("{}\n", haystack.text) } else { String::new() };
         let questions = haystack.facts.iter().map(|fact| Question {
             prompt: ask(&haystack.text, &fact.question),
             references: vec![fact.answer.clone()],
@@ -237,7 +238,7 @@ impl SampleSource for Needle {
             // as it was asked for, not as an f32 shows it
             depth: Some((f64::from(fact.depth) * 1e4).round() / 1e4),
         });
-        Ok(Sample { questions: questions.collect(), name, task, length: place.length })
+        Ok(Sample { questions: questions.collect(), name, task, length: place.length, context })
     }
 }
 

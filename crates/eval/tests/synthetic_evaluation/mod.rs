@@ -33,6 +33,8 @@ pub(crate) fn answer(method: &str, sample: &str, question: usize) -> AnswerRecor
         score: 1.0,
         dense,
         computed_share: if method == "dense" { 1.0 } else { 0.4 },
+        cache: None,
+        decode_tokens: None,
         seconds: AnswerSeconds { context: 2.0, question: 0.5, decode: 0.3, outside: 0.01 },
     }
 }
@@ -159,6 +161,7 @@ pub(crate) fn latency(lengths: &[usize]) -> Vec<LatencyRecord> {
                     seconds: LatencySeconds { total, ..seconds },
                     computed_share: share.powf((length as f64 / 32_768.0).sqrt()),
                     peak_memory: Some(2_000_000_000 + length as u64 * 12_288),
+                    cache: None,
                     source: if is_extrapolated {
                         LatencySource::Extrapolated { from: lengths[..place].to_vec() }
                     } else {

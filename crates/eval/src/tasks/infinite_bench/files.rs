@@ -129,7 +129,14 @@ impl SampleSource for BenchmarkFiles {
             max_tokens: task.longest_answer(),
             depth: None,
         };
-        Ok(Sample { name: place.name(), task: task.name().into(), length, questions: vec![question] })
+        let context = String::new();
+        Ok(Sample {
+            name: place.name(),
+            task: task.name().into(),
+            length,
+            context,
+            questions: vec![question],
+        })
     }
 }
 

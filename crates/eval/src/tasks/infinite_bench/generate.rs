@@ -97,7 +97,8 @@ fn make(place: Place<Task>, seed: u64, count: impl Fn(&PromptText) -> Result<usi
         max_tokens: task.longest_answer(),
         depth: content.depth(),
     };
-    Ok(Sample { name: place.name(), task: task.name().into(), length, questions: vec![question] })
+    let context = String::new();
+    Ok(Sample { name: place.name(), task: task.name().into(), length, context, questions: vec![question] })
 }
 
 fn content(place: Place<Task>, seed: u64) -> Result<Box<dyn Content>> {

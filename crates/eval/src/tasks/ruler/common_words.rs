@@ -3,7 +3,7 @@
 use super::draw::shuffle;
 use super::generator::{Draft, Generator};
 use super::words::WordList;
-use crate::sample::PromptText;
+use crate::sample::{AnsweredMessage, PromptText};
 use crate::tasks::sample_seed::SampleSeed;
 use crate::tasks::template::fill;
 use minference_attention::synthetic::Random;
@@ -60,9 +60,8 @@ impl Generator for CommonWords<'_> {
         let (example, answer) = self.list(example_size, example_repeats, &mut seed.random(0));
         let (user, references) = self.list(size, repeats, &mut seed.random(1));
         let answer = numbered(&answer);
-        let prompt = PromptText::AskedByExample {
-            example,
-            example_answer: format!("{ANSWER_PREFIX}{answer}"),
+        let prompt = PromptText::Conversation {
+            answered: vec![AnsweredMessage { user: example, answer: format!("{ANSWER_PREFIX}{answer}") }],
             user,
             answer_prefix: ANSWER_PREFIX.into(),
         };

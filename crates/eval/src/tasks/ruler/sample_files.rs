@@ -205,6 +205,7 @@ impl SampleSource for SampleFiles {
             name: format!("{}/{index}", file.name),
             task: file.task.name().into(),
             length,
+            context: String::new(),
             questions: vec![question],
         })
     }

@@ -120,7 +120,14 @@ impl RulerSource {
         let Draft { prompt, references, depth } = fitted(&*generator, number as u64, Some(guess))?.made;
         let question =
             Question { prompt, references, scoring: task.scoring(), max_tokens: task.max_tokens(), depth };
-        Ok(Sample { name: place.name(), task: task.name().into(), length, questions: vec![question] })
+        let context = String::new();
+        Ok(Sample {
+            name: place.name(),
+            task: task.name().into(),
+            length,
+            context,
+            questions: vec![question],
+        })
     }
 
     fn generator(

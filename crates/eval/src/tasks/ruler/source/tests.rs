@@ -14,8 +14,9 @@ fn words(text: &str) -> Result<usize> {
 fn text(prompt: &PromptText) -> String {
     match prompt {
         PromptText::Asked { user, answer_prefix } => format!("{user}{answer_prefix}"),
-        PromptText::AskedByExample { example, example_answer, user, answer_prefix } => {
-            format!("{example}{example_answer}\n{user}{answer_prefix}")
+        PromptText::Conversation { answered, user, answer_prefix } => {
+            let rounds = answered.iter().map(|round| format!("{}{}\n", round.user, round.answer));
+            format!("{}{user}{answer_prefix}", rounds.collect::<String>())
         }
         PromptText::Raw(text) | PromptText::Rendered(text) => text.clone(),
     }

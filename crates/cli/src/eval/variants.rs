@@ -1,0 +1,74 @@
+//! Shorthands for variants of methods: `--kv` and `--chunk`.
+
+use super::{Length, tokens};
+use clap::Args;
+use minference_eval::Result;
+use minference_eval::methods::{CompressionKind, Methods};
+
+/// What each method but the plain reference is also run with.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Evaluation")]
+pub(super) struct VariantOptions {
+    /// Run each listed method but dense also with these compressions of keys and values, such as snapkv,pyramidkv,streaming-llm
+    #[arg(long, value_name = "KINDS", value_delimiter = ',')]
+    kv: Vec<CompressionKind>,
+    /// Tokens of each layer that --kv keeps, such as 1K (of pyramidkv on average) [default: 4096]
+    #[arg(long, value_name = "TOKENS", requires = "kv")]
+    kv_capacity: Option<Length>,
+    /// Run each listed method but dense also in chunks of so many tokens, such as 2K,8K,32K
+    #[arg(long, value_name = "LENGTHS", value_delimiter = ',')]
+    chunk: Vec<Length>,
+}
+
+impl VariantOptions {
+    /// Methods, and what is wanted of them besides.
+    pub(super) fn add_to(&self, methods: &Methods) -> Result<Methods> {
+        let capacity = self.kv_capacity.map_or(CompressionKind::CAPACITY, |length| length.0);
+        let compressions =
+            self.kv.iter().map(|kind| kind.with_capacity(capacity)).collect::<Result<Vec<_>>>()?;
+        let in_chunks = methods.also_in_chunks(&tokens(&self.chunk))?;
+        let compressed = methods.also_compressed(&compressions)?;
+        in_chunks.with(&compressed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Command {
+        #[command(flatten)]
+        options: VariantOptions,
+    }
+
+    fn methods(arguments: &[&str]) -> anyhow::Result<String> {
+        let command = Command::try_parse_from([&["test"], arguments].concat())?;
+        let methods = command.options.add_to(&"dense,minference".parse()?)?;
+        Ok(methods.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
+    }
+
+    #[test]
+    fn shorthands_add_variants() {
+        assert_eq!(methods(&[]).unwrap(), "dense minference");
+        let chunks = methods(&["--chunk", "8K,2K"]).unwrap();
+        assert_eq!(chunks, "dense minference minference+chunk:2048 minference+chunk:8192");
+        let kept = methods(&["--kv", "snapkv,streaming-llm", "--kv-capacity", "1K"]).unwrap();
+        assert_eq!(kept, "dense minference minference+snapkv:1024 minference+streaming-llm:1024");
+        let both = methods(&["--kv", "pyramidkv", "--chunk", "512"]).unwrap();
+        assert_eq!(both, "dense minference minference+chunk:512 minference+pyramidkv:4096");
+    }
+
+    #[test]
+    fn what_is_wrong_is_told() {
+        let refused = |arguments: &[&str], part: &str| {
+            let error = methods(arguments).unwrap_err().to_string();
+            assert!(error.contains(part), "{error}");
+        };
+        refused(&["--kv", "h2o"], "one of streaming-llm, snapkv, pyramidkv");
+        refused(&["--kv", "snapkv", "--kv-capacity", "20"], "more than the 32 last tokens");
+        refused(&["--kv-capacity", "20"], "--kv");
+        refused(&["--chunk", "0"], "16K");
+    }
+}

@@ -1,0 +1,92 @@
+//! [`EncodedSample`]: a sample with the tokens of its prompts, and what of them is read before the first question.
+
+use super::SessionMode;
+use super::turns::turn;
+use crate::error::{Error, Result};
+use crate::prompt::PromptEncoder;
+use crate::sample::Sample;
+
+/// A sample with the tokens of its prompts.
+pub(super) struct EncodedSample {
+    pub(super) sample: Sample,
+    /// One for each question. In turns each goes on from the one before.
+    pub(super) prompts: Vec<Vec<u32>>,
+    /// Tokens that all prompts begin with; none for a single question.
+    pub(super) shared: usize,
+    /// Of these the tokens that don't depend on the form of a question either.
+    pub(super) context: usize,
+}
+
+impl EncodedSample {
+    /// - `limit`: tokens that a prompt and its answer may have together
+    pub(super) fn new(
+        sample: Sample,
+        encoder: &PromptEncoder<'_>,
+        limit: usize,
+        session: SessionMode,
+    ) -> Result<Self> {
+        let Some(first) = sample.questions.first() else {
+            let what = format!("questions of sample {}", sample.name);
+            return Err(Error::choice(what, "at least one", "none"));
+        };
+        let prompt = |number: usize| match session {
+            SessionMode::Requests => encoder.encode(&sample.questions[number].prompt),
+            SessionMode::Turns => encoder.encode(&turn(&sample, number)?),
+        };
+        let prompts: Vec<Vec<u32>> = (0..sample.questions.len()).map(prompt).collect::<Result<_>>()?;
+        check(&sample, &prompts, limit)?;
+        let (mut shared, mut context) = (0, 0);
+        if prompts.len() > 1 {
+            shared = shared_tokens(&prompts);
+            let alone = encoder.encode(&first.prompt.of_context(&sample.context))?;
+            context = shared.min(common(&prompts[0], &alone));
+        }
+        Ok(Self { sample, prompts, shared, context })
+    }
+}
+
+/// Refuses prompts without tokens, and those that leave no room for an answer.
+fn check(sample: &Sample, prompts: &[Vec<u32>], limit: usize) -> Result<()> {
+    for (prompt, question) in prompts.iter().zip(&sample.questions) {
+        if prompt.is_empty() {
+            return Err(Error::choice(format!("prompt of sample {}", sample.name), "a text", "none"));
+        }
+        let needed = prompt.len() + question.max_tokens;
+        if needed > limit {
+            let expected = format!(
+                "at most {limit} tokens with its answer, the context (--context and --rope-scaling stretch it; shorter \
+                 --lengths fit)"
+            );
+            return Err(Error::choice(format!("sample {}", sample.name), expected, needed));
+        }
+    }
+    Ok(())
+}
+
+/// How many tokens two prompts begin with alike.
+fn common(first: &[u32], second: &[u32]) -> usize {
+    first.iter().zip(second).take_while(|(a, b)| a == b).count()
+}
+
+/// How many tokens all begin with; of each at least one more remains.
+fn shared_tokens(prompts: &[Vec<u32>]) -> usize {
+    let shortest = prompts.iter().map(Vec::len).min().unwrap_or(0);
+    let shared = prompts.iter().map(|prompt| common(&prompts[0], prompt)).min().unwrap_or(0);
+    shared.min(shortest.saturating_sub(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_prompts_share_leaves_each_a_token() {
+        let shared = |prompts: &[&[u32]]| {
+            shared_tokens(&prompts.iter().map(|prompt| prompt.to_vec()).collect::<Vec<_>>())
+        };
+        assert_eq!(shared(&[&[1, 2, 3], &[1, 2, 4]]), 2);
+        assert_eq!(shared(&[&[1, 2], &[1, 2]]), 1);
+        assert_eq!(shared(&[&[1, 2], &[1, 2, 3]]), 1);
+        assert_eq!(shared(&[&[1], &[2]]), 0);
+    }
+}

@@ -1,0 +1,121 @@
+//! [`Protocol`]: how the questions of one sample follow each other, and when its keys and values are compressed.
+//!
+//! Both are those of SCBench (arXiv 2412.10319), whose texts are long and asked about several times.
+//!
+//! | session | each question is asked |
+//! |---|---|
+//! | `requests` | of the text alone: whatever was asked and answered before is forgotten |
+//! | `turns` | in one conversation, after the earlier questions and their reference answers |
+//!
+//! As in SCBench, what stands in the conversation are the *reference* answers, not the model's own: all methods are asked the same, and one
+//! wrong answer does not spoil the next.
+//!
+//! | compression | what stays is chosen |
+//! |---|---|
+//! | `context` | once, when the text was read, before any question is known: a cache that is kept for later questions |
+//! | `prompt` | when a question was read: of each request, from the whole text, as in SnapKV's paper; of a conversation, the first |
+//!
+//! A sample of one question is read as a whole, and both are the same.
+//!
+//! ```
+//! use minference_eval::evaluate::{CompressionTime, Protocol, SessionMode};
+//!
+//! let protocol = Protocol { session: "turns".parse()?, ..Protocol::default() };
+//! assert_eq!(protocol.compression, CompressionTime::Context);
+//! assert_eq!(protocol.settings()["session"], "turns");
+//! // runs that say nothing are those of the default
+//! assert!(Protocol::default().settings().is_empty());
+//! assert!("chat".parse::<SessionMode>().is_err());
+//! # Ok::<(), minference_eval::Error>(())
+//! ```
+
+use crate::error::{Error, Result};
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+/// How the questions of a sample follow each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum SessionMode {
+    /// Each by itself.
+    #[default]
+    Requests,
+    /// One after the other, in one conversation.
+    Turns,
+}
+
+/// When keys and values are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum CompressionTime {
+    /// When the text was read that the questions are about.
+    #[default]
+    Context,
+    /// When the text and a question were read.
+    Prompt,
+}
+
+/// How a sample is asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Protocol {
+    /// How its questions follow each other.
+    pub session: SessionMode,
+    /// When keys and values are compressed, by methods that do.
+    pub compression: CompressionTime,
+}
+
+impl Protocol {
+    /// What of it changes results. What is as it always was is not told, so that runs of earlier versions can go on.
+    pub fn settings(&self) -> BTreeMap<String, String> {
+        let mut settings = BTreeMap::new();
+        if self.session != SessionMode::default() {
+            settings.insert("session".to_string(), self.session.name().to_string());
+        }
+        if self.compression != CompressionTime::default() {
+            settings.insert("compressed after".into(), self.compression.name().into());
+        }
+        settings
+    }
+}
+
+impl SessionMode {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Requests, Self::Turns];
+
+    /// As commands and results spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Requests => "requests",
+            Self::Turns => "turns",
+        }
+    }
+}
+
+impl CompressionTime {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Context, Self::Prompt];
+
+    /// As commands and results spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Context => "context",
+            Self::Prompt => "prompt",
+        }
+    }
+}
+
+impl FromStr for SessionMode {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let found = Self::ALL.into_iter().find(|mode| mode.name() == text);
+        found.ok_or_else(|| Error::choice("session", "requests or turns", format!("{text:?}")))
+    }
+}
+
+impl FromStr for CompressionTime {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let found = Self::ALL.into_iter().find(|time| time.name() == text);
+        found.ok_or_else(|| Error::choice("compress", "context or prompt", format!("{text:?}")))
+    }
+}

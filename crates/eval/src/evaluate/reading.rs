@@ -1,0 +1,219 @@
+//! [`Reader`]: one method's way through the questions of a sample, as the protocol wants it.
+
+use super::encoded::EncodedSample;
+use super::{CompressionTime, Evaluation, Protocol, SessionMode};
+use crate::error::{Error, Result};
+use crate::methods::Variant;
+use crate::results::{AnswerSeconds, CacheBytes};
+use minference_attention::Progress;
+use minference_model::decoder::{Forward, ForwardReport};
+use minference_model::kv_cache::KvCompression;
+use minference_model::{AttentionPlan, PrefillOptions, Session, SessionOptions};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What is read before the first question, and when the cache is compressed.
+#[derive(Debug, PartialEq)]
+struct Course {
+    /// Tokens.
+    beginning: usize,
+    /// When these were read.
+    at_beginning: Option<KvCompression>,
+    /// When a question was read.
+    at_question: Option<KvCompression>,
+}
+
+impl Course {
+    fn of(compression: Option<KvCompression>, protocol: Protocol, encoded: &EncodedSample) -> Self {
+        let beginning = match (protocol.compression, protocol.session) {
+            (CompressionTime::Context, _) if compression.is_some() => encoded.context,
+            (_, SessionMode::Requests) => encoded.shared,
+            // the first question belongs to what is read first
+            (_, SessionMode::Turns) => 0,
+        };
+        let is_early = protocol.compression == CompressionTime::Context && beginning > 0;
+        Self {
+            beginning,
+            at_beginning: compression.filter(|_| is_early),
+            at_question: compression.filter(|_| !is_early),
+        }
+    }
+}
+
+/// Reads the prompts of a sample, one after the other.
+pub(super) struct Reader<'a> {
+    encoded: &'a EncodedSample,
+    session_mode: SessionMode,
+    course: Course,
+    /// Without compression.
+    options: PrefillOptions,
+    /// Has read what all questions share, or the turns so far.
+    session: Session,
+    /// Of that.
+    report: ForwardReport,
+    /// Seconds for what was read before the first question, divided among all.
+    context_seconds: f64,
+}
+
+/// A session that has read a question.
+pub(super) struct Read<'a> {
+    pub(super) session: SessionAfter<'a>,
+    pub(super) logits: Vec<f32>,
+    /// Of all that was read for it.
+    pub(super) report: ForwardReport,
+    pub(super) cache: CacheBytes,
+    /// Of context and question.
+    pub(super) seconds: AnswerSeconds,
+}
+
+/// The reader's session, or one that is forked for a single question.
+pub(super) enum SessionAfter<'a> {
+    Kept(&'a mut Session),
+    Forked(Box<Session>),
+}
+
+impl SessionAfter<'_> {
+    pub(super) fn get(&mut self) -> &mut Session {
+        match self {
+            Self::Kept(session) => session,
+            Self::Forked(session) => session,
+        }
+    }
+}
+
+impl<'a> Reader<'a> {
+    /// Reads what comes before the first question.
+    pub(super) fn new(
+        evaluation: &Evaluation<'_>,
+        encoded: &'a EncodedSample,
+        variant: &Variant,
+        plan: AttentionPlan,
+    ) -> Result<Self> {
+        let EncodedSample { sample, prompts, .. } = encoded;
+        let needed = prompts.iter().zip(&sample.questions).map(|(prompt, q)| prompt.len() + q.max_tokens);
+        let options = SessionOptions {
+            capacity: needed.max().unwrap_or(1),
+            rope_tokens: prompts.iter().map(Vec::len).max(),
+            cache: evaluation.cache,
+        };
+        let decoder = evaluation.model.decoder();
+        let progress: Arc<dyn Progress> = evaluation.progress.clone();
+        let mut reader = Self {
+            encoded,
+            session_mode: evaluation.protocol.session,
+            course: Course::of(variant.compression, evaluation.protocol, encoded),
+            options: PrefillOptions {
+                plan,
+                chunk: variant.chunk,
+                compression: None,
+                progress: Some(progress),
+            },
+            session: Session::new(decoder.clone(), evaluation.compute.clone(), options)?,
+            report: ForwardReport::default(),
+            context_seconds: 0.0,
+        };
+        let start = Instant::now();
+        if reader.course.beginning > 0 {
+            let options =
+                PrefillOptions { compression: reader.course.at_beginning, ..reader.options.clone() };
+            let beginning = &prompts[0][..reader.course.beginning];
+            reader.report = reader.session.prefill(beginning, &options)?.report;
+            reader.context_seconds = start.elapsed().as_secs_f64() / prompts.len() as f64;
+        }
+        Ok(reader)
+    }
+
+    /// Reads a question; those before it have been read.
+    pub(super) fn read(&mut self, question: usize) -> Result<Read<'_>> {
+        let prompt = &self.encoded.prompts[question];
+        let is_turn = self.session_mode == SessionMode::Turns;
+        let known = match question.checked_sub(1) {
+            Some(before) if is_turn => self.back_to_turn(before, prompt)?,
+            _ => {
+                self.session.truncate(self.course.beginning)?;
+                self.course.beginning
+            }
+        };
+        // of a conversation the first prompt chooses
+        let compression = self.course.at_question.filter(|_| !is_turn || question == 0);
+        let mut session = if compression.is_some() && known > 0 && !is_turn {
+            SessionAfter::Forked(Box::new(self.session.fork()?))
+        } else {
+            SessionAfter::Kept(&mut self.session)
+        };
+        let options = PrefillOptions { compression, ..self.options.clone() };
+        let start = Instant::now();
+        let Forward { logits, report: of_question } = session.get().prefill(&prompt[known..], &options)?;
+        let question_seconds = start.elapsed().as_secs_f64();
+        let mut report = self.report.clone();
+        report.add(&of_question);
+        if is_turn {
+            self.report = report.clone();
+        }
+        let cache = CacheBytes::of(session.get().cache());
+        let seconds = AnswerSeconds {
+            context: self.context_seconds,
+            question: question_seconds,
+            ..AnswerSeconds::default()
+        };
+        Ok(Read { session, logits, report, cache, seconds })
+    }
+
+    /// Forgets the model's own answer to an earlier turn. Gives the tokens of a prompt that need not be read again.
+    fn back_to_turn(&mut self, before: usize, prompt: &[u32]) -> Result<usize> {
+        self.session.truncate(self.encoded.prompts[before].len())?;
+        let compressed = self.session.cache().compressed_tokens();
+        let known = self.session.reuse(prompt)?;
+        if known < compressed {
+            let what = format!("turns of sample {}", self.encoded.sample.name);
+            let expected = "a prompt template that repeats an earlier turn as it was read, as what was dropped of it can't be read \
+                            again; or --session requests";
+            return Err(Error::choice(what, expected, "one that changes it"));
+        }
+        Ok(known)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::methods::CompressionKind;
+    use crate::sample::Sample;
+
+    fn encoded(shared: usize, context: usize) -> EncodedSample {
+        let sample = Sample {
+            name: "s".into(),
+            task: "t".into(),
+            length: 9,
+            context: String::new(),
+            questions: vec![],
+        };
+        EncodedSample { sample, prompts: vec![], shared, context }
+    }
+
+    #[test]
+    fn compression_comes_when_the_protocol_says_so() {
+        let snap = Some(CompressionKind::SnapKv.with_capacity(64).unwrap());
+        let course = |compression, session, time, encoded: &EncodedSample| {
+            let course = Course::of(compression, Protocol { session, compression: time }, encoded);
+            (course.beginning, course.at_beginning.is_some(), course.at_question.is_some())
+        };
+        let (several, single) = (encoded(90, 80), encoded(0, 0));
+        use CompressionTime::{Context, Prompt};
+        use SessionMode::{Requests, Turns};
+        // without compression its time does not matter
+        for time in CompressionTime::ALL {
+            assert_eq!(course(None, Requests, time, &several), (90, false, false));
+            assert_eq!(course(None, Turns, time, &several), (0, false, false));
+        }
+        // before anything of a question was seen
+        assert_eq!(course(snap, Requests, Context, &several), (80, true, false));
+        assert_eq!(course(snap, Turns, Context, &several), (80, true, false));
+        assert_eq!(course(snap, Requests, Prompt, &several), (90, false, true));
+        assert_eq!(course(snap, Turns, Prompt, &several), (0, false, true));
+        // a single question is read as a whole
+        for (session, time) in [(Requests, Context), (Turns, Context), (Requests, Prompt), (Turns, Prompt)] {
+            assert_eq!(course(snap, session, time, &single), (0, false, true));
+        }
+    }
+}

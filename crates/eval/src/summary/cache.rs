@@ -1,0 +1,68 @@
+//! What compressed caches save, and what they cost: answers by task, length and method.
+
+use super::answers::{AnswerSummary, LENGTH, METHOD, TASK};
+use super::mean::ratio;
+use super::table::{Column, Table};
+use super::{AnswerGroup, DENSE};
+use crate::numbers::{decimal, memory, percent, speedup};
+use crate::results::CacheBytes;
+
+const COLUMNS: [Column; 10] = [
+    TASK,
+    METHOD,
+    LENGTH,
+    Column { name: "full", meaning: "memory of all keys and values of a prompt" },
+    Column { name: "kept", meaning: "memory of those that are kept when it was read" },
+    Column { name: "smaller", meaning: "all over those that are kept" },
+    Column { name: "score", meaning: "mean of the answers' scores" },
+    Column {
+        name: "same answer",
+        meaning: "answers that are word for word dense attention's, which keeps all",
+    },
+    Column { name: "tokens/s", meaning: "tokens of answers that were decoded in a second" },
+    Column { name: "decode speed-up", meaning: "that over dense attention's" },
+];
+
+impl CacheBytes {
+    /// Whether something was dropped.
+    pub(super) fn is_compressed(&self) -> bool {
+        self.kept < self.full
+    }
+
+    /// How many times smaller it became, as text.
+    pub(super) fn smaller(&self) -> String {
+        ratio(self.full as f64, self.kept as f64).map_or("-".into(), speedup)
+    }
+}
+
+/// Whether any method dropped something.
+fn is_compressed(group: &AnswerGroup) -> bool {
+    group.rows.iter().any(|row| row.cache.is_some_and(|cache| cache.is_compressed()))
+}
+
+impl AnswerSummary {
+    /// Memory of keys and values before and after compression, with what decoding from the rest brings; no rows where nothing was compressed.
+    pub fn caches(&self) -> Table {
+        let mut table = Table::new("Keys and values by task, length and method", 2, &COLUMNS);
+        for group in self.groups.iter().filter(|group| is_compressed(group)) {
+            let dense = group.rows.iter().find(|row| row.method == DENSE).and_then(|row| row.decode_speed);
+            for row in &group.rows {
+                let of_cache = |text: fn(&CacheBytes) -> String| row.cache.as_ref().map_or("-".into(), text);
+                let gain = row.decode_speed.zip(dense).and_then(|(speed, dense)| ratio(speed, dense));
+                table.rows.push(vec![
+                    group.task.clone(),
+                    row.method.clone(),
+                    group.length.to_string(),
+                    of_cache(|cache| memory(cache.full)),
+                    of_cache(|cache| memory(cache.kept)),
+                    of_cache(CacheBytes::smaller),
+                    percent(row.score.mean),
+                    row.same.map_or("-".into(), |share| percent(share.mean)),
+                    row.decode_speed.map_or("-".into(), |speed| decimal(speed, 1)),
+                    gain.map_or("-".into(), speedup),
+                ]);
+            }
+        }
+        table.without_empty_columns()
+    }
+}
