@@ -123,13 +123,28 @@ fn bench_attention_reads_recorded_heads() {
 
 #[test]
 fn bench_decode_runs() {
-    let output = minference()
-        .args(["bench", "decode", "--tokens", "3000", "--repeats", "2", "--threads", "2"])
-        .assert()
-        .success()
-        .get_output()
-        .clone();
-    assert!(String::from_utf8(output.stdout).unwrap().contains("3000 tokens"));
+    // keys and values of 2 heads of 64 elements
+    for (dtype, bytes) in [("f16", "1.5 MB"), ("int8", "0.8 MB"), ("int4", "0.4 MB")] {
+        let output = minference()
+            .args([
+                "bench",
+                "decode",
+                "--tokens",
+                "3000",
+                "--repeats",
+                "2",
+                "--threads",
+                "2",
+                "--dtype",
+                dtype,
+            ])
+            .assert()
+            .success()
+            .get_output()
+            .clone();
+        let table = String::from_utf8(output.stdout).unwrap();
+        assert!(table.contains("3000 tokens") && table.contains(bytes), "{dtype}: {table}");
+    }
 }
 
 /// `minference ... | head -1` ends quietly.

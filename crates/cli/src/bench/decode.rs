@@ -28,7 +28,7 @@ pub(crate) struct Options {
     /// Key-value heads; the query heads are a multiple of them
     #[arg(long, default_value_t = 2)]
     kv_heads: usize,
-    /// Type of the cache
+    /// Type of the cache. int8 and int4 are codes with scales, the query and the output in f16
     #[arg(long, value_enum, default_value = "f16")]
     dtype: CacheDtype,
     #[command(flatten)]

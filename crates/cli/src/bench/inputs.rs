@@ -48,11 +48,13 @@ impl Tensor {
         let [tokens, heads, head_dim] = self.shape;
         let mut codes =
             QuantizedTensor::with_capacity("quantised inputs", tokens, [heads, head_dim], bits, grouping)?;
-        let (view, mut row) = (self.view()?, vec![0.0f32; heads * head_dim]);
-        for token in 0..tokens {
-            let rows = row.chunks_exact_mut(head_dim).enumerate();
-            rows.for_each(|(head, row)| view.read_row(token, head, row));
-            codes.append(&row);
+        let (view, mut rows) = (self.view()?, vec![0.0f32; tokens.min(1024) * heads * head_dim]);
+        for first in (0..tokens).step_by(1024) {
+            let rows = &mut rows[..(tokens - first).min(1024) * heads * head_dim];
+            for (i, row) in rows.chunks_exact_mut(head_dim).enumerate() {
+                view.read_row(first + i / heads, i % heads, row);
+            }
+            codes.append(rows);
         }
         Ok(Self { data: Data::Codes(codes), shape: self.shape })
     }

@@ -30,9 +30,9 @@ pub(crate) enum CacheDtype {
     F32,
     F16,
     Bf16,
-    /// 8-bit codes, keys and values only; the rest in f16
+    /// 8-bit codes: half the memory of f16
     Int8,
-    /// 4-bit codes, keys and values only; the rest in f16
+    /// 4-bit codes: a quarter of it, less exact
     Int4,
 }
 

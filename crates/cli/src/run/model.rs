@@ -21,7 +21,7 @@ pub(crate) struct ModelOptions {
     /// A GGUF file, a Hugging Face folder, hf:owner/name[@revision][:file], or a short name that `minference pull` lists
     #[arg(long, short, value_name = "MODEL")]
     model: ModelReference,
-    /// Type of keys, values, queries and attention's output in memory
+    /// Type of keys, values, queries and attention's output in memory. int8 and int4 are for keys and values only; the rest is in f16
     #[arg(long, value_enum, value_name = "TYPE", default_value = "f16")]
     dtype: CacheDtype,
     #[command(flatten)]
