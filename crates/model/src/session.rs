@@ -326,6 +326,6 @@ mod tests {
             assert!(lengths[..lengths.len() - 1].iter().all(|length| length % unit == 0), "{lengths:?}");
         }
         assert_eq!(chunks(8193, 8192).collect::<Vec<_>>(), [0..4096, 4096..8193]);
-        assert_eq!(chunks(100, usize::MAX).collect::<Vec<_>>(), [0..100]);
+        assert_eq!(chunks(100, usize::MAX).last(), Some(0..100));
     }
 }

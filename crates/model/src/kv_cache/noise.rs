@@ -66,13 +66,12 @@ fn noise(count: usize) -> Vec<f32> {
 mod tests {
     use super::*;
     use crate::config::test_config;
-    use crate::kv_cache::SnapKv;
-    use minference_attention::ElementType;
+    use crate::kv_cache::{CacheFormat, SnapKv};
 
     #[test]
     fn noise_takes_the_place_that_a_prompt_would() {
         let config = test_config();
-        let cache = || KvCache::new(&config, 10_000, ElementType::F16).unwrap();
+        let cache = || KvCache::new(&config, 10_000, CacheFormat::F16).unwrap();
         let mut full = cache();
         full.fill_with_noise(&config, 9000, None).unwrap();
         assert_eq!((full.tokens(), full.bytes()), (9000, 9000 * 2 * 2 * 32 * 2));
