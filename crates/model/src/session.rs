@@ -289,7 +289,11 @@ pub(crate) fn reusable(history: &[u32], compressed: usize, prompt: &[u32]) -> us
 
 /// Chunks of nearly equal length, at most `most` tokens each. Where that is more than a block of queries, all but the last are whole blocks.
 fn chunks(tokens: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
-    let unit = if most < BLOCK { 1 } else { BLOCK };
+    let unit = match most {
+        most if most >= tokens => tokens,
+        0..BLOCK => 1,
+        _ => BLOCK,
+    };
     let units = tokens.div_ceil(unit);
     let chunks = units.div_ceil(most / unit);
     // the product of two lengths may not fit into 64 bits
@@ -326,6 +330,8 @@ mod tests {
             assert!(lengths[..lengths.len() - 1].iter().all(|length| length % unit == 0), "{lengths:?}");
         }
         assert_eq!(chunks(8193, 8192).collect::<Vec<_>>(), [0..4096, 4096..8193]);
-        assert_eq!(chunks(100, usize::MAX).last(), Some(0..100));
+        for most in [100, 101, usize::MAX] {
+            assert!(chunks(100, most).eq(std::iter::once(0..100)), "{most}");
+        }
     }
 }
