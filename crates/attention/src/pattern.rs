@@ -65,7 +65,8 @@ pub enum HeadPattern {
         /// Last queries.
         last: usize,
     },
-    /// The best `vertical` columns (30 at least) and `slash` diagonals (100 at least), by the last 64 queries' softmax.
+    /// The best `vertical` columns (30 at least) and `slash` diagonals (100 at least), by the last queries' softmax
+    /// ([`voting_queries`](vertical_slash::voting_queries)).
     VerticalSlash {
         /// Columns.
         vertical: usize,

@@ -55,5 +55,6 @@ pub(crate) use view::{CodedRow, QuantizedView, Scaling};
 /// Tokens whose elements of one channel share a minimum and a scale.
 pub const TOKENS_PER_GROUP: usize = 128;
 
-/// Keys at the end that stay in `f16` at least, so that forgetting as many tokens brings back exactly what was there before them.
+/// Keys at the end that stay in `f16` at least, so that forgetting as many tokens cuts no group. (A group that became whole in the meantime stays
+/// in codes: exactly what was there before comes back only where none did.)
 pub const RECENT_TOKENS: usize = 128;

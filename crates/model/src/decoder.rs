@@ -145,10 +145,11 @@ impl Decoder {
         visit: &mut LogitsVisitor<'_>,
     ) -> Result<ForwardReport> {
         self.check_request(request, cache)?;
+        let dropped = cache.dropped();
         let result = compute.install(|| self.run(compute, cache, request, visit));
         match &result {
-            Ok(_) => cache.finish_pass(request.tokens.len(), request.compression.is_some()),
-            Err(_) => cache.undo_pass(request.compression.is_some()),
+            Ok(_) => cache.finish_pass(request.tokens.len(), dropped),
+            Err(_) => cache.undo_pass(dropped),
         }
         result
     }
@@ -199,20 +200,24 @@ impl Decoder {
         let mut pass = Pass::new(self, compute, request.rotations, positions, request.progress.clone());
         let mut residual = self.embed(compute, request.tokens)?;
         let voting = request.compression.map_or(0, |compression| compression.voting_queries());
+        // of the last layer, queries that are wanted attend; those that vote only vote
         let last_queries = request.wanted.max(voting).min(tokens);
         let room = cache.capacity() - start - tokens;
         for layer in 0..layers {
-            let first = if layer + 1 == layers { tokens - last_queries } else { 0 };
+            let is_last = layer + 1 == layers;
+            let first = if is_last { tokens - last_queries } else { 0 };
+            let first_attending = if is_last { tokens - request.wanted } else { 0 };
             let layer_cache = cache.layer_mut(layer);
             let queries = pass.project(layer, layer_cache, &residual, first)?;
             let plan = request.plan.layer(layer, self.config.heads, layer_cache.rows())?;
-            let (attended, report) = pass.attend(layer, layer_cache, &queries, &plan)?;
+            let (attended, report) =
+                pass.attend(layer, layer_cache, &queries, first_attending - first, &plan)?;
             pass.report.layers.push((&report).into());
             if let Some(compression) = &request.compression {
                 pass.compress(layer, layer_cache, &queries, compression, room)?;
             }
             drop(queries);
-            pass.add_attention_and_mlp(layer, &attended, first, &mut residual)?;
+            pass.add_attention_and_mlp(layer, &attended, first_attending, &mut residual)?;
         }
         let first = tokens - request.wanted;
         let wanted = &residual[first * self.config.hidden..];

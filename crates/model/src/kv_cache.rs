@@ -72,7 +72,7 @@ impl KvCache {
 
     /// Bytes that keys and values of all tokens that were read would take.
     pub fn full_bytes(&self) -> usize {
-        self.layers.iter().map(|layer| layer.bytes_per_row() * self.tokens).sum()
+        self.layers.iter().map(|layer| layer.bytes_of(self.tokens)).sum()
     }
 
     /// The fewest tokens that it can be [truncated](Self::truncate) to without being emptied: those that were read when it was compressed.
@@ -94,12 +94,18 @@ impl KvCache {
                 tokens,
             ));
         }
+        if tokens == 0 {
+            self.clear();
+        }
         self.layers.iter_mut().for_each(|layer| layer.truncate(tokens));
         self.tokens = self.tokens.min(tokens);
-        if tokens == 0 {
-            self.compressed = 0;
-        }
         Ok(())
+    }
+
+    fn clear(&mut self) {
+        let capacity = self.capacity;
+        self.layers.iter_mut().for_each(|layer| layer.clear(capacity));
+        (self.tokens, self.compressed) = (0, 0);
     }
 
     /// Another cache with the same keys and values, and the same room.
@@ -128,21 +134,30 @@ impl KvCache {
         &mut self.layers[layer]
     }
 
-    /// Ends a pass over `tokens` tokens, after which some may have been dropped.
-    pub(crate) fn finish_pass(&mut self, tokens: usize, is_compressed: bool) {
+    /// Rows that were dropped so far, over all layers.
+    pub(crate) fn dropped(&self) -> usize {
+        self.layers.iter().map(|layer| layer.dropped).sum()
+    }
+
+    /// Ends a pass over `tokens` tokens.
+    ///
+    /// - `dropped`: what was [dropped](Self::dropped) before it
+    pub(crate) fn finish_pass(&mut self, tokens: usize, dropped: usize) {
         self.tokens += tokens;
-        if is_compressed {
+        if self.dropped() > dropped {
             self.compressed = self.tokens;
         }
     }
 
-    /// Undoes what a pass that failed left in some layers. If it may have dropped tokens, the cache is empty afterwards.
-    pub(crate) fn undo_pass(&mut self, may_have_dropped: bool) {
-        let tokens = if may_have_dropped { 0 } else { self.tokens };
-        self.layers.iter_mut().for_each(|layer| layer.truncate(tokens));
-        if may_have_dropped {
-            (self.tokens, self.compressed) = (0, 0);
+    /// Undoes what a pass that failed left in some layers. If it has dropped tokens, which can't be had back, the cache is empty afterwards.
+    ///
+    /// - `dropped`: what was [dropped](Self::dropped) before it
+    pub(crate) fn undo_pass(&mut self, dropped: usize) {
+        if self.dropped() > dropped {
+            return self.clear();
         }
+        let tokens = self.tokens;
+        self.layers.iter_mut().for_each(|layer| layer.truncate(tokens));
     }
 }
 
@@ -161,7 +176,7 @@ mod tests {
         let config = test_config();
         let mut cache = KvCache::new(&config, 10, CacheFormat::F16).unwrap();
         (0..config.layers.len()).for_each(|layer| (0..tokens).for_each(|_| append(&mut cache, layer)));
-        cache.finish_pass(tokens, false);
+        cache.finish_pass(tokens, 0);
         cache
     }
 
@@ -171,7 +186,7 @@ mod tests {
         assert_eq!((cache.tokens(), cache.capacity(), cache.bytes()), (3, 10, 3 * 2 * 2 * 32 * 2));
         // a pass that fails in the second layer
         append(&mut cache, 0);
-        cache.undo_pass(false);
+        cache.undo_pass(0);
         assert_eq!((cache.tokens(), cache.layer_mut(0).rows()), (3, 3));
         cache.truncate(1).unwrap();
         assert_eq!((cache.tokens(), cache.layer_mut(0).rows()), (1, 1));
@@ -187,10 +202,11 @@ mod tests {
             append(&mut cache, layer);
             cache.layer_mut(layer).keep(&KeptKeys::Chosen(vec![vec![0, 6]; 2]), 3).unwrap();
         }
-        cache.finish_pass(1, true);
+        cache.finish_pass(1, 0);
         append(&mut cache, 0);
         append(&mut cache, 1);
-        cache.finish_pass(1, false);
+        let dropped = cache.dropped();
+        cache.finish_pass(1, dropped);
         assert_eq!((cache.tokens(), cache.layer_mut(1).rows()), (8, 3));
         assert_eq!((cache.bytes(), cache.full_bytes()), (2 * 3 * 2 * 32 * 2, 2 * 8 * 2 * 32 * 2));
         let error = cache.truncate(6).unwrap_err().to_string();

@@ -3,7 +3,7 @@
 use crate::config::{LayerConfig, ModelConfig};
 use crate::decoder::CHUNK;
 use crate::error::{Error, Result};
-use crate::kv_cache::{CacheFormat, KvCache, KvCompression};
+use crate::kv_cache::{CacheFormat, KvCompression};
 use std::fmt;
 
 /// What there is whatever the prompt: code, vocabulary, threads, tiles.
@@ -42,19 +42,19 @@ impl PlannedSession {
     /// beside what stays of the others; one that is read in chunks has all of them before its last chunk.
     fn cache_bytes(&self, config: &ModelConfig) -> u64 {
         let layers = config.layers.len();
-        let row = (KvCache::bytes_per_token(config, self.cache) / layers.max(1)) as u64;
+        let bytes = |tokens: usize| self.cache.bytes(tokens, [config.kv_heads, config.head_dim]) as u64;
         let is_chunked = self.chunk.is_some_and(|chunk| chunk < self.prompt);
         match self.compression {
             Some(compression) if !is_chunked => {
                 let answer = self.capacity - self.prompt.min(self.capacity);
                 let kept = |(layer, of): (usize, &LayerConfig)| {
                     let kept = compression.kept_tokens(layer, layers, self.prompt);
-                    of.window.map_or(kept, |window| window.min(self.prompt)) as u64
+                    bytes(of.window.map_or(kept, |window| window.min(self.prompt)).saturating_add(answer))
                 };
-                let kept: u64 = config.layers.iter().enumerate().map(kept).sum();
-                row.saturating_mul(kept + self.prompt as u64 + (layers * answer) as u64)
+                let kept = config.layers.iter().enumerate().map(kept);
+                kept.fold(bytes(self.prompt), u64::saturating_add)
             }
-            _ => row.saturating_mul(layers as u64).saturating_mul(self.capacity as u64),
+            _ => bytes(self.capacity).saturating_mul(layers as u64),
         }
     }
 }

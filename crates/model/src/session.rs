@@ -67,8 +67,9 @@ impl SessionOptions {
 pub struct PrefillOptions {
     /// Which pattern each head gets.
     pub plan: AttentionPlan,
-    /// Tokens that are read at once, at most: all without it. Chunks are of equal length, so that none has too few queries for the
-    /// estimates of sparse patterns, which are made chunk by chunk (from the chunk's own last queries).
+    /// Tokens that are read at once, at most: all without it. Chunks are of nearly equal length, in whole blocks of 64, so that the last does not have too
+    /// few queries for the estimates of sparse patterns, which are made chunk by chunk from its own last queries; nor, unless all have, for those that
+    /// choose what stays.
     pub chunk: Option<usize>,
     /// What stays in the cache after the last chunk; all without it. Queries of the last chunk choose.
     pub compression: Option<KvCompression>,
@@ -243,7 +244,7 @@ impl Session {
         self.remember(tokens, report)
     }
 
-    /// Forgets all tokens from `tokens` on.
+    /// Forgets all tokens from `tokens` on. (A cache in 8 or 4 bits may keep a trace of them: some keys are codes then that were not before.)
     ///
     /// # Errors
     /// As [`KvCache::truncate`]: a compressed cache has no way back before its compression, except to its beginning.

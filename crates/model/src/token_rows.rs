@@ -7,7 +7,7 @@ mod plain;
 pub(crate) use plain::PlainRows;
 
 use crate::error::Result;
-use minference_attention::quantized::{CodeBits, Grouping, QuantizedTensor};
+use minference_attention::quantized::{CodeBits, Grouping, QuantizedTensor, RECENT_TOKENS, TOKENS_PER_GROUP};
 use minference_attention::{ElementType, TensorView};
 
 /// How rows are stored.
@@ -33,6 +33,19 @@ impl RowFormat {
             Self::Quantized(bits, grouping) => {
                 QuantizedTensor::bytes_per_token([heads, head_dim], bits, grouping)
             }
+        }
+    }
+
+    /// Bytes of so many tokens, at most: of those quantised by channel, the last are stored as they came.
+    pub(crate) fn bytes(self, tokens: usize, shape: [usize; 2]) -> usize {
+        let bytes = tokens.saturating_mul(self.bytes_per_token(shape));
+        match self {
+            Self::Quantized(_, Grouping::PerChannel) => {
+                let recent = tokens.min(RECENT_TOKENS + TOKENS_PER_GROUP - 1);
+                let plain = shape[0] * shape[1] * ElementType::F16.bytes();
+                bytes.saturating_add(recent * plain.saturating_sub(self.bytes_per_token(shape)))
+            }
+            Self::Plain(_) | Self::Quantized(_, Grouping::PerToken) => bytes,
         }
     }
 }
@@ -95,9 +108,9 @@ impl TokenRows {
         }
     }
 
-    /// Bytes of a token's rows.
-    pub(crate) fn bytes_per_token(&self) -> usize {
-        self.format.bytes_per_token([self.heads, self.head_dim])
+    /// Bytes that so many tokens would take, at most.
+    pub(crate) fn bytes_of(&self, tokens: usize) -> usize {
+        self.format.bytes(tokens, [self.heads, self.head_dim])
     }
 
     /// Tokens in it.
@@ -201,7 +214,7 @@ mod tests {
             rows.append(&values[120 * 16..]);
             let empty = rows.empty_copy(3).unwrap();
             assert_eq!((rows.tokens(), empty.tokens(), empty.bytes()), (600, 0, 0));
-            assert_eq!(empty.bytes_per_token(), format.bytes_per_token(SHAPE));
+            assert!(rows.bytes() <= rows.bytes_of(600) && rows.bytes_of(600) == format.bytes(600, SHAPE));
         }
     }
 

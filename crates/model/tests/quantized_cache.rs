@@ -7,8 +7,8 @@ use golden::{GoldenModel, folders};
 use minference_attention::HeadPattern;
 use minference_model::kv_cache::{KvCompression, SnapKv};
 use minference_model::{
-    AttentionPlan, CacheFormat, Compute, ComputeOptions, Decoder, KvCache, ModelFiles, PrefillOptions,
-    Session, SessionOptions,
+    AttentionPlan, CacheFormat, Compute, ComputeOptions, Decoder, ModelFiles, PrefillOptions, Session,
+    SessionOptions,
 };
 use std::sync::Arc;
 
@@ -143,7 +143,9 @@ fn compression_and_codes_go_together() {
     for cache in [CacheFormat::Int8, CacheFormat::Int4] {
         let (found, fewer, full_codes) = run(cache);
         assert!(fewer < bytes && full_codes < full, "{cache}: {fewer} of {bytes}, {full_codes} of {full}");
-        assert_eq!(full_codes, KvCache::bytes_per_token(decoder.config(), cache) * (PROMPT + 1));
+        let config = decoder.config();
+        let layer = cache.bytes(PROMPT + 1, [config.kv_heads, config.head_dim]);
+        assert_eq!(full_codes, config.layers.len() * layer);
         let error = relative_error(&found, &expected);
         assert!(error <= allowed(&decoder, cache), "{cache}: {error}");
     }

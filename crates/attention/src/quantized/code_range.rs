@@ -13,8 +13,8 @@ pub(crate) struct CodeRange {
 }
 
 impl CodeRange {
-    /// Of numbers from `smallest` to `largest`, all of which it covers. Where these are NaN or infinite, or beyond `f16`, so are
-    /// the numbers that come back.
+    /// Of numbers from `smallest` to `largest`, all of which it covers. Where these are NaN or infinite, or the minimum or
+    /// the scale is beyond `f16`, so are the numbers that come back.
     pub(crate) fn new([smallest, largest]: [f32; 2], bits: CodeBits) -> Self {
         let minimum = round_down(smallest);
         let scale = round_up((largest - minimum.to_f32()) / bits.largest_code());

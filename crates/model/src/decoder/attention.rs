@@ -3,6 +3,7 @@
 use super::{CHUNK, Pass, buffer, for_rows};
 use crate::attention_plan::LayerPlan;
 use crate::error::Result;
+use crate::kv_cache::compression::LayerState;
 use crate::kv_cache::{KvCompression, LayerCache};
 use crate::matrix::{Product, Store};
 use crate::progress::Part;
@@ -14,39 +15,40 @@ use minference_attention::{AttentionBackend, AttentionInputs, LayerReport, Tenso
 use std::time::Instant;
 
 impl Pass<'_> {
-    /// What a layer's attention sees.
+    /// What a layer's attention sees of the queries from `first` on.
     pub(super) fn inputs<'b>(
         &self,
         layer: usize,
         cache: &'b LayerCache,
         queries: &'b TokenRows,
+        first: usize,
     ) -> Result<AttentionInputs<'b>> {
         let config = &self.decoder.config;
         let (keys, values) = (cache.keys.view()?, cache.values.view()?);
-        let inputs = AttentionInputs::new(queries.view()?, keys, values)?;
+        let inputs = AttentionInputs::new(queries.view()?.tokens_from(first)?, keys, values)?;
         Ok(inputs.with_scale(config.attention_scale)?.with_sliding_window(config.layers[layer].window)?)
     }
 
-    /// The heads' output for the queries, `[queries, heads, head_dim]`, with what the plan says for each head.
+    /// The heads' output for the queries from `first` on, `[queries, heads, head_dim]`, with what the plan says for each head.
     pub(super) fn attend(
         &mut self,
         layer: usize,
         cache: &LayerCache,
         queries: &TokenRows,
+        first: usize,
         plan: &LayerPlan<'_>,
     ) -> Result<(PlainRows, LayerReport)> {
         let start = Instant::now();
-        let inputs = self.inputs(layer, cache, queries)?;
-        let shape = [inputs.heads(), inputs.head_dim()];
+        let inputs = self.inputs(layer, cache, queries, first)?;
+        let (shape, count) = ([inputs.heads(), inputs.head_dim()], inputs.q().tokens());
         let element_type = inputs.k().element_type();
-        let mut output =
-            PlainRows::with_capacity("attention's output", queries.tokens(), shape, element_type)?;
-        output.fill_with_zeros(queries.tokens());
+        let mut output = PlainRows::with_capacity("attention's output", count, shape, element_type)?;
+        output.fill_with_zeros(count);
         let backend = self.compute.backend();
         let units = self.tokens as u64;
         let report = match &self.progress {
             // One query is done before anyone looks.
-            Some(progress) if queries.tokens() > 1 => {
+            Some(progress) if count > 1 => {
                 let part = Part::of(progress.clone(), self.done, units, self.total);
                 attend(&backend.with_progress(part), &inputs, plan, &mut output.view_mut()?)
             }
@@ -71,9 +73,15 @@ impl Pass<'_> {
         room: usize,
     ) -> Result<()> {
         let start = Instant::now();
-        let layers = self.decoder.config.layers.len();
-        let inputs = self.inputs(layer, cache, queries)?;
-        let kept = compression.keep(self.compute.backend(), &inputs, layer, layers)?;
+        let config = &self.decoder.config;
+        let inputs = self.inputs(layer, cache, queries, 0)?;
+        let layer = LayerState {
+            layer,
+            layers: config.layers.len(),
+            window: config.layers[layer].window,
+            dropped: cache.dropped,
+        };
+        let kept = compression.keep(self.compute.backend(), &inputs, layer)?;
         cache.keep(&kept, room)?;
         self.report.times.compression += start.elapsed();
         Ok(())

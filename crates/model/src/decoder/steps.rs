@@ -53,7 +53,7 @@ impl<'a> LayerSteps<'a> {
 
     /// What the layer's attention sees.
     pub(crate) fn inputs<'b>(&'b self, queries: &'b TokenRows) -> Result<AttentionInputs<'b>> {
-        self.pass.inputs(self.layer, &self.cache, queries)
+        self.pass.inputs(self.layer, &self.cache, queries, 0)
     }
 
     /// The heads' output, `[tokens, heads, head_dim]`, with a pattern for each head.
@@ -62,7 +62,7 @@ impl<'a> LayerSteps<'a> {
         queries: &TokenRows,
         patterns: &[HeadPattern],
     ) -> Result<(PlainRows, LayerReport)> {
-        self.pass.attend(self.layer, &self.cache, queries, &LayerPlan::Patterns(patterns.into()))
+        self.pass.attend(self.layer, &self.cache, queries, 0, &LayerPlan::Patterns(patterns.into()))
     }
 
     /// Ends the layer with its heads' output; the next one begins.

@@ -11,7 +11,7 @@
 //! the prompt.
 //!
 //! A layer with a sliding window of its own keeps that window and nothing else, whatever the method: no later token sees more, so that
-//! nothing is lost.
+//! nothing is lost (but that a cache in 8 or 4 bits rounds what it keeps to codes again).
 //!
 //! ```
 //! use minference_model::kv_cache::{KvCompression, SnapKv};
@@ -61,6 +61,18 @@ pub(crate) enum KeptKeys {
     Chosen(Vec<Vec<u32>>),
 }
 
+/// A layer that is to be compressed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LayerState {
+    /// Its number, of `layers`.
+    pub(crate) layer: usize,
+    pub(crate) layers: usize,
+    /// Its own sliding window, also where that is longer than what there is.
+    pub(crate) window: Option<usize>,
+    /// Tokens that were dropped earlier.
+    pub(crate) dropped: usize,
+}
+
 impl KeptKeys {
     /// The same for all heads: the first `sink` of `keys` and the last `recent`.
     fn ends(kv_heads: usize, keys: usize, sink: usize, recent: usize) -> Self {
@@ -73,10 +85,10 @@ impl KeptKeys {
 }
 
 impl KvCompression {
-    /// Tokens that stay of the `tokens` of a layer without a window of its own.
+    /// Tokens that stay of the `tokens` that were read, of a layer without a window of its own.
     pub fn kept_tokens(&self, layer: usize, layers: usize, tokens: usize) -> usize {
         let capacity = match self {
-            Self::StreamingLlm(streaming) => streaming.sink() + streaming.recent(),
+            Self::StreamingLlm(streaming) => streaming.sink().saturating_add(streaming.recent()),
             Self::SnapKv(snap) => snap.capacity(),
             Self::PyramidKv(pyramid) => pyramid.capacity(layer, layers, tokens),
         };
@@ -100,15 +112,14 @@ impl KvCompression {
         &self,
         backend: &impl AttentionBackend,
         inputs: &AttentionInputs<'_>,
-        layer: usize,
-        layers: usize,
+        of: LayerState,
     ) -> Result<KeptKeys> {
-        let geometry = inputs.geometry();
-        let keys = geometry.keys();
-        if let Some(window) = geometry.window() {
+        let keys = inputs.geometry().keys();
+        if let Some(window) = of.window {
             return Ok(KeptKeys::ends(inputs.kv_heads(), keys, 0, window));
         }
-        let capacity = self.kept_tokens(layer, layers, keys);
+        // a budget is one for all tokens that were read, also if some of them were dropped before
+        let capacity = self.kept_tokens(of.layer, of.layers, of.dropped + keys).min(keys);
         if capacity == keys {
             return Ok(KeptKeys::All);
         }

@@ -68,6 +68,11 @@ impl CacheFormat {
         self.keys().bytes_per_token(shape) + self.values().bytes_per_token(shape)
     }
 
+    /// Bytes that keys and values of so many tokens take in one layer, at most: of the last ones, keys are not coded yet.
+    pub fn bytes(self, tokens: usize, shape: [usize; 2]) -> usize {
+        self.keys().bytes(tokens, shape).saturating_add(self.values().bytes(tokens, shape))
+    }
+
     pub(super) fn keys(self) -> RowFormat {
         self.rows(Grouping::PerChannel)
     }

@@ -36,18 +36,28 @@ impl LayerCache {
         self.keys.bytes() + self.values.bytes()
     }
 
-    /// Bytes of a row of keys and one of values.
-    pub(crate) fn bytes_per_row(&self) -> usize {
-        self.keys.bytes_per_token() + self.values.bytes_per_token()
+    /// Bytes that rows of so many tokens would take.
+    pub(crate) fn bytes_of(&self, tokens: usize) -> usize {
+        self.keys.bytes_of(tokens) + self.values.bytes_of(tokens)
     }
 
-    /// Forgets the rows of all tokens from `tokens` on; all of them, and what was dropped, if `tokens` is 0.
+    /// Forgets the rows of all tokens from `tokens` on.
     pub(crate) fn truncate(&mut self, tokens: usize) {
         let rows = tokens.saturating_sub(self.dropped);
         self.keys.truncate(rows);
         self.values.truncate(rows);
-        if tokens == 0 {
+    }
+
+    /// Forgets everything, what was dropped included; there is room for `capacity` tokens again.
+    pub(crate) fn clear(&mut self, capacity: usize) {
+        self.truncate(0);
+        if self.dropped > 0 {
             self.dropped = 0;
+            // where even a promise of memory is refused, rows are copied as they grow
+            if let (Ok(keys), Ok(values)) = (self.keys.empty_copy(capacity), self.values.empty_copy(capacity))
+            {
+                (self.keys, self.values) = (keys, values);
+            }
         }
     }
 
@@ -119,7 +129,7 @@ mod tests {
         cache.values.append(&[1.0; 32]);
         cache.truncate(6);
         assert_eq!(cache.rows(), 3);
-        cache.truncate(0);
+        cache.clear(10);
         assert_eq!((cache.rows(), cache.dropped), (0, 0));
     }
 

@@ -36,7 +36,7 @@ impl KvCache {
             layer.append_noise(&noise, kept, width);
             layer.dropped = tokens - kept;
         }
-        self.finish_pass(tokens, compression.is_some());
+        self.finish_pass(tokens, 0);
         Ok(())
     }
 }

@@ -63,7 +63,8 @@ fn the_published_code_keeps_the_same_keys() {
             let (q, shape) = layer(&tensors["queries"][number], scale);
             let q = TensorView::new(&q, shape).unwrap();
             let inputs = AttentionInputs::new(q, k, k).unwrap();
-            let found = match compression.keep(&backend, &inputs, number, layers).unwrap() {
+            let state = LayerState { layer: number, layers, window: None, dropped: 0 };
+            let found = match compression.keep(&backend, &inputs, state).unwrap() {
                 KeptKeys::Chosen(kept) => kept,
                 KeptKeys::All => vec![(0..k.tokens() as u32).collect(); k.heads()],
             };

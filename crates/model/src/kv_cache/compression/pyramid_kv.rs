@@ -30,7 +30,7 @@ impl PyramidKv {
     pub fn capacity(&self, layer: usize, layers: usize, tokens: usize) -> usize {
         let window = self.votes.window();
         let mean = self.votes.capacity() - window;
-        if tokens < 2 * mean || layers < 2 {
+        if tokens <= self.votes.capacity() || tokens / 2 < mean || layers < 2 {
             return self.votes.capacity().min(tokens);
         }
         let first = (2 * mean - mean / STEEPNESS).min(tokens - window);
@@ -65,6 +65,10 @@ mod tests {
         assert_eq!(capacities(132, 5, 200), [200, 166, 132, 98, 64]);
         assert_eq!(capacities(132, 3, 199), [132; 3]);
         assert_eq!(capacities(1032, 3, 500), [500; 3]);
+        // a window beside which there is hardly any room
+        assert_eq!(capacities(40, 3, 20), [20; 3]);
+        assert_eq!(capacities(52, 3, 45), [45; 3]);
+        assert_eq!(capacities(usize::MAX, 3, 45), [45; 3]);
         assert_eq!(capacities(1032, 1, 5000), [1032]);
     }
 }

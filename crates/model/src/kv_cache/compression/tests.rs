@@ -58,6 +58,11 @@ fn reference(q: TensorView<'_>, k: TensorView<'_>, snap: (usize, usize, usize)) 
         .collect()
 }
 
+/// A layer of several, nothing of which was dropped.
+fn state(layer: usize, layers: usize, window: Option<usize>) -> LayerState {
+    LayerState { layer, layers, window, dropped: 0 }
+}
+
 fn backend() -> CpuBackend {
     // in f32, so that two nearly equal votes are told apart as the reference does
     CpuBackend::builder().threads(2).arithmetic(Arithmetic::F32).build().unwrap()
@@ -75,7 +80,7 @@ fn snap_kv_keeps_what_the_reference_keeps() {
         let inputs = AttentionInputs::new(q, k, k).unwrap();
         for (capacity, window, kernel) in [(40, 32, 5), (60, 32, 1), (69, 64, 7), (33, 32, 5), (20, 1, 3)] {
             let snap = SnapKv::new(capacity, window, kernel, Pooling::Average).unwrap();
-            let found = KvCompression::SnapKv(snap).keep(&backend, &inputs, 0, 1).unwrap();
+            let found = KvCompression::SnapKv(snap).keep(&backend, &inputs, state(0, 1, None)).unwrap();
             let expected = KeptKeys::Chosen(reference(q, k, (capacity, window, kernel)));
             assert_eq!(found, expected, "{queries} of {keys}, {capacity} {window} {kernel}");
         }
@@ -95,7 +100,7 @@ fn enough_room_keeps_all() {
         KvCompression::StreamingLlm(streaming),
     ] {
         for layer in 0..3 {
-            assert_eq!(compression.keep(&backend(), &inputs, layer, 3).unwrap(), KeptKeys::All);
+            assert_eq!(compression.keep(&backend(), &inputs, state(layer, 3, None)).unwrap(), KeptKeys::All);
         }
     }
 }
@@ -107,5 +112,32 @@ fn a_layer_with_a_window_keeps_its_window() {
     let inputs = AttentionInputs::new(view, view, view).unwrap().with_sliding_window(Some(30)).unwrap();
     let compression = KvCompression::SnapKv(SnapKv::with_capacity(50).unwrap());
     let expected = KeptKeys::Chosen(vec![(70..100).collect(); 2]);
-    assert_eq!(compression.keep(&backend(), &inputs, 0, 1).unwrap(), expected);
+    assert_eq!(compression.keep(&backend(), &inputs, state(0, 1, Some(30))).unwrap(), expected);
+    // a window that hides nothing yet will do so for later tokens
+    let keep = compression.keep(&backend(), &inputs, state(0, 1, Some(100))).unwrap();
+    assert_eq!(keep, KeptKeys::All);
+}
+
+/// Budgets are those of the whole text, whatever was dropped of it before.
+#[test]
+fn a_pyramid_stays_one_in_the_next_turn() {
+    let data = noise(150 * 16, 5);
+    let view = TensorView::new(&data, [150, 2, 8]).unwrap();
+    let inputs = AttentionInputs::new(view, view, view).unwrap();
+    let pyramid = PyramidKv::new(SnapKv::with_capacity(100).unwrap());
+    let kept = |dropped| {
+        let of = LayerState { layer: 0, layers: 4, window: None, dropped };
+        match KvCompression::PyramidKv(pyramid).keep(&backend(), &inputs, of).unwrap() {
+            KeptKeys::Chosen(kept) => kept[0].len(),
+            KeptKeys::All => 150,
+        }
+    };
+    assert_eq!((kept(0), kept(850)), (150, 150));
+    assert_eq!(pyramid.capacity(0, 4, 1000), 165);
+    let last = LayerState { layer: 3, layers: 4, window: None, dropped: 850 };
+    let KeptKeys::Chosen(kept) = KvCompression::PyramidKv(pyramid).keep(&backend(), &inputs, last).unwrap()
+    else {
+        panic!("the last layer keeps least")
+    };
+    assert_eq!(kept[0].len(), pyramid.capacity(3, 4, 1000));
 }
