@@ -28,6 +28,7 @@ mod summary;
 pub(crate) use answer::{GoingOn, Request, answer, print, read};
 pub(crate) use attention::{AttentionKind, AttentionOptions, NamedPlan, PatternFile};
 pub(crate) use comparison::Comparison;
+pub(crate) use context::check_target;
 pub(crate) use fairness::preload;
 pub(crate) use generation::AnswerOptions;
 pub(crate) use kv::{KvKind, KvOptions, KvSizes};

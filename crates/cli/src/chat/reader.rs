@@ -7,7 +7,9 @@
 use super::conversation::Conversation;
 use super::statistics::{Answering, Reading, Statistics};
 use crate::interrupt::Interrupt;
-use crate::run::{AttentionKind, AttentionOptions, GoingOn, LoadedModel, NamedPlan, PatternFile, Room, read};
+use crate::run::{
+    AttentionKind, AttentionOptions, GoingOn, LoadedModel, NamedPlan, PatternFile, Room, check_target, read,
+};
 use anyhow::{Context, Result, ensure};
 use minference_eval::numbers::count;
 use minference_model::context_file::{ContextFile, LoadOptions};
@@ -126,8 +128,9 @@ impl<'a> Reader<'a> {
         self.go_back()
     }
 
-    /// Writes the conversation, and what was read of it, to a file.
+    /// Writes the conversation, and what was read of it, to a file: a new one, or in place of another context.
     pub(super) fn save(&self, path: &Path) -> Result<()> {
+        check_target(path).context("can't save this conversation")?;
         let about = serde_json::to_value(&self.conversation)?;
         let fingerprint = self.setting.model.model.fingerprint();
         self.session.save_with(path, &fingerprint, about).context("can't save this conversation")

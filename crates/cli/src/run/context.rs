@@ -66,17 +66,23 @@ impl ContextOptions {
 
     /// The file of `--save-context`, if one can be there: reading a long prompt for nothing would be a pity.
     pub(crate) fn target(&self) -> Result<Option<&Path>> {
-        if let Some(path) = &self.save_context {
-            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-            let is_right = !path.is_dir() && folder.unwrap_or(Path::new(".")).is_dir();
-            ensure!(
-                is_right,
-                "--save-context: expected a file in a folder that exists, found {}",
-                path.display()
-            );
-        }
-        Ok(self.save_context.as_deref())
+        let path = self.save_context.as_deref();
+        path.map(check_target).transpose().context("can't use this --save-context")?;
+        Ok(path)
     }
+}
+
+/// Refuses a file that no context can, or should, be written to: what is no context is nothing to replace.
+pub(crate) fn check_target(path: &Path) -> Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let is_right = !path.is_dir() && folder.unwrap_or(Path::new(".")).is_dir();
+    ensure!(is_right, "expected a file in a folder that exists, found {}", path.display());
+    ensure!(
+        !path.exists() || ContextFile::is_context(path)?,
+        "{}: expected a new file, or a context to replace, found another file; choose another name, or remove that file first",
+        path.display()
+    );
+    Ok(())
 }
 
 /// A session for a prompt: one that has read what the context file and the prompt share, or an empty one.

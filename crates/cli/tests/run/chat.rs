@@ -144,6 +144,7 @@ fn lines_that_fail_are_told_and_the_next_ones_answered() {
         "/attention sparse",
         "/load missing.chat",
         "/save missing/book.chat",
+        "/save book.txt",
         "Who?",
         "/quit",
         "Why?",
@@ -159,11 +160,13 @@ fn lines_that_fail_are_told_and_the_next_ones_answered() {
         (lines[5], ["expected one of /document, /undo", "found /hlep"]),
         (lines[6], ["expected one of dense, a-shape", "found sparse"]),
         (lines[7], ["missing.chat", "No such file"]),
-        (lines[8], ["missing/book.chat", "No such file"]),
+        (lines[8], ["can't save this conversation", "a folder that exists, found missing/book.chat"]),
+        (lines[9], ["can't save this conversation", "book.txt: expected a new file, or a context"]),
     ] {
         contains(chat.told_after(line), &[&["error: "], &parts[..]].concat());
     }
-    assert!(chat.stderr.ends_with("error: 9 lines failed\n"), "{}", chat.stderr);
+    assert!(chat.stderr.ends_with("error: 10 lines failed\n"), "{}", chat.stderr);
+    // which also needs the document to be what it was
     let alone = workplace.dense_chat(&["-d", "book.txt"], &["Who?"]).succeeds();
     assert_eq!(alone.stdout, chat.stdout);
 }

@@ -112,6 +112,12 @@ fn files_that_do_not_fit_are_refused() {
     workplace.refused(&["-p", "Hi", "--context-file", "book.txt"], &["book.txt", "expected a context"]);
     workplace.refused(&["-p", "Hi", "--save-context", "no/folder.ctx"], &["--save-context", "no/folder.ctx"]);
     workplace.refused(&["-p", "Hi", "--save-context", "."], &["--save-context", "a file"]);
+    // the prompt is not even looked for
+    workplace.refused(
+        &["-f", "missing.txt", "--save-context", "book.txt"],
+        &["--save-context", "book.txt: expected a new file, or a context", "another name"],
+    );
+    assert_eq!(std::fs::read_to_string(workplace.path().join("book.txt")).unwrap(), long_text(1500));
 
     let mut bytes = std::fs::read(workplace.path().join("book.ctx")).unwrap();
     let last = bytes.len() - 1;
