@@ -40,6 +40,7 @@ How it works:
 At the prompt:
   Type a question, or a command; /help lists the commands, Tab completes them and the names of files. A line
   that ends with a backslash goes on in the next one. Ctrl-C stops an answer, or clears the line; Ctrl-D ends.
+  What has not stopped two seconds after Ctrl-C is ended by another one, and the program with it.
   Earlier lines come back with the arrow keys, also those of earlier sessions.
 
 Examples:
@@ -102,7 +103,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         options.document.iter().map(|path| read_document(path)).collect::<Result<_>>()?;
     let conversation = Conversation::new(options.system.clone(), documents);
     let mut input = Input::open()?;
-    let interrupt = Interrupt::listen()?;
+    let interrupt = if input.is_script() { Interrupt::listen()? } else { Interrupt::listen_patiently()? };
     let model = options.model.load(&interrupt)?;
     let setting = Setting {
         model: &model,
@@ -132,14 +133,18 @@ fn talk(reader: &mut Reader<'_>, input: &mut Input, interrupt: &Interrupt) -> Re
             Line::End => break,
         };
         if !input.is_script() {
-            // an answer that ended as Ctrl-C was pressed is not the next one
+            // whatever came before is not about this line
             interrupt.forget();
         }
         match respond(reader, &line) {
             Ok(flow) if flow.is_break() => break,
             Ok(_) => {}
             Err(error) if crate::is_closed_pipe(&error) => return Err(error),
-            Err(error) if interrupt::is_cancellation(&error) => {}
+            Err(error) if interrupt::is_cancellation(&error) => {
+                if !input.is_script() {
+                    complain("stopped");
+                }
+            }
             Err(error) => {
                 complain(&format!("error: {error:#}"));
                 failed += 1;
@@ -147,8 +152,9 @@ fn talk(reader: &mut Reader<'_>, input: &mut Input, interrupt: &Interrupt) -> Re
         }
         if input.is_script() {
             interrupt.check()?;
-        } else if interrupt.is_set() {
-            complain("stopped");
+        } else {
+            // at the prompt Ctrl-C clears the line; it is no second press
+            interrupt.forget();
         }
     }
     match failed {
