@@ -3,7 +3,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | `input`, `completion` | lines from a terminal or a script |
-//! | `command` | the lines that are no questions |
+//! | `command`, `file_argument` | the lines that are no questions, and the files that they name |
 //! | `dialogue` | what happens for each line |
 //! | `conversation` | who said what, and the tokens of it |
 //! | `reader` | the session that has read it |
@@ -13,6 +13,7 @@ mod command;
 mod completion;
 mod conversation;
 mod dialogue;
+mod file_argument;
 mod input;
 mod reader;
 mod statistics;
