@@ -86,7 +86,8 @@ Context files:
   --save-context keeps the keys and values of the prompt's tokens, not of the answer's. --context-file needs the
   same model, --dtype and RoPE options, and uses what both prompts begin with: the text that is the same must come
   first, as it does above. It was attended to as it was when it was saved, whatever --attention says now. With both
-  options a context grows. A file that was saved with --kv can be used only by a prompt that begins with all of it.
+  options a context grows. A file that was saved with --kv can be used only by a prompt that begins with all of it,
+  which no question in a chat template does: it needs --raw. `minference chat --kv` saves documents without that.
 
 JSON:
   model, attention, prompt_tokens, answer, time_to_first_token_s, prefill_tokens_per_s,
@@ -136,6 +137,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     checked(options.attention.check())?;
     let compression = checked(options.kv.compression())?;
     checked(options.context.check(options.compare))?;
+    checked(options.context.check_use(&options.prompt, compression))?;
     checked(options.model.check())?;
     checked(options.prompt.check())?;
     let compute = options.compute.compute(options.matmul)?;

@@ -2,9 +2,11 @@
 
 use super::answer::Request;
 use super::attention::NamedPlan;
+use super::prompt::PromptOptions;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use minference_model::context_file::{ContextFile, LoadOptions};
+use minference_model::kv_cache::KvCompression;
 use minference_model::{Session, SessionOptions};
 use serde_json::json;
 use std::io::{self, Write};
@@ -51,6 +53,17 @@ impl ContextOptions {
             !(compare && self.context_file.is_some()),
             "--compare: expected no --context-file beside it, found one; what it holds may have been read sparsely, and took its time \
              before: neither answers nor times could be compared"
+        );
+        Ok(())
+    }
+
+    /// Refuses to save what no other prompt could go on from. A compressed context is used as a whole or not at all; behind a chat template it
+    /// would end with the beginning of the answer to this very question.
+    pub(crate) fn check_use(&self, prompt: &PromptOptions, compression: Option<KvCompression>) -> Result<()> {
+        ensure!(
+            self.save_context.is_none() || compression.is_none() || prompt.is_raw(),
+            "--save-context: expected no --kv beside it, or --raw, found --kv alone; what it leaves of a question in a chat template is of no use \
+             for another question. Save without --kv, or read the document with `minference chat --kv` and /save it there"
         );
         Ok(())
     }

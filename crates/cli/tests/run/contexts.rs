@@ -81,13 +81,14 @@ fn a_prompt_that_begins_otherwise_is_read_with_a_warning() {
 #[test]
 fn a_compressed_context_is_used_by_prompts_that_begin_with_all_of_it() {
     let compressed = ["--kv", "snapkv", "--kv-capacity", "100"];
-    let workplace = asked_once(&compressed);
-    let outcome = workplace.run(&[&AGAIN[..], &FROM_FILE].concat()).succeeds();
+    let workplace = asked_once(&[&["--raw"], &compressed[..]].concat());
+    let again = [&AGAIN[..], &["--raw"]].concat();
+    let outcome = workplace.run(&[&again[..], &FROM_FILE].concat()).succeeds();
     contains(
         &outcome.stderr,
-        &["warning", "compressed", "begins with all of its 1531 tokens", "without --kv"],
+        &["warning", "compressed", "begins with all of its 1514 tokens", "without --kv"],
     );
-    assert_eq!(outcome.stdout, workplace.run(&AGAIN).stdout);
+    assert_eq!(outcome.stdout, workplace.run(&again).stdout);
 
     // without a template a prompt can begin with another one
     workplace
@@ -97,6 +98,17 @@ fn a_compressed_context_is_used_by_prompts_that_begin_with_all_of_it() {
         let question = ["--raw", "-f", "book.txt", "-p", "Why?", "--context-file", "raw.ctx"];
         assert_eq!(reused(&workplace.json(&[&question, more].concat())), 1500);
     }
+}
+
+/// In a template the answer's beginning stands behind the question, and nothing but this question goes on from there.
+#[test]
+fn compressed_questions_are_not_saved() {
+    let workplace = Workplace::new();
+    workplace.misused(
+        &["-p", "Who?", "--kv", "snapkv", "--save-context", "who.ctx"],
+        &["--save-context", "--raw", "without --kv", "minference chat --kv"],
+    );
+    assert!(!workplace.path().join("who.ctx").exists());
 }
 
 #[test]
