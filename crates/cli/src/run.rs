@@ -93,7 +93,8 @@ JSON:
   model, attention, prompt_tokens, answer, time_to_first_token_s, prefill_tokens_per_s,
   decode_tokens_per_s (null for one token), computed_share (0 to 1), peak_memory_bytes; with --compare also
   dense (an object with the same fields), speedup, answers_agree; with --context-file also
-  reused_tokens, context_load_s. These stay; other fields may change.
+  reused_tokens, context_load_s, and of a compressed context reused_kv_compression (computed_share is
+  then that of what was read now). These stay; other fields may change.
 
 Comparing:
   The other answer is that of dense attention with all keys and values, whatever --attention and --kv say.

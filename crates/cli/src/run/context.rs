@@ -35,6 +35,16 @@ pub(crate) struct ReusedContext {
     pub(crate) load: Duration,
     /// How they were read, if the file says so.
     pub(crate) attention: Option<String>,
+    /// What had become of their keys and values, if not all were there.
+    pub(crate) compressed: Option<CompressedBefore>,
+}
+
+/// Tokens whose keys and values were compressed before they were saved.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct CompressedBefore {
+    pub(crate) tokens: usize,
+    /// What chose those that stayed, as far as the file says it.
+    pub(crate) by: String,
 }
 
 /// What went into a context file.
@@ -116,8 +126,14 @@ pub(super) fn begin(
     if tokens == 0 {
         writeln!(io::stderr(), "{}", why_nothing_is_reused(file))?;
     }
-    let attention = file.about()["attention"].as_str().map(String::from);
-    let reused = ReusedContext { path: file.path().into(), tokens, load: start.elapsed(), attention };
+    let about = |name: &str| file.about()[name].as_str().map(String::from);
+    let compressed_tokens = session.cache().compressed_tokens();
+    let compressed = (compressed_tokens > 0).then(|| CompressedBefore {
+        tokens: compressed_tokens,
+        by: about("kv").unwrap_or_else(|| "a compression".into()),
+    });
+    let (load, attention) = (start.elapsed(), about("attention"));
+    let reused = ReusedContext { path: file.path().into(), tokens, load, attention, compressed };
     Ok((session, Some(reused)))
 }
 
@@ -133,18 +149,24 @@ fn why_nothing_is_reused(file: &ContextFile) -> String {
 }
 
 /// Saves what a session has read, and how.
+///
+/// - `reused`: what of it came from another file
 pub(super) fn save(
     session: &Session,
     path: &Path,
     request: &Request<'_>,
     plan: &NamedPlan,
+    reused: Option<&ReusedContext>,
 ) -> minference_model::Result<SavedContext> {
     let start = Instant::now();
+    let before = reused.and_then(|reused| reused.compressed.as_ref()).map(|before| before.by.clone());
+    let now = request.compression.map(|compression| compression.to_string());
+    let kv: Vec<String> = before.into_iter().chain(now).collect();
     let about = json!({
         "model": request.model.short_name(),
         "attention": plan.kind.name(),
         "pattern": plan.pattern,
-        "kv": request.compression.map(|compression| compression.to_string()),
+        "kv": (!kv.is_empty()).then(|| kv.join(", then ")),
     });
     session.save_with(path, &request.model.model.fingerprint(), about)?;
     // what is printed only
