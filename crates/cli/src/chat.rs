@@ -36,7 +36,8 @@ pub(crate) const HELP: &str = "\
 How it works:
   The documents are read before the first question, with sparse attention, and stay in the key-value cache.
   A question is read on top of them, and so is each further one: the second answer about a long document
-  begins at once. The model sees the documents first, then the conversation.
+  begins at once. The model sees the documents first, then the conversation. It must have a chat template;
+  one that has none goes on from texts, with `minference run --raw`.
 
 At the prompt:
   Type a question, or a command; /help lists the commands, Tab completes them and the names of files. A line
@@ -63,7 +64,7 @@ Files:
 
 With --kv:
   The documents are compressed once, as soon as they are read; what is said later is kept as a whole. A
-  document that is added later is compressed with all that is there.
+  document that is added later is compressed with all that is there. Without any, --kv has no effect.
 
 Exit status:
   0 at the end, 1 for an error (in a script also if any line failed; the lines after it are still
@@ -118,6 +119,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if !options.document.is_empty() {
         report_reading(&reader);
     }
+    if compression.is_some() && options.document.is_empty() {
+        complain("--kv has no effect until a document is added: what is said is kept as a whole.");
+    }
     if !input.is_script() {
         complain("/help lists what can be done here besides asking.");
     }
@@ -130,6 +134,11 @@ fn talk(reader: &mut Reader<'_>, input: &mut Input, interrupt: &Interrupt) -> Re
     loop {
         let line = match input.next(interrupt)? {
             Line::Text(line) => line,
+            Line::NoText(place) => {
+                complain(&format!("error: expected a line of text in UTF-8, found other bytes at {place}"));
+                failed += 1;
+                continue;
+            }
             Line::Cleared => continue,
             Line::End => break,
         };
