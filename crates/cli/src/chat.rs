@@ -3,7 +3,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | `input`, `completion` | lines from a terminal or a script |
-//! | `command` | the lines that are no questions |
+//! | `command`, `file_argument` | the lines that are no questions, and the files that they name |
 //! | `dialogue` | what happens for each line |
 //! | `conversation` | who said what, and the tokens of it |
 //! | `reader` | the session that has read it |
@@ -13,6 +13,7 @@ mod command;
 mod completion;
 mod conversation;
 mod dialogue;
+mod file_argument;
 mod input;
 mod reader;
 mod statistics;
@@ -35,11 +36,13 @@ pub(crate) const HELP: &str = "\
 How it works:
   The documents are read before the first question, with sparse attention, and stay in the key-value cache.
   A question is read on top of them, and so is each further one: the second answer about a long document
-  begins at once. The model sees the documents first, then the conversation.
+  begins at once. The model sees the documents first, then the conversation. It must have a chat template;
+  one that has none goes on from texts, with `minference run --raw`.
 
 At the prompt:
   Type a question, or a command; /help lists the commands, Tab completes them and the names of files. A line
   that ends with a backslash goes on in the next one. Ctrl-C stops an answer, or clears the line; Ctrl-D ends.
+  What has not stopped two seconds after Ctrl-C is ended by another one, and the program with it.
   Earlier lines come back with the arrow keys, also those of earlier sessions.
 
 Examples:
@@ -61,7 +64,7 @@ Files:
 
 With --kv:
   The documents are compressed once, as soon as they are read; what is said later is kept as a whole. A
-  document that is added later is compressed with all that is there.
+  document that is added later is compressed with all that is there. Without any, --kv has no effect.
 
 Exit status:
   0 at the end, 1 for an error (in a script also if any line failed; the lines after it are still
@@ -102,7 +105,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         options.document.iter().map(|path| read_document(path)).collect::<Result<_>>()?;
     let conversation = Conversation::new(options.system.clone(), documents);
     let mut input = Input::open()?;
-    let interrupt = Interrupt::listen()?;
+    let interrupt = if input.is_script() { Interrupt::listen()? } else { Interrupt::listen_patiently()? };
     let model = options.model.load(&interrupt)?;
     let setting = Setting {
         model: &model,
@@ -116,6 +119,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if !options.document.is_empty() {
         report_reading(&reader);
     }
+    if compression.is_some() && options.document.is_empty() {
+        complain("--kv has no effect until a document is added: what is said is kept as a whole.");
+    }
     if !input.is_script() {
         complain("/help lists what can be done here besides asking.");
     }
@@ -128,18 +134,27 @@ fn talk(reader: &mut Reader<'_>, input: &mut Input, interrupt: &Interrupt) -> Re
     loop {
         let line = match input.next(interrupt)? {
             Line::Text(line) => line,
+            Line::NoText(place) => {
+                complain(&format!("error: expected a line of text in UTF-8, found other bytes at {place}"));
+                failed += 1;
+                continue;
+            }
             Line::Cleared => continue,
             Line::End => break,
         };
         if !input.is_script() {
-            // an answer that ended as Ctrl-C was pressed is not the next one
+            // whatever came before is not about this line
             interrupt.forget();
         }
         match respond(reader, &line) {
             Ok(flow) if flow.is_break() => break,
             Ok(_) => {}
             Err(error) if crate::is_closed_pipe(&error) => return Err(error),
-            Err(error) if interrupt::is_cancellation(&error) => {}
+            Err(error) if interrupt::is_cancellation(&error) => {
+                if !input.is_script() {
+                    complain("stopped");
+                }
+            }
             Err(error) => {
                 complain(&format!("error: {error:#}"));
                 failed += 1;
@@ -147,8 +162,9 @@ fn talk(reader: &mut Reader<'_>, input: &mut Input, interrupt: &Interrupt) -> Re
         }
         if input.is_script() {
             interrupt.check()?;
-        } else if interrupt.is_set() {
-            complain("stopped");
+        } else {
+            // at the prompt Ctrl-C clears the line; it is no second press
+            interrupt.forget();
         }
     }
     match failed {

@@ -28,6 +28,7 @@ mod summary;
 pub(crate) use answer::{GoingOn, Request, answer, print, read};
 pub(crate) use attention::{AttentionKind, AttentionOptions, NamedPlan, PatternFile};
 pub(crate) use comparison::Comparison;
+pub(crate) use context::check_target;
 pub(crate) use fairness::preload;
 pub(crate) use generation::AnswerOptions;
 pub(crate) use kv::{KvKind, KvOptions, KvSizes};
@@ -85,13 +86,15 @@ Context files:
   --save-context keeps the keys and values of the prompt's tokens, not of the answer's. --context-file needs the
   same model, --dtype and RoPE options, and uses what both prompts begin with: the text that is the same must come
   first, as it does above. It was attended to as it was when it was saved, whatever --attention says now. With both
-  options a context grows. A file that was saved with --kv can be used only by a prompt that begins with all of it.
+  options a context grows. A file that was saved with --kv can be used only by a prompt that begins with all of it,
+  which no question in a chat template does: it needs --raw. `minference chat --kv` saves documents without that.
 
 JSON:
   model, attention, prompt_tokens, answer, time_to_first_token_s, prefill_tokens_per_s,
   decode_tokens_per_s (null for one token), computed_share (0 to 1), peak_memory_bytes; with --compare also
   dense (an object with the same fields), speedup, answers_agree; with --context-file also
-  reused_tokens, context_load_s. These stay; other fields may change.
+  reused_tokens, context_load_s, and of a compressed context reused_kv_compression (computed_share is
+  then that of what was read now). These stay; other fields may change.
 
 Comparing:
   The other answer is that of dense attention with all keys and values, whatever --attention and --kv say.
@@ -135,6 +138,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     checked(options.attention.check())?;
     let compression = checked(options.kv.compression())?;
     checked(options.context.check(options.compare))?;
+    checked(options.context.check_use(&options.prompt, compression))?;
     checked(options.model.check())?;
     checked(options.prompt.check())?;
     let compute = options.compute.compute(options.matmul)?;

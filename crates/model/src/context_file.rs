@@ -44,7 +44,7 @@ use crate::decoder::Decoder;
 use crate::error::{Error, Result};
 use crate::session::{Session, SessionOptions, reusable};
 use crate::source::Fingerprint;
-use crate::source::regular_file::map;
+use crate::source::regular_file::{map, starts_with};
 use checksum::Checksum;
 use header::Header;
 use memmap2::Mmap;
@@ -93,6 +93,14 @@ impl ContextFile {
         let history = Checksum::of([&file.map[file.sections.padded_history.clone()]]);
         file.check("history", file.header.history, history)?;
         Ok(file)
+    }
+
+    /// Whether a file begins as every context does: one that may be replaced by another. No more of it is read, so that it can still be damaged.
+    ///
+    /// # Errors
+    /// [`Error::Io`] for a file that can't be read, or is not there; [`Error::File`] for a folder, a pipe or a device.
+    pub fn is_context(path: impl AsRef<Path>) -> Result<bool> {
+        starts_with(path.as_ref(), opening::MAGIC)
     }
 
     /// The file.

@@ -13,7 +13,8 @@ const BUFFER: usize = 1 << 20;
 const NAMES: usize = 100;
 
 /// Writes a file under another name in the same folder, waits until the disk has it, and renames it. A file that was there is replaced as a
-/// whole; after an error it is as it was, and nothing else is left.
+/// whole, and leaves its permissions to the new one; after an error it is as it was, and nothing else is left. Of a symbolic link it is the
+/// file behind it that is replaced.
 ///
 /// # Errors
 /// [`Error::Io`] where that fails, [`Error::File`] for a path that is a folder, a pipe or a device.
@@ -21,16 +22,21 @@ pub(crate) fn write_whole(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
 ) -> Result<()> {
+    let before = fs::metadata(path).ok();
     // a device would be replaced by a file
-    if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+    if before.as_ref().is_some_and(|metadata| !metadata.is_file()) {
         return Err(Error::file(path, "file", "a regular file, or none", "a folder, a pipe or a device"));
     }
-    let (file, unfinished) = create_beside(path).map_err(Error::io(path))?;
+    // a rename would replace a link, not the file that it names
+    let target = if before.is_some() { fs::canonicalize(path) } else { Ok(path.into()) };
+    let target = target.map_err(Error::io(path))?;
+    let (file, unfinished) = create_beside(&target).map_err(Error::io(path))?;
     let mut out = BufWriter::with_capacity(BUFFER, file);
     write(&mut out)
         .and_then(|()| out.flush())
+        .and_then(|()| before.map_or(Ok(()), |before| out.get_ref().set_permissions(before.permissions())))
         .and_then(|()| out.get_ref().sync_all())
-        .and_then(|()| fs::rename(&unfinished, path))
+        .and_then(|()| fs::rename(&unfinished, &target))
         .map_err(|source| {
             // what is left of it helps nobody
             let _ = fs::remove_file(&unfinished);
@@ -91,6 +97,22 @@ mod tests {
         })
         .unwrap();
         assert_eq!((fs::read(&path).unwrap(), names(folder.path()).len()), (b"outer".to_vec(), 1));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_and_permissions_stay() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+
+        let folder = tempfile::tempdir().unwrap();
+        let [path, link] = ["file", "link"].map(|name| folder.path().join(name));
+        fs::write(&path, b"one").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        symlink("file", &link).unwrap();
+        write_whole(&link, |out| out.write_all(b"two")).unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     #[test]

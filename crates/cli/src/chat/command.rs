@@ -1,5 +1,6 @@
 //! [`Command`]: the lines that are no questions.
 
+use super::file_argument::file;
 use crate::run::AttentionKind;
 use anyhow::{Result, anyhow, bail, ensure};
 use clap::ValueEnum;
@@ -153,7 +154,7 @@ impl Entry {
             }
             Argument::File(command) => {
                 ensure!(!argument.is_empty(), "{SIGN}{name}: expected a file behind it, found nothing");
-                Ok(command(PathBuf::from(argument)))
+                Ok(command(file(argument)))
             }
         }
     }
@@ -175,6 +176,7 @@ mod tests {
             ("/attention", Command::Attention(None)),
             ("/attention a-shape", Command::Attention(Some(AttentionKind::AShape))),
             ("/document my notes.txt", Command::Document("my notes.txt".into())),
+            (r"/document my\ notes.txt", Command::Document("my notes.txt".into())),
             ("/save\tbook.chat", Command::Save("book.chat".into())),
         ] {
             assert_eq!(Command::parse(line).unwrap(), Some(expected), "{line}");

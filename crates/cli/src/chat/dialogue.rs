@@ -5,6 +5,8 @@ use super::reader::Reader;
 use crate::complain;
 use crate::run::{print, print_what_was_cut, read_text};
 use anyhow::{Result, ensure};
+use minference_attention::Error::Cancelled;
+use minference_model::generate::Finish;
 use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -27,7 +29,7 @@ pub(super) fn read_document(path: &Path) -> Result<String> {
     Ok(text)
 }
 
-/// Answers to standard output, as the answer grows.
+/// Answers to standard output, as the answer grows; an answer that Ctrl-C cut is an error.
 fn answer(reader: &mut Reader<'_>, question: &str) -> Result<()> {
     let mut has_begun = false;
     let result = reader.ask(question, |text| {
@@ -38,7 +40,9 @@ fn answer(reader: &mut Reader<'_>, question: &str) -> Result<()> {
     if has_begun {
         print("\n")?;
     }
-    Ok(print_what_was_cut(&mut io::stderr(), &result?)?)
+    let answer = result?;
+    ensure!(answer.finish != Finish::Interrupted, Cancelled);
+    Ok(print_what_was_cut(&mut io::stderr(), &answer)?)
 }
 
 fn carry_out(reader: &mut Reader<'_>, command: Command) -> Result<()> {

@@ -3,7 +3,7 @@
 use crate::complain;
 use crate::interrupt::Interrupt;
 use crate::run::cache_folder;
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use rustyline::{Behavior, Config, Editor};
@@ -24,6 +24,8 @@ const HISTORY: usize = 1000;
 pub(super) enum Line {
     /// A question or a command; several lines where all but the last ended with a backslash.
     Text(String),
+    /// A script's line that is no text in UTF-8: where other bytes stand.
+    NoText(usize),
     /// Ctrl-C: what was typed is not meant.
     Cleared,
     /// There is nothing more.
@@ -102,11 +104,10 @@ fn script_line(mut input: impl BufRead) -> Result<Line> {
     if input.read_until(b'\n', &mut bytes).context("can't read standard input")? == 0 {
         return Ok(Line::End);
     }
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let place = error.utf8_error().valid_up_to();
-        anyhow!("standard input: expected text in UTF-8, found other bytes at {place} of a line")
-    })?;
-    Ok(Line::Text(text.trim_end_matches(['\n', '\r']).to_string()))
+    Ok(match String::from_utf8(bytes) {
+        Ok(text) => Line::Text(text.trim_end_matches(['\n', '\r']).to_string()),
+        Err(error) => Line::NoText(error.utf8_error().valid_up_to()),
+    })
 }
 
 /// One line of as many as go on.
@@ -167,8 +168,8 @@ mod tests {
     }
 
     #[test]
-    fn other_bytes_than_text_are_refused() {
-        let error = script_line(&b"ab\xff\n"[..]).unwrap_err().to_string();
-        assert!(error.contains("UTF-8") && error.contains("at 2"), "{error}");
+    fn other_bytes_than_text_are_lines_too() {
+        assert_eq!(lines(b"ab\xff\nnext\n"), [Line::NoText(2), text("next")]);
+        assert_eq!(lines(b"one\\\n\xff\nnext\n"), [Line::NoText(0), text("next")]);
     }
 }

@@ -6,8 +6,11 @@
 
 use super::conversation::Conversation;
 use super::statistics::{Answering, Reading, Statistics};
+use crate::complain;
 use crate::interrupt::Interrupt;
-use crate::run::{AttentionKind, AttentionOptions, GoingOn, LoadedModel, NamedPlan, PatternFile, Room, read};
+use crate::run::{
+    AttentionKind, AttentionOptions, GoingOn, LoadedModel, NamedPlan, PatternFile, Room, check_target, read,
+};
 use anyhow::{Context, Result, ensure};
 use minference_eval::numbers::count;
 use minference_model::context_file::{ContextFile, LoadOptions};
@@ -40,6 +43,8 @@ pub(super) struct Reader<'a> {
     session: Session,
     reading: Option<Reading>,
     answering: Option<Answering>,
+    /// How to get better patterns was said.
+    is_advised: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -62,8 +67,8 @@ impl<'a> Reader<'a> {
         })?;
         let session = Session::new(model.model.decoder().clone(), setting.compute.clone(), options(model))
             .context("a smaller --context takes less memory")?;
-        let (reading, answering) = (None, None);
-        let mut reader = Self { setting, attention, conversation, session, reading, answering };
+        let (reading, answering, is_advised) = (None, None, false);
+        let mut reader = Self { setting, attention, conversation, session, reading, answering, is_advised };
         reader.read_documents(&beginning)?;
         Ok(reader)
     }
@@ -126,8 +131,9 @@ impl<'a> Reader<'a> {
         self.go_back()
     }
 
-    /// Writes the conversation, and what was read of it, to a file.
+    /// Writes the conversation, and what was read of it, to a file: a new one, or in place of another context.
     pub(super) fn save(&self, path: &Path) -> Result<()> {
+        check_target(path).context("can't save this conversation")?;
         let about = serde_json::to_value(&self.conversation)?;
         let fingerprint = self.setting.model.model.fingerprint();
         self.session.save_with(path, &fingerprint, about).context("can't save this conversation")
@@ -209,7 +215,9 @@ impl<'a> Reader<'a> {
     /// Reads what stands before the next question, with a document that is new; then compresses the cache, if that was asked for.
     fn read_documents(&mut self, beginning: &[u32]) -> Result<()> {
         if !beginning.is_empty() {
-            self.read(beginning, self.setting.compression)?;
+            // a few words of instruction need all their keys and values
+            let compression = self.setting.compression.filter(|_| self.conversation.documents() > 0);
+            self.read(beginning, compression)?;
         }
         Ok(())
     }
@@ -217,13 +225,29 @@ impl<'a> Reader<'a> {
     /// Reads what the session lacks of a prompt, at least its last token.
     fn read(&mut self, prompt: &[u32], compression: Option<KvCompression>) -> Result<Forward> {
         let start = Instant::now();
-        let plan = self.plan(&self.attention, prompt.len())?.plan;
+        let NamedPlan { plan, advice, .. } = self.plan(&self.attention, prompt.len())?;
         let reused = self.session.reuse(prompt)?;
-        let options = PrefillOptions { plan, chunk: self.attention.chunk(), compression, progress: None };
+        let chunk = self.attention.chunk();
+        let max_tokens = self.setting.generation.max_tokens;
+        let room = Room { prompt: prompt.len(), max_tokens, chunk, compression };
+        self.setting.model.forecast_going_on(&room, reused).check().context(
+            "this does not fit into memory beside what was read; shorter documents, /undo, a smaller --max-tokens, --chunk, --kv, or a --dtype \
+             of fewer bits needs less",
+        )?;
+        self.advise(advice);
+        let options = PrefillOptions { plan, chunk, compression, progress: None };
         let forward = read(&mut self.session, &prompt[reused..], options, self.setting.interrupt)?;
         let (tokens, report) = (prompt.len() - reused, forward.report.clone());
         self.reading = Some(Reading { reused, tokens, time: start.elapsed(), report });
         Ok(forward)
+    }
+
+    /// Says once how to get better patterns, if there is something long to read with them.
+    fn advise(&mut self, advice: Option<String>) {
+        if let Some(advice) = advice.filter(|_| !self.is_advised && self.conversation.documents() > 0) {
+            complain(&advice);
+            self.is_advised = true;
+        }
     }
 
     fn plan(&self, attention: &AttentionOptions, tokens: usize) -> Result<NamedPlan> {

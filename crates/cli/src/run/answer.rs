@@ -1,7 +1,7 @@
 //! One answer: the prompt is read, the answer streams, and what it took is kept.
 
 use super::attention::NamedPlan;
-use super::context::{ReusedContext, SavedContext, begin, save};
+use super::context::{CompressedBefore, ReusedContext, SavedContext, begin, save};
 use super::model::LoadedModel;
 use super::progress::PrefillBar;
 use crate::interrupt::Interrupt;
@@ -44,7 +44,7 @@ pub(crate) struct TimedAnswer {
     pub(crate) answer: Answer,
     /// From the prompt's tokens to the answer's first.
     pub(crate) first_token: Duration,
-    /// What reading the prompt computed.
+    /// What reading the prompt computed, but for what was not read again.
     pub(crate) report: ForwardReport,
     /// What stayed of the prompt's keys and values.
     pub(crate) cache: PromptCache,
@@ -60,7 +60,7 @@ pub(crate) struct TimedAnswer {
 /// A prompt's keys and values.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PromptCache {
-    /// What was dropped, if anything was.
+    /// What was dropped after reading, if anything was.
     pub(crate) compression: Option<KvCompression>,
     /// Bytes of what stayed.
     pub(crate) bytes: usize,
@@ -69,6 +69,16 @@ pub(crate) struct PromptCache {
 }
 
 impl TimedAnswer {
+    /// What a context file had compressed of the prompt.
+    pub(crate) fn compressed_before(&self) -> Option<&CompressedBefore> {
+        self.reused.as_ref()?.compressed.as_ref()
+    }
+
+    /// Whether some of the prompt was read by an earlier run, so that what was measured is about the rest.
+    pub(crate) fn is_about_a_rest(&self) -> bool {
+        self.reused.as_ref().is_some_and(|reused| reused.tokens > 0)
+    }
+
     /// Of tokens that were read, in the time that was left for them.
     pub(crate) fn prefill_tokens_per_second(&self) -> f64 {
         let (tokens, load) =
@@ -108,7 +118,7 @@ pub(crate) fn answer(
         bytes: session.cache().bytes(),
         full_bytes: session.cache().full_bytes(),
     };
-    let saved = request.save_context.map(|path| save(&session, path, request, &plan));
+    let saved = request.save_context.map(|path| save(&session, path, request, &plan, reused.as_ref()));
     let going_on =
         GoingOn { model: &request.model.model, generation: request.generation, interrupt: request.interrupt };
     let answer = going_on.answer(&mut session, prompt, forward.logits, on_text)?;

@@ -1,6 +1,7 @@
 //! [`Comparison`]: an answer beside the dense one, and the object that `--json` prints.
 
 use super::answer::TimedAnswer;
+use super::context::CompressedBefore;
 use minference_model::generate::Finish;
 use serde_json::{Value, json};
 
@@ -66,6 +67,10 @@ fn fields(model: &str, answer: &TimedAnswer) -> Value {
     if let Some(reused) = &answer.reused {
         object["reused_tokens"] = json!(reused.tokens);
         object["context_load_s"] = json!(reused.load.as_secs_f64());
+        if let Some(CompressedBefore { tokens, by }) = &reused.compressed {
+            object["reused_kv_compression"] = json!(by);
+            object["reused_kv_compressed_tokens"] = json!(tokens);
+        }
     }
     if let Some(Ok(saved)) = &answer.saved {
         object["saved_context_bytes"] = json!(saved.bytes);

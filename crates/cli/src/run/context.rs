@@ -2,9 +2,11 @@
 
 use super::answer::Request;
 use super::attention::NamedPlan;
+use super::prompt::PromptOptions;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use minference_model::context_file::{ContextFile, LoadOptions};
+use minference_model::kv_cache::KvCompression;
 use minference_model::{Session, SessionOptions};
 use serde_json::json;
 use std::io::{self, Write};
@@ -33,6 +35,16 @@ pub(crate) struct ReusedContext {
     pub(crate) load: Duration,
     /// How they were read, if the file says so.
     pub(crate) attention: Option<String>,
+    /// What had become of their keys and values, if not all were there.
+    pub(crate) compressed: Option<CompressedBefore>,
+}
+
+/// Tokens whose keys and values were compressed before they were saved.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct CompressedBefore {
+    pub(crate) tokens: usize,
+    /// What chose those that stayed, as far as the file says it.
+    pub(crate) by: String,
 }
 
 /// What went into a context file.
@@ -55,6 +67,17 @@ impl ContextOptions {
         Ok(())
     }
 
+    /// Refuses to save what no other prompt could go on from. A compressed context is used as a whole or not at all; behind a chat template it
+    /// would end with the beginning of the answer to this very question.
+    pub(crate) fn check_use(&self, prompt: &PromptOptions, compression: Option<KvCompression>) -> Result<()> {
+        ensure!(
+            self.save_context.is_none() || compression.is_none() || prompt.is_raw(),
+            "--save-context: expected no --kv beside it, or --raw, found --kv alone; what it leaves of a question in a chat template is of no use \
+             for another question. Save without --kv, or read the document with `minference chat --kv` and /save it there"
+        );
+        Ok(())
+    }
+
     /// The file of `--context-file`, opened before a model is fetched.
     pub(crate) fn open(&self) -> Result<Option<ContextFile>> {
         self.context_file
@@ -66,17 +89,23 @@ impl ContextOptions {
 
     /// The file of `--save-context`, if one can be there: reading a long prompt for nothing would be a pity.
     pub(crate) fn target(&self) -> Result<Option<&Path>> {
-        if let Some(path) = &self.save_context {
-            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-            let is_right = !path.is_dir() && folder.unwrap_or(Path::new(".")).is_dir();
-            ensure!(
-                is_right,
-                "--save-context: expected a file in a folder that exists, found {}",
-                path.display()
-            );
-        }
-        Ok(self.save_context.as_deref())
+        let path = self.save_context.as_deref();
+        path.map(check_target).transpose().context("can't use this --save-context")?;
+        Ok(path)
     }
+}
+
+/// Refuses a file that no context can, or should, be written to: what is no context is nothing to replace.
+pub(crate) fn check_target(path: &Path) -> Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let is_right = !path.is_dir() && folder.unwrap_or(Path::new(".")).is_dir();
+    ensure!(is_right, "expected a file in a folder that exists, found {}", path.display());
+    ensure!(
+        !path.exists() || ContextFile::is_context(path)?,
+        "{}: expected a new file, or a context to replace, found another file; choose another name, or remove that file first",
+        path.display()
+    );
+    Ok(())
 }
 
 /// A session for a prompt: one that has read what the context file and the prompt share, or an empty one.
@@ -97,8 +126,14 @@ pub(super) fn begin(
     if tokens == 0 {
         writeln!(io::stderr(), "{}", why_nothing_is_reused(file))?;
     }
-    let attention = file.about()["attention"].as_str().map(String::from);
-    let reused = ReusedContext { path: file.path().into(), tokens, load: start.elapsed(), attention };
+    let about = |name: &str| file.about()[name].as_str().map(String::from);
+    let compressed_tokens = session.cache().compressed_tokens();
+    let compressed = (compressed_tokens > 0).then(|| CompressedBefore {
+        tokens: compressed_tokens,
+        by: about("kv").unwrap_or_else(|| "a compression".into()),
+    });
+    let (load, attention) = (start.elapsed(), about("attention"));
+    let reused = ReusedContext { path: file.path().into(), tokens, load, attention, compressed };
     Ok((session, Some(reused)))
 }
 
@@ -114,18 +149,24 @@ fn why_nothing_is_reused(file: &ContextFile) -> String {
 }
 
 /// Saves what a session has read, and how.
+///
+/// - `reused`: what of it came from another file
 pub(super) fn save(
     session: &Session,
     path: &Path,
     request: &Request<'_>,
     plan: &NamedPlan,
+    reused: Option<&ReusedContext>,
 ) -> minference_model::Result<SavedContext> {
     let start = Instant::now();
+    let before = reused.and_then(|reused| reused.compressed.as_ref()).map(|before| before.by.clone());
+    let now = request.compression.map(|compression| compression.to_string());
+    let kv: Vec<String> = before.into_iter().chain(now).collect();
     let about = json!({
         "model": request.model.short_name(),
         "attention": plan.kind.name(),
         "pattern": plan.pattern,
-        "kv": request.compression.map(|compression| compression.to_string()),
+        "kv": (!kv.is_empty()).then(|| kv.join(", then ")),
     });
     session.save_with(path, &request.model.model.fingerprint(), about)?;
     // what is printed only

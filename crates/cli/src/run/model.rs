@@ -118,19 +118,34 @@ impl LoadedModel {
             "the prompt has {prompt} tokens: expected less than {context}, the context, so that an answer fits; shorten it, or \
              stretch the context with --context and --rope-scaling"
         );
-        let capacity = prompt.saturating_add(room.max_tokens).min(context);
+        self.forecast(room).check().context(
+            "this does not fit into memory; a shorter prompt, a smaller --max-tokens, --chunk, --kv, or a --dtype of fewer bits needs less",
+        )?;
+        Ok(self.room_for(room))
+    }
+
+    /// The memory that a prompt takes beside what is there already: the weights, and keys and values of its first `known` tokens.
+    pub(crate) fn forecast_going_on(&self, room: &Room, known: usize) -> MemoryForecast {
+        let answer = self.room_for(room).saturating_sub(room.prompt);
+        let rest = self.forecast(&Room { prompt: room.prompt - known, max_tokens: answer, ..*room });
+        // the attention of new tokens goes through all keys
+        MemoryForecast { weights: 0, working: self.forecast(room).working, ..rest }
+    }
+
+    fn forecast(&self, room: &Room) -> MemoryForecast {
         let planned = PlannedSession {
-            prompt,
-            capacity,
+            prompt: room.prompt,
+            capacity: self.room_for(room),
             chunk: room.chunk,
             compression: room.compression,
             cache: self.cache,
         };
-        let forecast = MemoryForecast::new(self.model.decoder().config(), self.weight_bytes, &planned);
-        forecast.check().context(
-            "this does not fit into memory; a shorter prompt, a smaller --max-tokens, --chunk, --kv, or a --dtype of fewer bits needs less",
-        )?;
-        Ok(capacity)
+        MemoryForecast::new(self.model.decoder().config(), self.weight_bytes, &planned)
+    }
+
+    /// Tokens of prompt and answer, as far as the context reaches.
+    fn room_for(&self, room: &Room) -> usize {
+        room.prompt.saturating_add(room.max_tokens).min(self.context)
     }
 }
 

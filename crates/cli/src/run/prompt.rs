@@ -63,6 +63,11 @@ impl PromptOptions {
         Ok(())
     }
 
+    /// Whether the prompt is read as it stands, without a chat template.
+    pub(crate) fn is_raw(&self) -> bool {
+        self.raw
+    }
+
     /// Reads all parts, files first.
     pub(crate) fn read(&self) -> Result<PromptText> {
         let mut parts = Vec::new();

@@ -3,12 +3,11 @@
 use super::answer::{PromptCache, TimedAnswer};
 use super::attention::AttentionKind;
 use super::comparison::Comparison;
-use super::context::{ReusedContext, SavedContext};
+use super::context::{CompressedBefore, ReusedContext, SavedContext};
 use crate::bench::table::duration;
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, LineStyle, Table};
 use minference_eval::numbers::memory;
-use minference_model::decoder::LayerSummary;
 use minference_model::generate::{Answer, Finish};
 use std::io::{self, Write};
 
@@ -22,12 +21,10 @@ pub(crate) fn print_summary(out: &mut impl Write, comparison: &Comparison<'_>) -
     writeln!(out, "{}", table(&answers))?;
     let answer = comparison.answer;
     if answer.plan.kind != AttentionKind::Dense {
-        print_layers(out, &answer.report.layers)?;
+        print_layers(out, answer)?;
     }
     print_contexts(out, answer)?;
-    if let Some(compression) = answer.cache.compression {
-        writeln!(out, "The answer saw what {compression} kept of the prompt.")?;
-    }
+    print_what_was_kept(out, answer)?;
     if let Some(advice) = &answer.plan.advice {
         writeln!(out, "{advice}")?;
     }
@@ -55,7 +52,7 @@ pub(crate) fn print_what_was_cut(out: &mut impl Write, answer: &Answer) -> io::R
 /// What came from a context file, and what went into one.
 fn print_contexts(out: &mut impl Write, answer: &TimedAnswer) -> io::Result<()> {
     if let Some(reused) = &answer.reused {
-        let ReusedContext { path, tokens, load, attention } = reused;
+        let ReusedContext { path, tokens, load, attention, .. } = reused;
         let (all, load) = (answer.prompt_tokens, duration(load.as_secs_f64()));
         let attention = attention.as_ref().map_or(String::new(), |kind| format!(" ({kind})"));
         writeln!(
@@ -72,6 +69,24 @@ fn print_contexts(out: &mut impl Write, answer: &TimedAnswer) -> io::Result<()> 
         )?;
     }
     Ok(())
+}
+
+/// What compressions left of the prompt's keys and values, this run's and that of a context file.
+fn print_what_was_kept(out: &mut impl Write, answer: &TimedAnswer) -> io::Result<()> {
+    match (answer.cache.compression, answer.compressed_before()) {
+        (None, None) => Ok(()),
+        (None, Some(CompressedBefore { tokens, by })) => {
+            writeln!(
+                out,
+                "The answer saw what {by} kept of the prompt's first {tokens} tokens, and all others."
+            )
+        }
+        (Some(compression), None) => writeln!(out, "The answer saw what {compression} kept of the prompt."),
+        (Some(compression), Some(CompressedBefore { tokens, by })) => writeln!(
+            out,
+            "The answer saw what {compression} kept of the prompt, and of its first {tokens} tokens what {by} had left."
+        ),
+    }
 }
 
 /// A column for each answer.
@@ -98,8 +113,11 @@ fn table(answers: &[&TimedAnswer]) -> Table {
             Some(rate) => format!("{rate:.1} tokens/s"),
             None => "-".into(),
         }),
-        row("attention computed", &|answer| format!("{:.1} %", 100.0 * answer.report.computed_share())),
-        row("key-value cache", &|answer| cache(&answer.cache)),
+        row("attention computed", &|answer| {
+            let of = if answer.is_about_a_rest() { " of what was read now" } else { "" };
+            format!("{:.1} %{of}", 100.0 * answer.report.computed_share())
+        }),
+        row("key-value cache", &cache),
         row("peak memory", &|answer| match answer.peak_memory {
             Some(bytes) => format!("{:.2} GiB", bytes as f64 / f64::from(1 << 30)),
             None => "-".into(),
@@ -112,17 +130,25 @@ fn table(answers: &[&TimedAnswer]) -> Table {
 }
 
 /// What the prompt's keys and values take, and what they would.
-fn cache(cache: &PromptCache) -> String {
-    let [kept, full] = [cache.bytes, cache.full_bytes].map(|bytes| memory(bytes as u64));
-    match cache.compression {
-        None => kept,
-        Some(_) => format!("{kept} of {full}"),
+fn cache(answer: &TimedAnswer) -> String {
+    let PromptCache { compression, bytes, full_bytes } = answer.cache;
+    let [kept, full] = [bytes, full_bytes].map(|bytes| memory(bytes as u64));
+    if compression.is_some() || answer.compressed_before().is_some() {
+        format!("{kept} of {full}")
+    } else {
+        kept
     }
 }
 
 /// The computed share of each layer, first to last.
-fn print_layers(out: &mut impl Write, layers: &[LayerSummary]) -> io::Result<()> {
-    if layers.iter().all(|layer| layer.dense_heads == layer.heads) {
+fn print_layers(out: &mut impl Write, answer: &TimedAnswer) -> io::Result<()> {
+    let layers = &answer.report.layers;
+    let is_dense = layers.iter().all(|layer| layer.dense_heads == layer.heads);
+    if is_dense && answer.is_about_a_rest() {
+        // a few tokens behind a long text: nothing follows for a prompt of this length
+        return Ok(());
+    }
+    if is_dense {
         return writeln!(out, "Every head ran dense: at this length sparse attention would not have paid.");
     }
     writeln!(out, "Attention computed by layer, in % (the last layer for one query only):")?;

@@ -144,6 +144,7 @@ fn lines_that_fail_are_told_and_the_next_ones_answered() {
         "/attention sparse",
         "/load missing.chat",
         "/save missing/book.chat",
+        "/save book.txt",
         "Who?",
         "/quit",
         "Why?",
@@ -159,11 +160,13 @@ fn lines_that_fail_are_told_and_the_next_ones_answered() {
         (lines[5], ["expected one of /document, /undo", "found /hlep"]),
         (lines[6], ["expected one of dense, a-shape", "found sparse"]),
         (lines[7], ["missing.chat", "No such file"]),
-        (lines[8], ["missing/book.chat", "No such file"]),
+        (lines[8], ["can't save this conversation", "a folder that exists, found missing/book.chat"]),
+        (lines[9], ["can't save this conversation", "book.txt: expected a new file, or a context"]),
     ] {
         contains(chat.told_after(line), &[&["error: "], &parts[..]].concat());
     }
-    assert!(chat.stderr.ends_with("error: 9 lines failed\n"), "{}", chat.stderr);
+    assert!(chat.stderr.ends_with("error: 10 lines failed\n"), "{}", chat.stderr);
+    // which also needs the document to be what it was
     let alone = workplace.dense_chat(&["-d", "book.txt"], &["Who?"]).succeeds();
     assert_eq!(alone.stdout, chat.stdout);
 }
@@ -205,10 +208,36 @@ fn what_is_wrong_is_told_before_anything_is_read() {
     workplace.chat(&["--sink", "3"], &["Who?"]).is_refused(WRONG_OPTIONS, &["--sink", "a-shape"]);
     let raw = Workplace::with(&TinyModel { chat_template: None, ..TinyModel::default() });
     raw.chat(&[], &["Who?"]).is_refused(ERROR, &["chat template"]);
-    let other_bytes =
-        workplace.minference(&["chat", "--model", "model.gguf"]).write_stdin(b"\xff\n").output().unwrap();
-    assert_eq!(other_bytes.status.code(), Some(ERROR));
-    contains(&String::from_utf8(other_bytes.stderr).unwrap(), &["standard input", "UTF-8"]);
+}
+
+#[test]
+fn a_line_that_is_no_text_is_a_line_that_failed() {
+    let workplace = Workplace::new();
+    let script = b"caf\xe9?\nWho?\n".to_vec();
+    let chat = ["chat", "--model", "model.gguf", "--max-tokens", "8"];
+    let chat = outcome(workplace.minference(&[&chat[..], &DENSE].concat()).write_stdin(script));
+    assert_eq!(
+        (chat.code, chat.answers()),
+        (Some(ERROR), vec![&*workplace.goes_on("[user]Who?[assistant]")])
+    );
+    contains(&chat.stderr, &["UTF-8, found other bytes at 3\n", "> Who?\n", "error: a line failed"]);
+}
+
+#[test]
+fn what_helps_is_said_once_and_where_it_would() {
+    let (workplace, _) = with_book(500);
+    let advice = "`minference search --model model.gguf`";
+    let chat = workplace.chat(&[], &["Who?", "/document book.txt", "Why?", "Where?"]).succeeds();
+    assert_eq!(chat.stderr.matches(advice).count(), 1, "{}", chat.stderr);
+    contains(chat.told_after("/document book.txt"), &[advice]);
+    let none = "--kv has no effect until a document is added";
+    let kv = ["--kv", "snapkv", "--kv-capacity", "64"];
+    let chat = workplace.chat(&kv, &["Who?", "/stats", "/document book.txt", "/stats"]).succeeds();
+    assert!(chat.stderr.starts_with(none), "{}", chat.stderr);
+    let caches: Vec<&str> = chat.stderr.lines().filter(|line| line.starts_with("cache")).collect();
+    assert!(!caches[0].contains(" of 3") && caches[1].contains("8.00 KiB of "), "{caches:?}");
+    let with_document = workplace.chat(&[&kv[..], &["-d", "book.txt"]].concat(), &["Who?"]).succeeds();
+    assert!(!with_document.stderr.contains(none));
 }
 
 #[test]

@@ -81,13 +81,14 @@ fn a_prompt_that_begins_otherwise_is_read_with_a_warning() {
 #[test]
 fn a_compressed_context_is_used_by_prompts_that_begin_with_all_of_it() {
     let compressed = ["--kv", "snapkv", "--kv-capacity", "100"];
-    let workplace = asked_once(&compressed);
-    let outcome = workplace.run(&[&AGAIN[..], &FROM_FILE].concat()).succeeds();
+    let workplace = asked_once(&[&["--raw"], &compressed[..]].concat());
+    let again = [&AGAIN[..], &["--raw"]].concat();
+    let outcome = workplace.run(&[&again[..], &FROM_FILE].concat()).succeeds();
     contains(
         &outcome.stderr,
-        &["warning", "compressed", "begins with all of its 1531 tokens", "without --kv"],
+        &["warning", "compressed", "begins with all of its 1514 tokens", "without --kv"],
     );
-    assert_eq!(outcome.stdout, workplace.run(&AGAIN).stdout);
+    assert_eq!(outcome.stdout, workplace.run(&again).stdout);
 
     // without a template a prompt can begin with another one
     workplace
@@ -95,8 +96,45 @@ fn a_compressed_context_is_used_by_prompts_that_begin_with_all_of_it() {
         .succeeds();
     for more in [&[][..], &compressed] {
         let question = ["--raw", "-f", "book.txt", "-p", "Why?", "--context-file", "raw.ctx"];
-        assert_eq!(reused(&workplace.json(&[&question, more].concat())), 1500);
+        let object = workplace.json(&[&question, more].concat());
+        assert_eq!(reused(&object), 1500);
+        assert_eq!(object["reused_kv_compression"], SNAP_KV);
+        assert_eq!(object["reused_kv_compressed_tokens"], 1500);
     }
+}
+
+const SNAP_KV: &str = "SnapKV (100 tokens a layer, 32 queries vote)";
+
+/// What was kept and what was computed are said of what they are about.
+#[test]
+fn a_summary_tells_what_came_from_a_file() {
+    let compressed = ["--kv", "snapkv", "--kv-capacity", "100"];
+    let workplace = Workplace::new();
+    workplace.write("book.txt", long_text(1500));
+    let book = ["--raw", "-f", "book.txt"];
+    workplace.run(&[&book[..], &["--save-context", "book.ctx"], &compressed[..]].concat()).succeeds();
+    // also a file that goes on from it says what was kept
+    let question = [&book[..], &["-p", "Why?"]].concat();
+    workplace.run(&[&question[..], &FROM_FILE, &["--save-context", "why.ctx"]].concat()).succeeds();
+    for file in ["book.ctx", "why.ctx"] {
+        let summary = workplace.run(&[&question[..], &["--context-file", file]].concat()).succeeds().stderr;
+        let kept = format!("saw what {SNAP_KV} kept of the prompt's first 1500 tokens");
+        contains(&summary, &[&kept, "% of what was read now", "13.2 KiB of 188 KiB"]);
+        assert!(!summary.contains("sparse attention would not have paid"), "{summary}");
+    }
+    let whole = workplace.run(&question).succeeds().stderr;
+    assert!(!whole.contains("read now") && !whole.contains("saw what"), "{whole}");
+}
+
+/// In a template the answer's beginning stands behind the question, and nothing but this question goes on from there.
+#[test]
+fn compressed_questions_are_not_saved() {
+    let workplace = Workplace::new();
+    workplace.misused(
+        &["-p", "Who?", "--kv", "snapkv", "--save-context", "who.ctx"],
+        &["--save-context", "--raw", "without --kv", "minference chat --kv"],
+    );
+    assert!(!workplace.path().join("who.ctx").exists());
 }
 
 #[test]
@@ -112,6 +150,12 @@ fn files_that_do_not_fit_are_refused() {
     workplace.refused(&["-p", "Hi", "--context-file", "book.txt"], &["book.txt", "expected a context"]);
     workplace.refused(&["-p", "Hi", "--save-context", "no/folder.ctx"], &["--save-context", "no/folder.ctx"]);
     workplace.refused(&["-p", "Hi", "--save-context", "."], &["--save-context", "a file"]);
+    // the prompt is not even looked for
+    workplace.refused(
+        &["-f", "missing.txt", "--save-context", "book.txt"],
+        &["--save-context", "book.txt: expected a new file, or a context", "another name"],
+    );
+    assert_eq!(std::fs::read_to_string(workplace.path().join("book.txt")).unwrap(), long_text(1500));
 
     let mut bytes = std::fs::read(workplace.path().join("book.ctx")).unwrap();
     let last = bytes.len() - 1;

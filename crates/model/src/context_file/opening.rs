@@ -18,7 +18,7 @@ use crate::source::regular_file::SIDE_FILE_BYTES;
 use std::path::Path;
 
 /// What every context file begins with.
-const MAGIC: &[u8; 8] = b"minf-ctx";
+pub(super) const MAGIC: &[u8; 8] = b"minf-ctx";
 
 /// Changes with whatever an older program would not understand.
 pub(super) const VERSION: u32 = 1;

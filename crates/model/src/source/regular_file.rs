@@ -22,6 +22,13 @@ pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Whether a file begins with some bytes; the others are not read.
+pub(crate) fn starts_with(path: &Path, beginning: &[u8]) -> Result<bool> {
+    let mut bytes = Vec::new();
+    open(path)?.take(beginning.len() as u64).read_to_end(&mut bytes).map_err(Error::io(path))?;
+    Ok(bytes == beginning)
+}
+
 /// Maps a file that is not empty.
 ///
 /// - `what`: what it should hold, for the error of one that is
