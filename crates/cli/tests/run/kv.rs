@@ -70,7 +70,10 @@ fn what_can_not_be_is_refused() {
         &["--kv-capacity", "5"],
         &["--kv-capacity", "--kv streaming-llm or snapkv or pyramidkv", "found --kv full"],
     );
-    refused(&["--kv", "snapkv", "--kv-capacity", "0"], &["--kv-capacity", "such as 8000, 16K", "found \"0\""]);
+    refused(
+        &["--kv", "snapkv", "--kv-capacity", "0"],
+        &["--kv-capacity", "such as 8000, 16K", "found \"0\""],
+    );
     refused(&["--chunk", "0"], &["--chunk", "such as 8000, 16K", "found \"0\""]);
     refused(&["--kv", "snapkv", "--kv-capacity", "32"], &["capacity of SnapKV", "found 32"]);
     refused(&["--kv", "pyramidkv", "--kv-window", "65"], &["1 to 64", "found 65"]);
