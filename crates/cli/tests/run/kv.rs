@@ -74,7 +74,6 @@ fn what_can_not_be_is_refused() {
         &["--kv", "snapkv", "--kv-capacity", "0"],
         &["--kv-capacity", "such as 8000, 16K", "found \"0\""],
     );
-    refused(&["--chunk", "0"], &["--chunk", "such as 8000, 16K", "found \"0\""]);
     refused(&["--kv", "snapkv", "--kv-capacity", "32"], &["capacity of SnapKV", "found 32"]);
     refused(&["--kv", "pyramidkv", "--kv-window", "65"], &["1 to 64", "found 65"]);
     refused(&["--kv", "snapkv", "--kv-kernel", "4"], &["an odd number", "found 4"]);
