@@ -43,7 +43,8 @@ At the prompt:
   Type a question, or a command; /help lists the commands, Tab completes them and the names of files. A line
   that ends with a backslash goes on in the next one. Ctrl-C stops an answer, or clears the line; Ctrl-D ends.
   What has not stopped two seconds after Ctrl-C is ended by another one, and the program with it.
-  Earlier lines come back with the arrow keys, also those of earlier sessions.
+  Earlier lines come back with the arrow keys, also those of earlier sessions. Names of files are written as
+  for a shell: spaces may be escaped, names be quoted, and ~/ is the home folder.
 
 Examples:
   Ask about a book:

@@ -7,11 +7,10 @@
 //! | `protocol` | how questions about one text follow each other |
 //! | `run`, `bar` | asking, with a bar |
 //! | `tables` | what came out |
-//! | `lengths`, `text_file` | lengths as people write them, texts of theirs |
+//! | `text_file` | texts of theirs |
 
 mod bar;
 mod infinite_bench;
-mod lengths;
 mod needle;
 mod options;
 mod perplexity;
@@ -22,8 +21,8 @@ mod tables;
 mod text_file;
 mod variants;
 
+pub(crate) use crate::lengths::{Length, tokens};
 pub(crate) use bar::EvaluationBar;
-pub(crate) use lengths::{Length, tokens};
 pub(crate) use options::{RunOptions, Setup};
 pub(crate) use tables::print_latency;
 pub(crate) use text_file::TextFile;

@@ -10,6 +10,7 @@ mod eval;
 mod inspect;
 mod interrupt;
 mod layers_bar;
+mod lengths;
 mod patterns;
 mod pull;
 mod report;

@@ -1,7 +1,8 @@
 //! Which pattern each head gets.
 
 use super::model::LoadedModel;
-use anyhow::{Context, Result, bail, ensure};
+use crate::lengths::Length;
+use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use minference_attention::HeadPattern;
 use minference_attention::pattern::config::PatternConfig;
@@ -71,9 +72,9 @@ pub(crate) struct AttentionOptions {
     /// Last queries of tri-shape, which see everything [default: 100]
     #[arg(long, value_name = "QUERIES")]
     last: Option<usize>,
-    /// Read the prompt so many tokens at a time: less memory, but patterns are estimated anew for each chunk [default: all at once]
+    /// Read the prompt so many tokens at a time, such as 8K: less memory, but patterns are estimated anew for each chunk [default: all at once]
     #[arg(long, value_name = "TOKENS")]
-    chunk: Option<usize>,
+    chunk: Option<Length>,
 }
 
 /// A pattern file that was read, but not yet held against a model.
@@ -165,13 +166,12 @@ impl AttentionOptions {
 
     /// Tokens that are read at once, if not all.
     pub(crate) fn chunk(&self) -> Option<usize> {
-        self.chunk
+        self.chunk.map(|length| length.0)
     }
 
     /// Refuses what would have no effect, or no meaning, before a model is fetched.
     pub(crate) fn check(&self) -> Result<()> {
         use AttentionKind::{AShape, BlockSparse, Minference, TriShape, VerticalSlash};
-        ensure!(self.chunk != Some(0), "--chunk: expected at least 1, found 0");
         let uses: [(&str, bool, &[AttentionKind]); 7] = [
             ("--patterns", self.patterns.is_some(), &[Minference]),
             ("--vertical", self.vertical.is_some(), &[VerticalSlash]),

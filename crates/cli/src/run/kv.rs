@@ -1,5 +1,6 @@
 //! What stays of the prompt's keys and values.
 
+use crate::lengths::Length;
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use minference_model::kv_cache::{KvCompression, Pooling, PyramidKv, SnapKv, StreamingLlm};
@@ -57,9 +58,9 @@ impl KvOptions {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Key-value cache")]
 pub(crate) struct KvSizes {
-    /// Tokens of each layer that stay (pyramidkv: on average over layers) [default: 4096]
+    /// Tokens of each layer that stay, such as 4096 or 4K (pyramidkv: on average over layers) [default: 4K]
     #[arg(long, value_name = "TOKENS")]
-    kv_capacity: Option<usize>,
+    kv_capacity: Option<Length>,
     /// First tokens that always stay, for streaming-llm [default: 4]
     #[arg(long, value_name = "TOKENS")]
     kv_sink: Option<usize>,
@@ -77,7 +78,7 @@ pub(crate) struct KvSizes {
 impl KvSizes {
     /// What is to stay, of a kind; none if that is everything.
     pub(crate) fn compression(&self, kind: KvKind) -> Result<Option<KvCompression>> {
-        let capacity = self.kv_capacity.unwrap_or(SnapKv::CAPACITY);
+        let capacity = self.kv_capacity.map_or(SnapKv::CAPACITY, |length| length.0);
         let snap = || {
             let (window, kernel) =
                 (self.kv_window.unwrap_or(SnapKv::WINDOW), self.kv_kernel.unwrap_or(SnapKv::KERNEL));

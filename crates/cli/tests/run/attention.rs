@@ -83,7 +83,7 @@ fn budgets_of_other_kinds_are_refused() {
     refused(&["--attention", "a-shape", "--last", "5"], &["--last", "tri-shape"]);
     refused(&["--attention", "a-shape", "--patterns", "p.json"], &["--patterns", "minference", "a-shape"]);
     refused(&["--attention", "zigzag"], &["zigzag", "vertical-slash"]);
-    refused(&["--chunk", "0"], &["--chunk", "at least 1"]);
+    refused(&["--chunk", "0"], &["--chunk", "such as 8000, 16K", "found \"0\""]);
 }
 
 #[test]

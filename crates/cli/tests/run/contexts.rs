@@ -1,7 +1,7 @@
 //! `--save-context` and `--context-file`: a text is read once, and asked about again.
 
 use super::tiny_model::TinyModel;
-use super::{Workplace, contains, long_text};
+use super::{Workplace, contains, long_text, outcome};
 use serde_json::Value;
 
 /// A workplace with a text of 1500 tokens whose context was saved with one question.
@@ -135,6 +135,24 @@ fn compressed_questions_are_not_saved() {
         &["--save-context", "--raw", "without --kv", "minference chat --kv"],
     );
     assert!(!workplace.path().join("who.ctx").exists());
+}
+
+/// As the refusal above says: a chat saves the compressed text without a question.
+#[test]
+fn compressed_documents_of_a_chat_are_used_by_questions() {
+    let workplace = Workplace::new();
+    workplace.write("book.txt", long_text(1500));
+    let chat = ["chat", "--model", "model.gguf", "-d", "book.txt", "--kv", "snapkv", "--kv-capacity", "100"];
+    outcome(workplace.minference(&chat).write_stdin("/save book.ctx\n")).succeeds();
+    for question in ["Who?", "Why not?"] {
+        let asked = ["-f", "book.txt", "-p", question, "--context-file", "book.ctx"];
+        let object = workplace.json(&asked);
+        assert_eq!(reused(&object), "[user]".len() as u64 + 1500 + "\n\n".len() as u64);
+        assert!(
+            object["kv_cache_bytes"].as_u64().unwrap() < object["kv_cache_full_bytes"].as_u64().unwrap() / 10
+        );
+        contains(&workplace.run(&asked).succeeds().stderr, &["kept of the prompt's first 1508 tokens"]);
+    }
 }
 
 #[test]

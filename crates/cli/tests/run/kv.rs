@@ -36,6 +36,9 @@ fn what_stays_is_what_was_asked_for() {
         assert_eq!(object["kv_cache_full_bytes"].as_u64().unwrap(), all);
         assert_eq!(object["answer_tokens"], 4);
     }
+    // lengths are written as everywhere
+    let short = read(&workplace, &["--kv", "snapkv", "--kv-capacity", "1K", "--chunk", "1K"]);
+    assert_eq!(short["kv_compression"], "SnapKV (1024 tokens a layer, 32 queries vote)");
     // room for everything changes nothing
     let roomy = read(&workplace, &["--kv", "snapkv"]);
     assert_eq!((&roomy["answer"], &roomy["kv_cache_bytes"]), (&full["answer"], &all.into()));
@@ -67,7 +70,10 @@ fn what_can_not_be_is_refused() {
         &["--kv-capacity", "5"],
         &["--kv-capacity", "--kv streaming-llm or snapkv or pyramidkv", "found --kv full"],
     );
-    refused(&["--kv", "snapkv", "--kv-capacity", "0"], &["more than the 32 last tokens", "found 0"]);
+    refused(
+        &["--kv", "snapkv", "--kv-capacity", "0"],
+        &["--kv-capacity", "such as 8000, 16K", "found \"0\""],
+    );
     refused(&["--kv", "snapkv", "--kv-capacity", "32"], &["capacity of SnapKV", "found 32"]);
     refused(&["--kv", "pyramidkv", "--kv-window", "65"], &["1 to 64", "found 65"]);
     refused(&["--kv", "snapkv", "--kv-kernel", "4"], &["an odd number", "found 4"]);

@@ -24,6 +24,21 @@ fn what_is_no_context() {
 }
 
 #[test]
+fn what_may_be_replaced_by_a_context() {
+    let (folder, path) = saved();
+    assert!(ContextFile::is_context(&path).unwrap());
+    let bytes = std::fs::read(&path).unwrap();
+    for (bytes, expected) in
+        [(&bytes[..8], true), (&bytes[..7], false), (b"", false), (b"GGUF and more", false)]
+    {
+        std::fs::write(&path, bytes).unwrap();
+        assert_eq!(ContextFile::is_context(&path).unwrap(), expected, "{bytes:?}");
+    }
+    says(ContextFile::is_context(folder.path()), &["a regular file", "a folder"]);
+    says(ContextFile::is_context(folder.path().join("missing")), &["missing"]);
+}
+
+#[test]
 fn whatever_was_cut() {
     let (_folder, path) = saved();
     let bytes = std::fs::read(&path).unwrap();
