@@ -84,7 +84,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
     let needle = checked(options.needle(text))?;
     let setup = options.run.setup()?;
     if let Some(longest) = tokens(&options.lengths).last() {
-        setup.check_length(*longest)?;
+        setup.check_questions(*longest, options.needles, options.protocol.into())?;
     }
     ask(&setup, EvaluationKind::Needle, &needle, options.template, options.protocol.into(), needle.settings())
         .map(drop)

@@ -14,6 +14,7 @@ use minference_eval::methods::{Methods, ModelPlan, Variant};
 use minference_eval::prompt::{PromptEncoder, PromptTemplate};
 use minference_eval::results::{EvaluationKind, FORMAT, ResultsFolder, RunHeader};
 use minference_model::AttentionPlan;
+use minference_model::memory::{MemoryForecast, PlannedSession};
 use minference_model::rope::RopeOverride;
 use minference_model::source::Fingerprint;
 use serde::Serialize;
@@ -177,6 +178,26 @@ impl Setup {
             compression: variant.compression,
         };
         self.methods.iter().try_for_each(|variant| self.model.capacity(&room(variant)).map(|_| ()))
+    }
+
+    /// As [`check_length`](Self::check_length), where a text of some tokens has several questions.
+    pub(crate) fn check_questions(&self, tokens: usize, questions: usize, protocol: Protocol) -> Result<()> {
+        self.check_length(tokens)?;
+        if !protocol.copies_cache(questions) {
+            return Ok(());
+        }
+        let config = self.model.model.decoder().config();
+        let compressed = self.methods.iter().filter(|variant| variant.compression.is_some());
+        compressed.map(|variant| variant.chunk).try_for_each(|chunk| {
+            let cache = self.model.cache;
+            let planned = PlannedSession { prompt: tokens, chunk, capacity: tokens, compression: None, cache };
+            let forecast = MemoryForecast::new(config, self.model.weight_bytes, &planned);
+            let twice = MemoryForecast { cache: forecast.cache.saturating_mul(2), ..forecast };
+            twice.check().context(
+                "--compress prompt with several questions needs the whole cache twice, which does not fit into memory; --compress context, \
+                 shorter --lengths or a --dtype of fewer bits need less",
+            )
+        })
     }
 
     /// Takes the bar away.

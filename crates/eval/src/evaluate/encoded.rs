@@ -43,6 +43,12 @@ impl EncodedSample {
         }
         Ok(Self { sample, prompts, shared, context })
     }
+
+    /// Tokens that all prompts begin with, and of each at least `last` more remain.
+    pub(super) fn shared_before(&self, last: usize) -> usize {
+        let shortest = self.prompts.iter().map(Vec::len).min().unwrap_or(0);
+        self.shared.min(shortest.saturating_sub(last))
+    }
 }
 
 /// Refuses prompts without tokens, and those that leave no room for an answer.

@@ -76,6 +76,14 @@ impl Protocol {
     }
 }
 
+impl Protocol {
+    /// Whether what all questions of a sample share is kept whole beside the copy that each question compresses.
+    pub fn copies_cache(&self, questions: usize) -> bool {
+        questions > 1
+            && *self == Self { session: SessionMode::Requests, compression: CompressionTime::Prompt }
+    }
+}
+
 impl SessionMode {
     /// All of them.
     pub const ALL: [Self; 2] = [Self::Requests, Self::Turns];
