@@ -70,7 +70,7 @@ impl RunOptions {
     pub(crate) fn setup_with(&self, default: Methods) -> Result<Setup> {
         checked(self.model.check())?;
         let methods = self.methods.clone().unwrap_or(default);
-        let methods = checked(self.variants.add_to(&methods).map_err(Into::into))?;
+        let methods = checked(self.variants.add_to(&methods))?;
         let compute = self.compute.compute(self.matmul)?;
         let patterns = self.patterns.as_deref().map(PatternFile::read).transpose()?;
         let interrupt = Interrupt::listen()?;
