@@ -54,7 +54,7 @@ Variants of them, with + behind the method:
 Several questions about one text (SCBench's two modes):
   --session requests asks each of the text alone; --session turns asks them in one conversation, after the reference answers to those
   before. With --compress context what is kept is chosen when the text was read, without knowing the questions; with --compress prompt
-  it is chosen when a question was read, too, as in SnapKV's paper. A single question is always read with its text.
+  it is chosen when a question was read, too, as in SnapKV's paper; so it always is of RULER and InfiniteBench, whose prompts are one text.
 
 Results:
   A folder holds one run: run.json says what was run, records.jsonl has a line for each answer. The same command goes on where an

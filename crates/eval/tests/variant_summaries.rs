@@ -39,8 +39,12 @@ fn answers() -> Vec<AnswerRecord> {
 fn caches_are_shown_before_and_after() {
     let records = answers();
     let summary = AnswerSummary::of(&records, Lengths::Chosen);
-    let table = summary.caches();
+    let table = summary.caches(EvaluationKind::Needle);
     assert_eq!(table.rows.len(), 4);
+    assert!(table.notes.is_empty());
+    for benchmark in [EvaluationKind::Ruler, EvaluationKind::InfiniteBench] {
+        assert!(summary.caches(benchmark).notes[0].contains("with the question in sight"));
+    }
     let expected =
         ["single", SNAP, "4,096", "8.00 MiB", "1.00 MiB", "8.00x", "100%", "100%", "20.0", "4.00x"];
     assert_eq!(table.rows[1], expected);
@@ -49,13 +53,14 @@ fn caches_are_shown_before_and_after() {
 
     // nothing to tell where everything is kept, and of results that don't say
     let kept: Vec<AnswerRecord> = records.iter().filter(|record| record.method != SNAP).cloned().collect();
-    assert!(AnswerSummary::of(&kept, Lengths::Chosen).caches().rows.is_empty());
+    assert!(AnswerSummary::of(&kept, Lengths::Chosen).caches(EvaluationKind::Needle).rows.is_empty());
     let silent: Vec<AnswerRecord> = records
         .into_iter()
         .map(|record| AnswerRecord { cache: None, decode_tokens: None, ..record })
         .collect();
     let summary = AnswerSummary::of(&silent, Lengths::Chosen);
-    assert!(summary.caches().rows.is_empty());
+    let nothing = summary.caches(EvaluationKind::Ruler);
+    assert!(nothing.rows.is_empty() && nothing.notes.is_empty());
     assert!(!summary.times().head.contains(&"tokens/s".to_string()));
     let row = &summary.groups[0].rows[1];
     assert_eq!((row.cache, row.decode_speed), (None, None));

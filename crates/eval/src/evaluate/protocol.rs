@@ -15,7 +15,8 @@
 //! | `context` | once, when the text was read, before any question is known: a cache that is kept for later questions |
 //! | `prompt` | when a question was read: of each request, from the whole text, as in SnapKV's paper; of a conversation, the first |
 //!
-//! A sample of one question is read as a whole, and both are the same.
+//! A sample of one question is read as a whole, unless it is compressed before the question. Where nobody says which part of a prompt is
+//! the text and which the question (RULER, InfiniteBench), the question is always seen.
 //!
 //! ```
 //! use minference_eval::evaluate::{CompressionTime, Protocol, SessionMode};

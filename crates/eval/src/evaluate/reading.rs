@@ -203,7 +203,8 @@ mod tests {
             let course = Course::of(compression, Protocol { session, compression: time }, encoded);
             (course.beginning, course.at_beginning.is_some(), course.at_question.is_some())
         };
-        let (several, single, alike) = (encoded(60, 50), encoded(0, 0), encoded(95, 50));
+        let (several, alike) = (encoded(60, 50), encoded(95, 50));
+        let (single, whole) = (encoded(0, 50), encoded(0, 0));
         use CompressionTime::{Context, Prompt};
         use SessionMode::{Requests, Turns};
         // without compression its time does not matter
@@ -221,9 +222,13 @@ mod tests {
         assert_eq!(course(snap, Requests, Prompt, &alike), (100 - 32, false, true));
         let streaming = Some(CompressionKind::StreamingLlm.with_capacity(64).unwrap());
         assert_eq!(course(streaming, Requests, Prompt, &alike), (95, false, true));
-        // a single question is read as a whole
-        for (session, time) in [(Requests, Context), (Turns, Context), (Requests, Prompt), (Turns, Prompt)] {
-            assert_eq!(course(snap, session, time, &single), (0, false, true));
+        // a single question is read as a whole, unless it is to be known later
+        for session in [Requests, Turns] {
+            assert_eq!(course(None, session, Context, &single), (0, false, false));
+            assert_eq!(course(snap, session, Context, &single), (50, true, false));
+            assert_eq!(course(snap, session, Prompt, &single), (0, false, true));
+            // or its text can't be told apart
+            assert_eq!(course(snap, session, Context, &whole), (0, false, true));
         }
     }
 }
