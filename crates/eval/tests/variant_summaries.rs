@@ -108,8 +108,15 @@ fn times_in_chunks_say_what_is_kept_of_the_speed() {
     assert_eq!(table.rows[2][3..6], ["5.00 s", "2.40x", "80%"]);
     // nothing was compressed
     assert!(!table.head.contains(&"cache".to_string()));
+    assert!(!table.head.contains(&"compression".to_string()));
     records.push(record(SNAP, 12.0, 1 << 28));
-    let table = LatencySummary::of(&records).table();
+    records.last_mut().unwrap().seconds.compression = 2.0;
+    let summary = LatencySummary::of(&records);
+    assert_eq!(summary.rows[3].other(), 4.0);
+    let table = summary.table();
+    let place = table.head.iter().position(|name| name == "compression").unwrap();
+    assert_eq!(table.rows[3][place..place + 2], ["2.00 s", "4.00 s"]);
+    assert_eq!(table.rows[0][place], "-");
     assert_eq!(table.head[table.head.len() - 2..], ["cache", "smaller"]);
     assert_eq!(table.rows[3][table.head.len() - 2..], ["256 MiB", "4.00x"]);
     // chunks of a method that was not run as a whole
@@ -136,6 +143,8 @@ fn results_of_earlier_versions_are_read_and_stay_as_they_are() {
     let text = serde_json::to_string(&record).unwrap();
     assert!(!text.contains("cache") && !text.contains("decode_tokens"));
     assert_eq!(serde_json::from_str::<AnswerRecord>(&text).unwrap(), record);
+    let seconds = r#"{"projections": 1.0, "index": 0.0, "attention": 2.0, "mlp": 1.0, "total": 5.0}"#;
+    assert_eq!(serde_json::from_str::<LatencySeconds>(seconds).unwrap().compression, 0.0);
     let full = &answers()[1];
     let text = serde_json::to_string(full).unwrap();
     assert!(text.contains("\"cache\":{\"full\":8388608,\"kept\":1048576},\"decode_tokens\":10"), "{text}");
