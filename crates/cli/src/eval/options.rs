@@ -61,7 +61,20 @@ pub(crate) struct Setup {
 impl RunOptions {
     /// Checks, and loads the model.
     pub(crate) fn setup(&self) -> Result<Setup> {
-        self.setup_with(Methods::new(vec![Variant::DENSE, Variant::MINFERENCE])?)
+        self.setup_with(Self::default_methods()?)
+    }
+
+    /// Methods to compare where nobody lists any.
+    pub(crate) fn default_methods() -> Result<Methods> {
+        Ok(Methods::new(vec![Variant::DENSE, Variant::MINFERENCE])?)
+    }
+
+    /// Methods to compare, with those that shorthands add.
+    ///
+    /// - `default`: where the command line lists none
+    pub(crate) fn methods(&self, default: Methods) -> Result<Methods> {
+        let methods = self.methods.clone().unwrap_or(default);
+        checked(self.variants.add_to(&methods))
     }
 
     /// As [`setup`](Self::setup).
@@ -69,8 +82,7 @@ impl RunOptions {
     /// - `default`: methods to compare where the command line lists none
     pub(crate) fn setup_with(&self, default: Methods) -> Result<Setup> {
         checked(self.model.check())?;
-        let methods = self.methods.clone().unwrap_or(default);
-        let methods = checked(self.variants.add_to(&methods))?;
+        let methods = self.methods(default)?;
         let compute = self.compute.compute(self.matmul)?;
         let patterns = self.patterns.as_deref().map(PatternFile::read).transpose()?;
         let interrupt = Interrupt::listen()?;
