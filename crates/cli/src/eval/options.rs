@@ -12,7 +12,7 @@ use minference_attention::pattern::config::FileFormat;
 use minference_eval::evaluate::{Evaluation, Protocol};
 use minference_eval::methods::{Methods, ModelPlan, Variant};
 use minference_eval::prompt::{PromptEncoder, PromptTemplate};
-use minference_eval::results::{EvaluationKind, FORMAT, ResultsFolder, RunHeader};
+use minference_eval::results::{EvaluationKind, FORMAT, READING, READING_SETTING, ResultsFolder, RunHeader};
 use minference_model::AttentionPlan;
 use minference_model::memory::{MemoryForecast, PlannedSession};
 use minference_model::rope::RopeOverride;
@@ -166,6 +166,18 @@ impl Setup {
     ) -> Result<ResultsFolder<R>> {
         settings.extend(self.settings.clone());
         let path = self.output.clone().unwrap_or_else(|| PathBuf::from("results").join(evaluation.name()));
+        let failed = || format!("can't use the results folder {}", path.display());
+        let says_reading = match RunHeader::of_folder(&path).with_context(failed)? {
+            // plain dense attention reads as it always did
+            Some(earlier) if self.methods.iter().all(|variant| *variant == Variant::DENSE) => {
+                earlier.settings.contains_key(READING_SETTING)
+            }
+            // texts of perplexity are read in one pass, without chunks or compression
+            _ => evaluation != EvaluationKind::Perplexity,
+        };
+        if says_reading {
+            settings.insert(READING_SETTING.into(), READING.into());
+        }
         let header = RunHeader {
             format: FORMAT,
             evaluation,
@@ -173,8 +185,7 @@ impl Setup {
             fingerprint: self.model.model.fingerprint().to_string(),
             settings,
         };
-        let folder = ResultsFolder::open(&path, &header)
-            .with_context(|| format!("can't use the results folder {}", path.display()))?;
+        let folder = ResultsFolder::open(&path, &header).with_context(failed)?;
         if folder.was_cut() {
             crate::complain("an unfinished result of an earlier run was taken away");
         }
