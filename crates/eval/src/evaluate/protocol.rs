@@ -26,6 +26,9 @@
 //! assert_eq!(protocol.settings()["session"], "turns");
 //! // runs that say nothing are those of the default
 //! assert!(Protocol::default().settings().is_empty());
+//! // what each question compresses is a copy of what all of them share
+//! let prompt = Protocol { compression: "prompt".parse()?, ..Protocol::default() };
+//! assert!(prompt.copies_cache(5) && !prompt.copies_cache(1));
 //! assert!("chat".parse::<SessionMode>().is_err());
 //! # Ok::<(), minference_eval::Error>(())
 //! ```
