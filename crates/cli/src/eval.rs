@@ -48,12 +48,12 @@ Variants of them, with + behind the method:
   dense+snapkv:1024, minference+pyramidkv, dense+streaming-llm:4K
                    keeps so many tokens of each layer's keys and values, 4,096 without a number: those that the prompt's last queries
                    attend to (pyramidkv: more in the first layers, less in the last), or the first and the last
-  --chunk 2K,8K and --kv snapkv,pyramidkv add such variants of all listed methods but dense.
+  --kv snapkv,pyramidkv adds such variants of all listed methods, --chunk 2K,8K of all but dense, which is the same in chunks.
 
 Several questions about one text (SCBench's two modes):
   --session requests asks each of the text alone; --session turns asks them in one conversation, after the reference answers to those
   before. With --compress context what is kept is chosen when the text was read, without knowing the questions; with --compress prompt
-  it is chosen when a question was read, too, as in SnapKV's paper. A single question is always read with its text.
+  it is chosen when a question was read, too, as in SnapKV's paper; so it always is of RULER and InfiniteBench, whose prompts are one text.
 
 Results:
   A folder holds one run: run.json says what was run, records.jsonl has a line for each answer. The same command goes on where an

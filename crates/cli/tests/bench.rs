@@ -72,12 +72,35 @@ fn bench_attention_writes_the_stable_fields() {
         assert_eq!(number("head_dim") as u64, 32);
         assert_eq!(number("threads") as u64, 2);
         let tokens = number("tokens");
+        assert_eq!(number("queries"), tokens);
         assert_eq!(number("causal_pairs"), tokens * (tokens + 1.0));
     }
     let methods: Vec<&str> = rows.iter().take(5).map(|row| row["method"].as_str().unwrap()).collect();
     assert_eq!(methods, ["dense", "a-shape", "tri-shape", "vertical-slash", "block-sparse"]);
     // A-shape (16, 64) of 1100 tokens, by the canonical layout: whole 64-query blocks with their spans rounded to 16 keys
     assert!(rows[6]["pairs"].as_u64().unwrap() < rows[6]["causal_pairs"].as_u64().unwrap() / 3);
+}
+
+#[test]
+fn bench_attention_times_the_last_chunk() {
+    let small = ["--head-dim", "16", "--heads", "1", "--kv-heads", "1", "--repeats", "1"];
+    let chunk = ["--tokens", "100,300", "--chunk", "100", "--methods", "dense"];
+    let found = rows(&[&small[..], &chunk].concat());
+    // a prompt that is no longer than a chunk is read as a whole
+    for (row, [tokens, pairs]) in found.iter().zip([[100, 5050], [300, 100 * 200 + 5050]]) {
+        let number = |name: &str| row[name].as_u64().unwrap();
+        assert_eq!([number("tokens"), number("queries"), number("causal_pairs")], [tokens, 100, pairs]);
+    }
+    let told = minference().args(["bench", "attention"]).args(small).args(chunk).assert().success();
+    let told = String::from_utf8(told.get_output().stdout.clone()).unwrap();
+    for title in ["100 tokens, 1 heads", "the last 100 of 300 tokens, 1 heads"] {
+        assert!(told.lines().any(|line| line.starts_with(title)), "{told}");
+    }
+    // before inputs are made, which these would take long
+    for (chunk, part) in [("0", "at least 1, found 0"), ("100000000", "less than 100000000")] {
+        let arguments = ["bench", "attention", "--tokens", "64,100000000", "--chunk", chunk];
+        refused(&arguments, WRONG_OPTIONS, &["--chunk", part]);
+    }
 }
 
 #[test]

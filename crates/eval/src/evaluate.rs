@@ -2,7 +2,8 @@
 //!
 //! Questions of one sample share the beginning of their prompts. It is read once per method; then the cache is rolled back after each
 //! answer, or the questions become turns of one conversation: the [`Protocol`] says which. Questions are read with the method, too, as a
-//! later chunk of the prompt: what it can't see then, it can't answer with. (A sample of one question is read as a whole, as in the paper.)
+//! later chunk of the prompt: what it can't see then, it can't answer with. (A sample of one question is read as a whole, as in the paper, unless
+//! it is compressed before its question is known.)
 //!
 //! Results are added to a folder after each sample and method, so that a run can stop at any time and go on later, also with more
 //! samples or more methods.

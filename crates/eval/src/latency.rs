@@ -1,7 +1,8 @@
 //! [`latency`]: the time to the first token by length and method, and where it goes (the paper's latency table).
 //!
 //! Methods run in turn, repetition by repetition, so that a machine whose speed drifts favours none. Dense attention of very long prompts can
-//! be extrapolated from a shorter one's parts, if asked for: attention grows with the square of the length, all else with the length. A prompt
+//! be extrapolated from a shorter one's parts, if asked for: attention grows with the square of the length, all else with the length; in
+//! chunks or with a compressed cache it is left out there. A prompt
 //! that is not counted goes first, so that the first one measured does not pay for threads and pages that the others find ready.
 
 use crate::error::{Error, Result};
@@ -26,6 +27,18 @@ pub struct LatencyOptions {
     pub repeats: usize,
     /// The longest prompt that dense attention reads; beyond, it is extrapolated. None reads them all.
     pub longest_dense: Option<usize>,
+}
+
+impl LatencyOptions {
+    /// Whether a variant of dense attention is left out at a length: only the plain one is extrapolated, and this one would take as long as it.
+    pub fn leaves_out(&self, variant: Variant, length: usize) -> bool {
+        variant.method == Method::Dense && variant != Variant::DENSE && self.is_beyond_dense(length)
+    }
+
+    /// Whether dense attention does not read prompts of a length.
+    fn is_beyond_dense(&self, length: usize) -> bool {
+        self.longest_dense.is_some_and(|longest| length > longest)
+    }
 }
 
 /// Measures what the folder doesn't hold yet.
@@ -57,8 +70,10 @@ pub fn latency(
             for &variant in &methods {
                 let step = RunStep { done, steps, sample: &format!("{length} tokens"), variant };
                 done += 1;
-                let extrapolates = variant == Variant::DENSE
-                    && options.longest_dense.is_some_and(|longest| length > longest);
+                if options.leaves_out(variant, length) {
+                    continue;
+                }
+                let extrapolates = variant == Variant::DENSE && options.is_beyond_dense(length);
                 let found = find(folder.records(), length, repeat, variant);
                 // what was extrapolated is measured, if that is asked for now
                 if found.is_some_and(|found| extrapolates || found.source == LatencySource::Measured) {
@@ -153,6 +168,7 @@ fn measure(
             index: times.index.as_secs_f64(),
             attention: times.attention.as_secs_f64(),
             mlp: times.mlp.as_secs_f64(),
+            compression: times.compression.as_secs_f64(),
             total: total.as_secs_f64(),
         },
         computed_share: forward.report.computed_share(),
@@ -175,17 +191,19 @@ fn longest_measured(records: &[LatencyRecord], repeat: usize, length: usize) -> 
 
 /// What dense attention would take for a longer prompt.
 fn extrapolate(measured: &LatencyRecord, length: usize) -> LatencyRecord {
-    let LatencySeconds { projections, index, attention, mlp, total } = measured.seconds;
+    let LatencySeconds { projections, index, attention, mlp, compression, total } = measured.seconds;
     let ratio = length as f64 / measured.length as f64;
-    let rest = total - (projections + index + attention + mlp);
+    let rest = total - (projections + index + attention + mlp + compression);
     let seconds = LatencySeconds {
         projections: projections * ratio,
         index: index * ratio,
         attention: attention * ratio * ratio,
         mlp: mlp * ratio,
+        compression: compression * ratio,
         total: 0.0,
     };
-    let total = seconds.projections + seconds.index + seconds.attention + seconds.mlp + rest * ratio;
+    let parts = seconds.projections + seconds.index + seconds.attention + seconds.mlp + seconds.compression;
+    let total = parts + rest * ratio;
     LatencyRecord {
         length,
         seconds: LatencySeconds { total, ..seconds },
@@ -211,6 +229,7 @@ mod tests {
                 index: 0.0,
                 attention,
                 mlp: 2.0,
+                compression: 0.0,
                 total: attention + 3.5,
             },
             computed_share: 1.0,
@@ -227,6 +246,17 @@ mod tests {
         assert!((long.seconds.total - (36.0 + 6.0 + 3.0 + 1.5)).abs() < 1e-12);
         assert_eq!((long.length, long.repeat, long.peak_memory), (3000, 2, None));
         assert_eq!(long.source, LatencySource::Extrapolated { from: vec![1000] });
+    }
+
+    #[test]
+    fn compressed_dense_attention_is_not_extrapolated() {
+        let options = LatencyOptions { lengths: vec![9000], repeats: 1, longest_dense: Some(5000) };
+        let leaves_out = |method: &str, length| options.leaves_out(method.parse().unwrap(), length);
+        assert!(leaves_out("dense+snapkv", 9000) && leaves_out("dense+chunk:1K", 9000));
+        assert!(!leaves_out("dense+snapkv", 5000) && !leaves_out("dense", 9000));
+        assert!(!leaves_out("minference+snapkv", 9000));
+        let all = LatencyOptions { longest_dense: None, ..options.clone() };
+        assert!(!all.leaves_out("dense+snapkv".parse().unwrap(), 9000));
     }
 
     #[test]

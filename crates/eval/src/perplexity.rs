@@ -82,7 +82,10 @@ fn check(documents: &[Document], lengths: &[usize], context: usize) -> Result<()
 }
 
 /// Refuses variants that a single pass with all of its logits does not have.
-fn check_methods(methods: &Methods) -> Result<()> {
+///
+/// # Errors
+/// [`Error::Choice`] for methods in chunks or with compression.
+pub fn check_methods(methods: &Methods) -> Result<()> {
     match methods.iter().find(|&&variant| variant != Variant::plain(variant.method)) {
         Some(variant) => {
             let expected = "neither chunks nor compression: a text is read in one pass, and compression drops what only later tokens would see";

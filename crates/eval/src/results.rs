@@ -18,8 +18,10 @@ pub use records::{
 pub use references::References;
 pub use run::{EvaluationRun, RunRecords};
 
+use crate::error::Result;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// Version of the format of result folders.
 pub const FORMAT: u32 = 1;
@@ -29,6 +31,12 @@ pub const HEADER_FILE: &str = "run.json";
 pub const RECORDS_FILE: &str = "records.jsonl";
 /// The setting that says where long prompts of files were cut. Generated samples have none, as they have the lengths that were asked for.
 pub const LIMIT_SETTING: &str = "limit";
+
+/// The setting that says how methods other than plain dense attention read prompts.
+pub const READING_SETTING: &str = "reading";
+
+/// How they do now. Whoever makes the same method choose other keys changes it, so that results of both are not mixed.
+pub const READING: &str = "later chunks estimated from 16 to 64 queries, compression chosen by whole windows";
 
 /// Kinds of evaluations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -84,4 +92,14 @@ pub struct RunHeader {
     /// All that changes results beyond a sample's name and a method: seeds, styles, types, templates. Numbers of samples and lists of
     /// lengths, tasks and methods are not among them, so that a later run may add to them.
     pub settings: BTreeMap<String, String>,
+}
+
+impl RunHeader {
+    /// That of a folder; none where no run was.
+    ///
+    /// # Errors
+    /// A file that can't be read, or holds another format.
+    pub fn of_folder(folder: &Path) -> Result<Option<Self>> {
+        if folder.join(HEADER_FILE).is_file() { read::read_header(folder).map(Some) } else { Ok(None) }
+    }
 }

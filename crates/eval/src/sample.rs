@@ -106,7 +106,7 @@ pub struct Sample {
     pub task: String,
     /// The length that was asked for, in tokens: prompts are no longer. (For samples from files the length of the prompt.)
     pub length: usize,
-    /// What the messages of several questions begin with, and is known before any of them is; empty for a single question.
+    /// What the messages of all questions begin with, and is known before any of them is; empty where a single prompt is not told apart.
     pub context: String,
     /// The questions; at least one.
     pub questions: Vec<Question>,

@@ -39,8 +39,12 @@ fn answers() -> Vec<AnswerRecord> {
 fn caches_are_shown_before_and_after() {
     let records = answers();
     let summary = AnswerSummary::of(&records, Lengths::Chosen);
-    let table = summary.caches();
+    let table = summary.caches(EvaluationKind::Needle);
     assert_eq!(table.rows.len(), 4);
+    assert!(table.notes.is_empty());
+    for benchmark in [EvaluationKind::Ruler, EvaluationKind::InfiniteBench] {
+        assert!(summary.caches(benchmark).notes[0].contains("with the question in sight"));
+    }
     let expected =
         ["single", SNAP, "4,096", "8.00 MiB", "1.00 MiB", "8.00x", "100%", "100%", "20.0", "4.00x"];
     assert_eq!(table.rows[1], expected);
@@ -49,13 +53,14 @@ fn caches_are_shown_before_and_after() {
 
     // nothing to tell where everything is kept, and of results that don't say
     let kept: Vec<AnswerRecord> = records.iter().filter(|record| record.method != SNAP).cloned().collect();
-    assert!(AnswerSummary::of(&kept, Lengths::Chosen).caches().rows.is_empty());
+    assert!(AnswerSummary::of(&kept, Lengths::Chosen).caches(EvaluationKind::Needle).rows.is_empty());
     let silent: Vec<AnswerRecord> = records
         .into_iter()
         .map(|record| AnswerRecord { cache: None, decode_tokens: None, ..record })
         .collect();
     let summary = AnswerSummary::of(&silent, Lengths::Chosen);
-    assert!(summary.caches().rows.is_empty());
+    let nothing = summary.caches(EvaluationKind::Ruler);
+    assert!(nothing.rows.is_empty() && nothing.notes.is_empty());
     assert!(!summary.times().head.contains(&"tokens/s".to_string()));
     let row = &summary.groups[0].rows[1];
     assert_eq!((row.cache, row.decode_speed), (None, None));
@@ -103,8 +108,15 @@ fn times_in_chunks_say_what_is_kept_of_the_speed() {
     assert_eq!(table.rows[2][3..6], ["5.00 s", "2.40x", "80%"]);
     // nothing was compressed
     assert!(!table.head.contains(&"cache".to_string()));
+    assert!(!table.head.contains(&"compression".to_string()));
     records.push(record(SNAP, 12.0, 1 << 28));
-    let table = LatencySummary::of(&records).table();
+    records.last_mut().unwrap().seconds.compression = 2.0;
+    let summary = LatencySummary::of(&records);
+    assert_eq!(summary.rows[3].other(), 4.0);
+    let table = summary.table();
+    let place = table.head.iter().position(|name| name == "compression").unwrap();
+    assert_eq!(table.rows[3][place..place + 2], ["2.00 s", "4.00 s"]);
+    assert_eq!(table.rows[0][place], "-");
     assert_eq!(table.head[table.head.len() - 2..], ["cache", "smaller"]);
     assert_eq!(table.rows[3][table.head.len() - 2..], ["256 MiB", "4.00x"]);
     // chunks of a method that was not run as a whole
@@ -131,6 +143,8 @@ fn results_of_earlier_versions_are_read_and_stay_as_they_are() {
     let text = serde_json::to_string(&record).unwrap();
     assert!(!text.contains("cache") && !text.contains("decode_tokens"));
     assert_eq!(serde_json::from_str::<AnswerRecord>(&text).unwrap(), record);
+    let seconds = r#"{"projections": 1.0, "index": 0.0, "attention": 2.0, "mlp": 1.0, "total": 5.0}"#;
+    assert_eq!(serde_json::from_str::<LatencySeconds>(seconds).unwrap().compression, 0.0);
     let full = &answers()[1];
     let text = serde_json::to_string(full).unwrap();
     assert!(text.contains("\"cache\":{\"full\":8388608,\"kept\":1048576},\"decode_tokens\":10"), "{text}");

@@ -6,11 +6,12 @@ use crate::eval::{Length, tokens};
 use crate::interrupt::Interrupt;
 use crate::run::{KvKind, KvSizes, LoadedModel, ModelOptions, preload};
 use crate::usage::checked;
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Args;
 use minference_eval::numbers::{memory, speedup};
 use minference_eval::summary::median;
 use minference_model::kv_cache::KvCompression;
+use minference_model::memory::{MemoryForecast, PlannedSession};
 use minference_model::{Session, SessionOptions};
 use std::io::Write;
 use std::time::Instant;
@@ -20,7 +21,7 @@ pub(super) const HELP: &str = "\
 What is measured:
   Decoding: each token goes through all weights and attends to all that is in the cache. Keys and values are noise, as the time does not depend
   on them, so that no prompt need be read, and lengths beyond the model's context can be measured, too. Caches take turns, token by
-  token, and medians are compared.
+  token, and medians are compared. Smaller and faster are against the full cache, or the first one listed where full is not among them.
 
 Examples:
   minference bench answer --model demo --lengths 8K,31K
@@ -71,25 +72,72 @@ pub(super) fn run(options: &Options) -> Result<()> {
     let interrupt = Interrupt::listen()?;
     let compute = options.compute.compute(Default::default())?;
     let model = options.model.load(&interrupt)?;
+    let lengths = tokens(&options.lengths);
+    lengths.iter().try_for_each(|&length| check_memory(&model, length, &kinds, options.repeats))?;
     preload(&model, &interrupt)?;
+    for &length in &lengths {
+        let measured = measure(&model, &compute, length, &kinds, options.repeats, &interrupt)?;
+        // at once: whoever stops a longer prompt keeps what was found
+        print(length, &measured)?;
+    }
+    Ok(())
+}
+
+/// What was measured after prompts of one length.
+fn print(length: usize, measured: &[(KvKind, Measured)]) -> Result<()> {
     let mut table = new_table(&["prompt", "kept", "cache", "smaller", "per token", "tokens/s", "faster"], 2);
-    for length in tokens(&options.lengths) {
-        let mut first: Option<Measured> = None;
-        for (kind, measured) in measure(&model, &compute, length, &kinds, options.repeats, &interrupt)? {
-            let first = first.get_or_insert(measured);
-            table.add_row([
-                format!("{length} tokens"),
-                kind.name(),
-                memory(measured.bytes as u64),
-                speedup(first.bytes as f64 / measured.bytes as f64),
-                duration(measured.seconds),
-                format!("{:.1}", 1.0 / measured.seconds),
-                speedup(first.seconds / measured.seconds),
-            ]);
-        }
+    let full = measured.iter().find(|(kind, _)| *kind == KvKind::Full).or(measured.first());
+    for (kind, of_kind) in measured {
+        let over = |part: fn(&Measured) -> f64| {
+            full.map_or("-".into(), |(_, full)| speedup(part(full) / part(of_kind)))
+        };
+        table.add_row([
+            format!("{length} tokens"),
+            kind.name(),
+            memory(of_kind.bytes as u64),
+            over(|measured| measured.bytes as f64),
+            duration(of_kind.seconds),
+            format!("{:.1}", 1.0 / of_kind.seconds),
+            over(|measured| measured.seconds),
+        ]);
     }
     writeln!(std::io::stdout(), "{table}")?;
     Ok(())
+}
+
+/// Refuses caches that don't all fit into memory beside each other.
+fn check_memory(
+    model: &LoadedModel,
+    length: usize,
+    kinds: &[(KvKind, Option<KvCompression>)],
+    repeats: usize,
+) -> Result<()> {
+    let forecast = |compression: Option<KvCompression>| {
+        let capacity = capacity(length, repeats);
+        let planned = PlannedSession {
+            prompt: length,
+            chunk: Some(1),
+            capacity,
+            compression: None,
+            cache: model.cache,
+        };
+        let whole = PlannedSession { chunk: None, compression, ..planned };
+        let config = model.model.decoder().config();
+        // a prompt that is read has one layer whole beside the compressed ones; here that is to spare
+        let cache = MemoryForecast::new(config, model.weight_bytes, &whole).cache;
+        MemoryForecast { cache, ..MemoryForecast::new(config, model.weight_bytes, &planned) }
+    };
+    let all = kinds.iter().map(|(_, compression)| forecast(*compression));
+    let sum = all.reduce(|sum, one| MemoryForecast { cache: sum.cache.saturating_add(one.cache), ..sum });
+    sum.map_or(Ok(()), |sum| sum.check()).with_context(|| {
+        format!("the caches of {length} tokens don't fit into memory together; less --lengths, less of --kv, or a --dtype of fewer bits need less")
+    })
+}
+
+/// Tokens that a session has room for.
+fn capacity(length: usize, repeats: usize) -> usize {
+    // a token that is not counted goes first
+    length.saturating_add(repeats + 1)
 }
 
 /// What a cache takes.
@@ -110,9 +158,8 @@ fn measure(
     repeats: usize,
     interrupt: &Interrupt,
 ) -> Result<Vec<(KvKind, Measured)>> {
-    // a token that is not counted goes first
-    let capacity = length.saturating_add(repeats + 1);
-    let options = SessionOptions { capacity, rope_tokens: None, cache: model.cache };
+    let options =
+        SessionOptions { capacity: capacity(length, repeats), rope_tokens: None, cache: model.cache };
     let mut sessions = Vec::new();
     for (kind, compression) in kinds {
         interrupt.check()?;

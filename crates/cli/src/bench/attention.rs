@@ -5,7 +5,7 @@ use super::options::{Compute, Dtype, check_repeats};
 use super::table;
 use crate::interrupt::Interrupt;
 use crate::usage::checked;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use minference_attention::conformance::relative_square;
@@ -46,7 +46,7 @@ pub(crate) struct Options {
     /// Prompt lengths [default: 4096,16384, or the length of --input]
     #[arg(long, value_delimiter = ',')]
     tokens: Vec<usize>,
-    /// Queries of the last so many tokens only: the last chunk of a prompt that is read in chunks [default: all]
+    /// Queries of the last so many tokens only: the last chunk of a prompt that is read in chunks. Less than the longest prompt [default: all]
     #[arg(long, value_name = "TOKENS")]
     chunk: Option<usize>,
     /// Elements of a head's row, a multiple of 8
@@ -122,7 +122,10 @@ pub(super) struct Row {
     pub(super) instruction_set: String,
     pub(super) arithmetic: String,
     pub(super) dtype: String,
+    /// Of the prompt, all of which are keys.
     pub(super) tokens: usize,
+    /// Those that attend to them: all, or the last chunk's.
+    pub(super) queries: usize,
     pub(super) heads: usize,
     pub(super) kv_heads: usize,
     pub(super) head_dim: usize,
@@ -190,8 +193,19 @@ impl Options {
     fn last_chunk<'a>(&self, inputs: AttentionInputs<'a>) -> Result<AttentionInputs<'a>> {
         let tokens = inputs.geometry().keys();
         let Some(chunk) = self.chunk.filter(|chunk| *chunk < tokens) else { return Ok(inputs) };
-        ensure!(chunk > 0, "--chunk: expected at least 1, found 0");
         Ok(AttentionInputs::new(inputs.q().tokens_from(tokens - chunk)?, inputs.k(), inputs.v())?)
+    }
+
+    /// Refuses chunks without queries, and those that are all of every prompt.
+    fn check_chunk(&self, lengths: &[usize]) -> Result<()> {
+        let longest = lengths.iter().copied().max().unwrap_or(0);
+        match self.chunk {
+            Some(0) => bail!("--chunk: expected at least 1, found 0"),
+            Some(chunk) if chunk >= longest => {
+                bail!("--chunk: expected less than {longest}, the longest of --tokens, found {chunk}")
+            }
+            _ => Ok(()),
+        }
     }
 
     fn generated(&self, tokens: usize) -> Result<Inputs> {
@@ -225,6 +239,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
         (None, []) => vec![4096, 16384],
         (_, lengths) => lengths.to_vec(),
     };
+    checked(options.check_chunk(&lengths))?;
     let mut rows = Vec::new();
     for &tokens in &lengths {
         let bar = progress_bar(options, tokens);
@@ -237,7 +252,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
                 generated.view()?
             }
         };
-        let inputs = checked(options.last_chunk(inputs))?;
+        let inputs = options.last_chunk(inputs)?;
         let measured = measure(options, &backend, &inputs, &bar, &interrupt)?;
         bar.finish_and_clear();
         table::print(&measured)?;
@@ -370,7 +385,8 @@ fn measure(
             instruction_set: backend.instruction_set().to_string(),
             arithmetic: backend.arithmetic_for(inputs.k().element_type()).to_string(),
             dtype: inputs.k().element_type().to_string(),
-            tokens: shape[0],
+            tokens: inputs.geometry().keys(),
+            queries: shape[0],
             heads: inputs.heads(),
             kv_heads: inputs.kv_heads(),
             head_dim: inputs.head_dim(),

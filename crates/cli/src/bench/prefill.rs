@@ -24,7 +24,7 @@ What is measured:
 
 Examples:
   minference bench prefill --model demo --lengths 1K,2K,4K,8K
-  Dense attention of the longest prompts computed from that of 32K, and marked as such:
+  Dense attention of the longest prompts computed from that of 32K, and marked as such (its variants are left out there):
     minference bench prefill --model m.gguf --lengths 8K,32K,128K --extrapolate-dense-beyond 32K
   What is kept of the speed-up where prompts are read in chunks, and what compression of the cache costs:
     minference bench prefill --model m.gguf --lengths 32K --chunk 2K,8K --kv snapkv
@@ -101,6 +101,16 @@ pub(super) fn run(options: &Options) -> Result<()> {
     let mut folder = setup.folder::<LatencyRecord>(EvaluationKind::Latency, settings)?;
     setup.preload()?;
     let evaluation = setup.evaluation(PromptTemplate::Raw);
+    for variant in evaluation.methods.iter() {
+        let left_out = measured.lengths.iter().filter(|&&length| measured.leaves_out(*variant, length));
+        let lengths: Vec<String> = left_out.map(ToString::to_string).collect();
+        if !lengths.is_empty() {
+            complain(&format!(
+                "{variant} is left out at {} tokens: only dense itself is extrapolated",
+                lengths.join(", ")
+            ));
+        }
+    }
     let outcome = latency(&evaluation, &measured, &|length| Ok(prompt[..length].to_vec()), &mut folder);
     setup.finish();
     print_latency(&mut std::io::stdout().lock(), folder.records())?;

@@ -12,8 +12,8 @@ pub(super) fn print(rows: &[Row]) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(
         out,
-        "{} tokens, {} heads ({} key-value) of {}, {} inputs, {} arithmetic with {}, {} threads; peak {:.0} GFLOP/s",
-        first.tokens,
+        "{}, {} heads ({} key-value) of {}, {} inputs, {} arithmetic with {}, {} threads; peak {:.0} GFLOP/s",
+        queries_of(first),
         first.heads,
         first.kv_heads,
         first.head_dim,
@@ -41,6 +41,14 @@ pub(super) fn print(rows: &[Row]) -> io::Result<()> {
         ]);
     }
     writeln!(out, "{table}")
+}
+
+/// What of a prompt attends.
+fn queries_of(row: &Row) -> String {
+    match row.queries {
+        queries if queries < row.tokens => format!("the last {queries} of {} tokens", row.tokens),
+        _ => format!("{} tokens", row.tokens),
+    }
 }
 
 /// A table whose columns but the first `words` are numbers.

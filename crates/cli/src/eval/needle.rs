@@ -4,8 +4,9 @@ use super::protocol::ProtocolOptions;
 use super::run::ask;
 use super::{Length, RunOptions, TextFile, tokens};
 use crate::usage::checked;
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
+use minference_eval::evaluate::{Protocol, SessionMode};
 use minference_eval::prompt::PromptTemplate;
 use minference_eval::results::EvaluationKind;
 use minference_eval::tasks::needle::{Needle, NeedleOptions, NeedleText};
@@ -16,8 +17,9 @@ pub(super) const HELP: &str = "\
 What is asked:
   A text holds facts (The access code of the Oslo office is 4711.) and each is asked for (What is the access code of the Oslo
   office?). An answer is right if it holds the number. With several facts the text is read once and the cache is rolled back after each
-  answer; the question is read with the method, too. With one fact, text and question are read as one prompt. With --session turns
-  the questions about a text follow each other in one conversation.
+  answer; the question is read with the method, too. With one fact, text and question are read as one prompt, but by methods that
+  compress before the question is known (--compress context). With --session turns the questions about a text, at least two, follow
+  each other in one conversation.
 
 Examples:
   Five facts in each of four texts of 4,096 and 8,192 tokens, dense and with the model's patterns:
@@ -37,7 +39,7 @@ Examples:
 /// What to hide, and where.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// Lengths of prompts, their answers included, such as 4K,8K,16K
+    /// Lengths of prompts, their answers (and with --session turns all turns) included, such as 4K,8K,16K
     #[arg(long, value_name = "LENGTHS", value_delimiter = ',', default_value = "4K", help_heading = "Texts")]
     lengths: Vec<Length>,
     /// Facts in a text, each of which is asked for; the text is read once
@@ -84,7 +86,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
     let needle = checked(options.needle(text))?;
     let setup = options.run.setup()?;
     if let Some(longest) = tokens(&options.lengths).last() {
-        setup.check_length(*longest)?;
+        setup.check_questions(*longest, options.needles, options.protocol.into())?;
     }
     ask(&setup, EvaluationKind::Needle, &needle, options.template, options.protocol.into(), needle.settings())
         .map(drop)
@@ -103,6 +105,11 @@ impl Options {
     }
 
     fn needle(&self, text: NeedleText) -> Result<Needle> {
+        let session = Protocol::from(self.protocol).session;
+        ensure!(
+            session == SessionMode::Requests || self.needles != 1,
+            "--session turns: expected at least 2 --needles, which are asked for one after the other, found 1"
+        );
         let depths = if self.needles == 1 && self.depths.is_empty() {
             vec![0.1, 0.3, 0.5, 0.7, 0.9]
         } else {
@@ -116,6 +123,7 @@ impl Options {
             similar: self.similar,
             text,
             seed: self.seed,
+            session,
         })?)
     }
 }

@@ -12,8 +12,9 @@ use minference_attention::pattern::config::FileFormat;
 use minference_eval::evaluate::{Evaluation, Protocol};
 use minference_eval::methods::{Methods, ModelPlan, Variant};
 use minference_eval::prompt::{PromptEncoder, PromptTemplate};
-use minference_eval::results::{EvaluationKind, FORMAT, ResultsFolder, RunHeader};
+use minference_eval::results::{EvaluationKind, FORMAT, READING, READING_SETTING, ResultsFolder, RunHeader};
 use minference_model::AttentionPlan;
+use minference_model::memory::{MemoryForecast, PlannedSession};
 use minference_model::rope::RopeOverride;
 use minference_model::source::Fingerprint;
 use serde::Serialize;
@@ -60,7 +61,20 @@ pub(crate) struct Setup {
 impl RunOptions {
     /// Checks, and loads the model.
     pub(crate) fn setup(&self) -> Result<Setup> {
-        self.setup_with(Methods::new(vec![Variant::DENSE, Variant::MINFERENCE])?)
+        self.setup_with(Self::default_methods()?)
+    }
+
+    /// Methods to compare where nobody lists any.
+    pub(crate) fn default_methods() -> Result<Methods> {
+        Ok(Methods::new(vec![Variant::DENSE, Variant::MINFERENCE])?)
+    }
+
+    /// Methods to compare, with those that shorthands add.
+    ///
+    /// - `default`: where the command line lists none
+    pub(crate) fn methods(&self, default: Methods) -> Result<Methods> {
+        let methods = self.methods.clone().unwrap_or(default);
+        checked(self.variants.add_to(&methods))
     }
 
     /// As [`setup`](Self::setup).
@@ -68,8 +82,7 @@ impl RunOptions {
     /// - `default`: methods to compare where the command line lists none
     pub(crate) fn setup_with(&self, default: Methods) -> Result<Setup> {
         checked(self.model.check())?;
-        let methods = self.methods.clone().unwrap_or(default);
-        let methods = checked(self.variants.add_to(&methods).map_err(Into::into))?;
+        let methods = self.methods(default)?;
         let compute = self.compute.compute(self.matmul)?;
         let patterns = self.patterns.as_deref().map(PatternFile::read).transpose()?;
         let interrupt = Interrupt::listen()?;
@@ -153,6 +166,18 @@ impl Setup {
     ) -> Result<ResultsFolder<R>> {
         settings.extend(self.settings.clone());
         let path = self.output.clone().unwrap_or_else(|| PathBuf::from("results").join(evaluation.name()));
+        let failed = || format!("can't use the results folder {}", path.display());
+        let says_reading = match RunHeader::of_folder(&path).with_context(failed)? {
+            // plain dense attention reads as it always did
+            Some(earlier) if self.methods.iter().all(|variant| *variant == Variant::DENSE) => {
+                earlier.settings.contains_key(READING_SETTING)
+            }
+            // texts of perplexity are read in one pass, without chunks or compression
+            _ => evaluation != EvaluationKind::Perplexity,
+        };
+        if says_reading {
+            settings.insert(READING_SETTING.into(), READING.into());
+        }
         let header = RunHeader {
             format: FORMAT,
             evaluation,
@@ -160,8 +185,7 @@ impl Setup {
             fingerprint: self.model.model.fingerprint().to_string(),
             settings,
         };
-        let folder = ResultsFolder::open(&path, &header)
-            .with_context(|| format!("can't use the results folder {}", path.display()))?;
+        let folder = ResultsFolder::open(&path, &header).with_context(failed)?;
         if folder.was_cut() {
             crate::complain("an unfinished result of an earlier run was taken away");
         }
@@ -177,6 +201,26 @@ impl Setup {
             compression: variant.compression,
         };
         self.methods.iter().try_for_each(|variant| self.model.capacity(&room(variant)).map(|_| ()))
+    }
+
+    /// As [`check_length`](Self::check_length), where a text of some tokens has several questions.
+    pub(crate) fn check_questions(&self, tokens: usize, questions: usize, protocol: Protocol) -> Result<()> {
+        self.check_length(tokens)?;
+        if !protocol.copies_cache(questions) {
+            return Ok(());
+        }
+        let config = self.model.model.decoder().config();
+        let compressed = self.methods.iter().filter(|variant| variant.compression.is_some());
+        compressed.map(|variant| variant.chunk).try_for_each(|chunk| {
+            let cache = self.model.cache;
+            let planned = PlannedSession { prompt: tokens, chunk, capacity: tokens, compression: None, cache };
+            let forecast = MemoryForecast::new(config, self.model.weight_bytes, &planned);
+            let twice = MemoryForecast { cache: forecast.cache.saturating_mul(2), ..forecast };
+            twice.check().context(
+                "--compress prompt with several questions needs the whole cache twice, which does not fit into memory; --compress context, \
+                 shorter --lengths or a --dtype of fewer bits need less",
+            )
+        })
     }
 
     /// Takes the bar away.

@@ -6,7 +6,7 @@ use crate::complain;
 use crate::usage::checked;
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
-use minference_eval::perplexity::{Document, perplexity};
+use minference_eval::perplexity::{Document, check_methods, perplexity};
 use minference_eval::prompt::PromptTemplate;
 use minference_eval::results::{EvaluationKind, PerplexityRecord};
 use minference_model::source::Fingerprint;
@@ -18,7 +18,7 @@ pub(super) const HELP: &str = "\
 What is shown:
   For each text and length the perplexity with each method, its change against dense attention, how often the likeliest next
   token is the same, and losses by position: what sparse attention forgets of the distant past shows at late positions. Each text is
-  read in one pass; which keys matter is estimated once, from its last 64 tokens.
+  read in one pass; which keys matter is estimated once, from its last 64 tokens. --kv and --chunk have no place here.
 
 Examples:
   A book, dense and with the model's patterns:
@@ -52,6 +52,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
         files.extend(read(path)?);
     }
     checked(check(&files))?;
+    checked(check_methods(&options.run.methods(RunOptions::default_methods()?)?).map_err(Into::into))?;
     let setup = options.run.setup()?;
     let documents = files
         .iter()

@@ -20,7 +20,7 @@ pub(crate) fn print_answers(
     let summary = AnswerSummary::of(records, lengths);
     print(out, &summary.scores())?;
     print(out, &summary.times())?;
-    print(out, &summary.caches())?;
+    print(out, &summary.caches(evaluation))?;
     print(out, &summary.chunks())?;
     let averages = TaskAverages::of(&summary);
     if averages.tasks.iter().any(|&tasks| tasks > 1) {

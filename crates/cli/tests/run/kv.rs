@@ -1,7 +1,7 @@
 //! `run --kv`: what stays of the prompt's keys and values.
 
 use super::tiny_model::LAYERS;
-use super::{WRONG_OPTIONS, Workplace, contains, long_text, outcome};
+use super::{ERROR, WRONG_OPTIONS, Workplace, contains, long_text, outcome};
 use serde_json::Value;
 
 fn workplace() -> Workplace {
@@ -95,6 +95,17 @@ fn answers_after_long_prompts_are_timed_by_what_was_kept() {
     contains(
         &table,
         &["1024 tokens", "2048 tokens", "streaming-llm", "128 KiB", "256 KiB", "32.0 KiB", "8.00x"],
+    );
+    // the full cache is what others are held against, wherever it stands
+    let turned = bench(&["--lengths", "1K", "--kv", "snapkv,full", "--kv-capacity", "256"]).succeeds().stdout;
+    contains(&turned, &["4.00x", "1.00x"]);
+    assert!(!turned.contains("0.25x"), "{turned}");
+    // told before anything is filled
+    let huge = bench(&["--lengths", "1K,1000000M"]);
+    assert_eq!(huge.stdout, "");
+    huge.is_refused(
+        ERROR,
+        &["caches of 1048576000000 tokens", "don't fit into memory together", "--lengths"],
     );
     bench(&["--kv", "full", "--kv-capacity", "5"])
         .is_refused(WRONG_OPTIONS, &["--kv-capacity", "found --kv full"]);

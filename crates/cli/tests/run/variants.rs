@@ -2,9 +2,10 @@
 
 use super::eval::{eval, needle, prefill, records, timeless, workplace};
 use super::{ERROR, WRONG_OPTIONS, Workplace, contains, long_text};
+use minference_eval::evaluate::SessionMode;
 use minference_eval::methods::CompressionKind;
 use minference_eval::prompt::{PromptEncoder, PromptTemplate};
-use minference_eval::results::{AnswerRecord, LatencyRecord};
+use minference_eval::results::{AnswerRecord, LatencyRecord, READING_SETTING, RunHeader};
 use minference_eval::sample::{PromptText, Sample, SampleSource};
 use minference_eval::tasks::needle::{Needle, NeedleOptions};
 use minference_model::generate::{GenerationOptions, generate};
@@ -13,6 +14,9 @@ use minference_model::{
     AttentionPlan, CacheFormat, Compute, ComputeOptions, Model, PrefillOptions, Session, SessionOptions,
 };
 use std::ops::ControlFlow;
+
+/// Bytes of a token: two layers of two heads, keys and values, of eight f32 each.
+const ROW: u64 = 2 * 2 * 2 * 8 * 4;
 
 /// Three facts in each of two texts, in full precision.
 const EXACT: [&str; 2] = ["--dtype", "f32"];
@@ -31,10 +35,10 @@ struct Oracle {
 }
 
 impl Oracle {
-    fn new(workplace: &Workplace) -> Self {
+    fn new(workplace: &Workplace, session: SessionMode) -> Self {
         let model = Model::load(workplace.path().join("model.gguf")).unwrap();
         let options =
-            NeedleOptions { lengths: vec![3072], needles: 3, rounds: 2, ..NeedleOptions::default() };
+            NeedleOptions { lengths: vec![3072], needles: 3, rounds: 2, session, ..NeedleOptions::default() };
         let task = Needle::new(options).unwrap();
         let encoder = PromptEncoder::new(&model, PromptTemplate::Model);
         let samples = (0..2).map(|number| task.sample(number, &encoder).unwrap()).collect();
@@ -79,7 +83,7 @@ impl Oracle {
 fn what_is_kept_is_chosen_when_the_protocol_says_so() {
     let workplace = workplace();
     let compression = CompressionKind::SnapKv.with_capacity(80).unwrap();
-    let oracle = Oracle::new(&workplace);
+    let oracle = Oracle::new(&workplace, SessionMode::Requests);
     for when in ["context", "prompt"] {
         let more = ["--compress", when, "--output", when];
         needle(&workplace, "dense,dense+snapkv:80", &[&EXACT[..], &more].concat()).succeeds();
@@ -97,11 +101,10 @@ fn what_is_kept_is_chosen_when_the_protocol_says_so() {
             };
             assert_eq!(record.answer, oracle.answer(&parts), "{when}: {}", record.sample);
             same += usize::from(record.dense.unwrap().same == 1.0);
-            // two layers of two heads, keys and values, of eight f32 each
             let cache = record.cache.unwrap();
-            assert_eq!(cache.full, (prompt.len() * 2 * 2 * 2 * 8 * 4) as u64);
+            assert_eq!(cache.full, prompt.len() as u64 * ROW);
             let kept = if when == "context" { 80 + question.len() } else { 80 };
-            assert_eq!(cache.kept, (kept * 2 * 2 * 2 * 8 * 4) as u64);
+            assert_eq!(cache.kept, kept as u64 * ROW);
             assert_eq!(record.decode_tokens, Some(23));
         }
         // 80 of 3,000 tokens are too few for the answers of all
@@ -133,14 +136,21 @@ fn a_capacity_for_everything_changes_nothing() {
             assert_eq!(record.cache.unwrap().kept, record.cache.unwrap().full);
         }
     }
-    // a single question is read with its text, whatever the protocol
+    // what is kept of a single question's text is chosen with the question or without, too
     let single = ["--needles", "1", "--depths", "0.2,0.6", "--rounds", "1", "--lengths", "2K"];
-    let answers = ["context", "prompt"].map(|when| {
+    let kept = ["context", "prompt"].map(|when| {
         let fixed = ["needle", "--methods", "dense,dense+snapkv:100", "--compress", when, "--output", when];
         eval(&workplace, &[&fixed[..], &single, &EXACT].concat()).succeeds();
-        timeless(&records(&workplace, when))
+        let found: Vec<AnswerRecord> = records(&workplace, when);
+        assert_eq!(found.len(), 2 * 2);
+        found.iter().filter(|r| r.method != "dense").map(|r| r.cache.unwrap().kept / ROW).collect::<Vec<_>>()
     });
-    assert_eq!(answers[0], answers[1]);
+    // the question comes on top where it was not known
+    assert_eq!(kept[1], [100, 100]);
+    let question = "What is the access code of the  office?[assistant]".len() as u64;
+    for tokens in &kept[0] {
+        assert!((100 + question..100 + question + 10).contains(tokens), "{tokens}");
+    }
 }
 
 #[test]
@@ -153,7 +163,7 @@ fn turns_follow_the_reference_answers() {
     let header = std::fs::read_to_string(workplace.path().join("results/needle/run.json")).unwrap();
     contains(&header, &["\"session\": \"turns\"", "\"compressed after\": \"prompt\""]);
     let found: Vec<AnswerRecord> = records(&workplace, "results/needle");
-    let oracle = Oracle::new(&workplace);
+    let oracle = Oracle::new(&workplace, SessionMode::Turns);
     let compression = CompressionKind::SnapKv.with_capacity(80).unwrap();
     for sample in &oracle.samples {
         let mut conversation = String::new();
@@ -210,9 +220,11 @@ fn shorthands_run_on_and_interrupted_runs_go_on() {
     );
     let all: Vec<AnswerRecord> = records(&workplace, "results/needle");
     assert_eq!(all[..plain.len()], plain);
-    for method in ["minference+snapkv:256", "minference+streaming-llm:256", "minference+chunk:1024"] {
+    for method in
+        ["dense+snapkv:256", "minference+snapkv:256", "minference+streaming-llm:256", "minference+chunk:1024"]
+    {
         for record in of_method(&all, method) {
-            assert!(record.dense.is_some() && record.computed_share < 1.0);
+            assert!(record.dense.is_some() && (record.computed_share < 1.0) != method.starts_with("dense"));
             assert_eq!(record.pattern.contains("chunks of 1,024"), method.contains("chunk"));
         }
     }
@@ -241,8 +253,8 @@ fn the_time_to_the_first_token_in_chunks_stands_beside_the_whole() {
         &["speed-up kept", "minference+chunk:512", "minference+chunk:1024", "smaller", "32.00x"],
     );
     let found: Vec<LatencyRecord> = records(&workplace, "results/latency");
-    // the compressed one in chunks, too
-    assert_eq!(found.len(), 2 * 7);
+    // dense attention, compressed or not, is the same in chunks
+    assert_eq!(found.len(), 2 * 5);
     for record in &found {
         let cache = record.cache.unwrap();
         let is_compressed = record.method.contains("snapkv");
@@ -266,8 +278,51 @@ fn what_is_no_variant_is_refused() {
     misused(&["needle", "--compress", "never"], &["context", "prompt"]);
     workplace.write("long.txt", long_text(2000));
     let perplexity = ["perplexity", "--text", "long.txt", "--lengths", "1K", "--kv", "snapkv"];
-    eval(&workplace, &perplexity).is_refused(ERROR, &["minference+snapkv:4096", "one pass"]);
-    // a later turn does not fit
-    let turns = ["needle", "--lengths", "4096", "--needles", "8", "--session", "turns"];
-    eval(&workplace, &turns).is_refused(ERROR, &["at most 4096 tokens with its answer"]);
+    misused(&perplexity, &["dense+snapkv:4096", "one pass"]);
+    misused(
+        &["needle", "--needles", "1", "--session", "turns"],
+        &["--session turns", "at least 2 --needles"],
+    );
+    misused(&["needle", "--methods", "dense", "--chunk", "1K"], &["--chunk", "the same in chunks"]);
+    misused(
+        &["needle", "--methods", "dense+snapkv", "--kv", "snapkv"],
+        &["--kv", "not compressed in this way yet"],
+    );
+}
+
+#[test]
+fn whole_conversations_fit_into_the_context() {
+    let workplace = workplace();
+    let turns = ["needle", "--lengths", "2K,4K", "--needles", "8", "--rounds", "2", "--session", "turns"];
+    eval(&workplace, &[&turns[..], &["--methods", "dense"]].concat()).succeeds();
+    let found: Vec<AnswerRecord> = records(&workplace, "results/needle");
+    assert_eq!(found.len(), 2 * 2 * 8);
+    for record in &found {
+        let (length, tokens) = (record.length, record.prompt_tokens);
+        assert!(tokens + 24 <= length, "{tokens} of {length}");
+        // all that is to spare is a line, and what shorter questions leave
+        assert!(record.question < 7 || tokens + 400 > length, "{tokens} of {length}");
+    }
+}
+
+/// What an earlier version left says nothing of how it read.
+#[test]
+fn results_of_earlier_versions_are_gone_on_with_by_dense_attention_only() {
+    let workplace = workplace();
+    needle(&workplace, "dense", &["--rounds", "1"]).succeeds();
+    let path = workplace.path().join("results/needle/run.json");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let mut header: RunHeader = serde_json::from_str(&text).unwrap();
+    assert!(header.settings.remove(READING_SETTING).is_some());
+    std::fs::write(&path, serde_json::to_string(&header).unwrap()).unwrap();
+    needle(&workplace, "dense", &["--rounds", "2"]).succeeds();
+    let found: Vec<AnswerRecord> = records(&workplace, "results/needle");
+    assert_eq!(found.len(), 2 * 3);
+    needle(&workplace, "dense,minference", &["--rounds", "2"]).is_refused(
+        ERROR,
+        &["reading none instead of later chunks estimated from 16 to 64 queries", "--output"],
+    );
+    // results of this version go on with whatever comes
+    std::fs::write(&path, text).unwrap();
+    needle(&workplace, "dense,minference", &["--rounds", "2"]).succeeds();
 }

@@ -13,7 +13,7 @@ pub(super) struct EncodedSample {
     pub(super) prompts: Vec<Vec<u32>>,
     /// Tokens that all prompts begin with; none for a single question.
     pub(super) shared: usize,
-    /// Of these the tokens that don't depend on the form of a question either.
+    /// Tokens that don't depend on the form of a question either; none where nobody knows which they are.
     pub(super) context: usize,
 }
 
@@ -35,13 +35,20 @@ impl EncodedSample {
         };
         let prompts: Vec<Vec<u32>> = (0..sample.questions.len()).map(prompt).collect::<Result<_>>()?;
         check(&sample, &prompts, limit)?;
-        let (mut shared, mut context) = (0, 0);
-        if prompts.len() > 1 {
-            shared = shared_tokens(&prompts);
+        let shared = shared_tokens(&prompts);
+        let mut context = 0;
+        if !sample.context.is_empty() {
             let alone = encoder.encode(&first.prompt.of_context(&sample.context))?;
             context = shared.min(common(&prompts[0], &alone));
         }
+        let shared = if prompts.len() > 1 { shared } else { 0 };
         Ok(Self { sample, prompts, shared, context })
+    }
+
+    /// Tokens that all prompts begin with, and of each at least `last` more remain.
+    pub(super) fn shared_before(&self, last: usize) -> usize {
+        let shortest = self.prompts.iter().map(Vec::len).min().unwrap_or(0);
+        self.shared.min(shortest.saturating_sub(last))
     }
 }
 

@@ -15,7 +15,8 @@
 //! | `context` | once, when the text was read, before any question is known: a cache that is kept for later questions |
 //! | `prompt` | when a question was read: of each request, from the whole text, as in SnapKV's paper; of a conversation, the first |
 //!
-//! A sample of one question is read as a whole, and both are the same.
+//! A sample of one question is read as a whole, unless it is compressed before the question. Where nobody says which part of a prompt is
+//! the text and which the question (RULER, InfiniteBench), the question is always seen.
 //!
 //! ```
 //! use minference_eval::evaluate::{CompressionTime, Protocol, SessionMode};
@@ -25,6 +26,9 @@
 //! assert_eq!(protocol.settings()["session"], "turns");
 //! // runs that say nothing are those of the default
 //! assert!(Protocol::default().settings().is_empty());
+//! // what each question compresses is a copy of what all of them share
+//! let prompt = Protocol { compression: "prompt".parse()?, ..Protocol::default() };
+//! assert!(prompt.copies_cache(5) && !prompt.copies_cache(1));
 //! assert!("chat".parse::<SessionMode>().is_err());
 //! # Ok::<(), minference_eval::Error>(())
 //! ```
@@ -73,6 +77,14 @@ impl Protocol {
             settings.insert("compressed after".into(), self.compression.name().into());
         }
         settings
+    }
+}
+
+impl Protocol {
+    /// Whether what all questions of a sample share is kept whole beside the copy that each question compresses.
+    pub fn copies_cache(&self, questions: usize) -> bool {
+        questions > 1
+            && *self == Self { session: SessionMode::Requests, compression: CompressionTime::Prompt }
     }
 }
 

@@ -27,7 +27,10 @@ impl Course {
     fn of(compression: Option<KvCompression>, protocol: Protocol, encoded: &EncodedSample) -> Self {
         let beginning = match (protocol.compression, protocol.session) {
             (CompressionTime::Context, _) if compression.is_some() => encoded.context,
-            (_, SessionMode::Requests) => encoded.shared,
+            // as many queries choose as would for a single question
+            (_, SessionMode::Requests) => {
+                encoded.shared_before(compression.map_or(0, |c| c.voting_queries()))
+            }
             // the first question belongs to what is read first
             (_, SessionMode::Turns) => 0,
         };
@@ -62,7 +65,7 @@ pub(super) struct Read<'a> {
     /// Of all that was read for it.
     pub(super) report: ForwardReport,
     pub(super) cache: CacheBytes,
-    /// Of context and question.
+    /// Of context and question, copies of the cache included.
     pub(super) seconds: AnswerSeconds,
 }
 
@@ -136,13 +139,15 @@ impl<'a> Reader<'a> {
         };
         // of a conversation the first prompt chooses
         let compression = self.course.at_question.filter(|_| !is_turn || question == 0);
-        let mut session = if compression.is_some() && known > 0 && !is_turn {
+        // after the last question nobody needs what all share
+        let is_last = question + 1 == self.encoded.prompts.len();
+        let start = Instant::now();
+        let mut session = if compression.is_some() && known > 0 && !is_turn && !is_last {
             SessionAfter::Forked(Box::new(self.session.fork()?))
         } else {
             SessionAfter::Kept(&mut self.session)
         };
         let options = PrefillOptions { compression, ..self.options.clone() };
-        let start = Instant::now();
         let Forward { logits, report: of_question } = session.get().prefill(&prompt[known..], &options)?;
         let question_seconds = start.elapsed().as_secs_f64();
         let mut report = self.report.clone();
@@ -188,7 +193,7 @@ mod tests {
             context: String::new(),
             questions: vec![],
         };
-        EncodedSample { sample, prompts: vec![], shared, context }
+        EncodedSample { sample, prompts: vec![vec![0; 130], vec![0; 100]], shared, context }
     }
 
     #[test]
@@ -198,22 +203,32 @@ mod tests {
             let course = Course::of(compression, Protocol { session, compression: time }, encoded);
             (course.beginning, course.at_beginning.is_some(), course.at_question.is_some())
         };
-        let (several, single) = (encoded(90, 80), encoded(0, 0));
+        let (several, alike) = (encoded(60, 50), encoded(95, 50));
+        let (single, whole) = (encoded(0, 50), encoded(0, 0));
         use CompressionTime::{Context, Prompt};
         use SessionMode::{Requests, Turns};
         // without compression its time does not matter
         for time in CompressionTime::ALL {
-            assert_eq!(course(None, Requests, time, &several), (90, false, false));
+            assert_eq!(course(None, Requests, time, &several), (60, false, false));
             assert_eq!(course(None, Turns, time, &several), (0, false, false));
         }
         // before anything of a question was seen
-        assert_eq!(course(snap, Requests, Context, &several), (80, true, false));
-        assert_eq!(course(snap, Turns, Context, &several), (80, true, false));
-        assert_eq!(course(snap, Requests, Prompt, &several), (90, false, true));
+        assert_eq!(course(snap, Requests, Context, &several), (50, true, false));
+        assert_eq!(course(snap, Turns, Context, &several), (50, true, false));
+        assert_eq!(course(snap, Requests, Prompt, &several), (60, false, true));
         assert_eq!(course(snap, Turns, Prompt, &several), (0, false, true));
-        // a single question is read as a whole
-        for (session, time) in [(Requests, Context), (Turns, Context), (Requests, Prompt), (Turns, Prompt)] {
-            assert_eq!(course(snap, session, time, &single), (0, false, true));
+        // questions that differ in their last 5 tokens only: all 32 queries vote, but where none do
+        assert_eq!(course(None, Requests, Prompt, &alike), (95, false, false));
+        assert_eq!(course(snap, Requests, Prompt, &alike), (100 - 32, false, true));
+        let streaming = Some(CompressionKind::StreamingLlm.with_capacity(64).unwrap());
+        assert_eq!(course(streaming, Requests, Prompt, &alike), (95, false, true));
+        // a single question is read as a whole, unless it is to be known later
+        for session in [Requests, Turns] {
+            assert_eq!(course(None, session, Context, &single), (0, false, false));
+            assert_eq!(course(snap, session, Context, &single), (50, true, false));
+            assert_eq!(course(snap, session, Prompt, &single), (0, false, true));
+            // or its text can't be told apart
+            assert_eq!(course(snap, session, Context, &whole), (0, false, true));
         }
     }
 }

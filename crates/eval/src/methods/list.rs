@@ -36,16 +36,17 @@ impl Methods {
         Ok(Self(variants))
     }
 
-    /// Each method but plain dense attention also in each of some chunks, after all others.
+    /// Each method but dense attention, which chunks don't change, also in each of some chunks, after all others.
     ///
     /// # Errors
     /// As [`new`](Self::new).
     pub fn also_in_chunks(&self, chunks: &[usize]) -> Result<Self> {
         let in_chunks = |&chunk: &usize| move |variant| Variant { chunk: Some(chunk), ..variant };
-        self.also(|variant| variant.chunk.is_none(), chunks.iter().map(in_chunks))
+        let can_change = |variant: &Variant| variant.chunk.is_none() && variant.method != Method::Dense;
+        self.also(can_change, chunks.iter().map(in_chunks))
     }
 
-    /// Each method but plain dense attention also with each of some compressions, after all others.
+    /// Each method, dense attention too, also with each of some compressions, after all others.
     ///
     /// # Errors
     /// As [`new`](Self::new).
@@ -73,9 +74,7 @@ impl Methods {
     ) -> Result<Self> {
         let mut all = self.0.clone();
         for change in changes {
-            for &variant in
-                self.0.iter().filter(|&&variant| variant != Variant::DENSE && can_change(&variant))
-            {
+            for &variant in self.0.iter().filter(|variant| can_change(variant)) {
                 let changed = change(variant);
                 if !all.contains(&changed) {
                     all.push(changed);
@@ -165,12 +164,11 @@ mod tests {
     fn shorthands_leave_the_reference_as_it_is() {
         let methods: Methods = "dense,minference,minference+chunk:512,dense+snapkv:64".parse().unwrap();
         let chunked = methods.also_in_chunks(&[512, 1024]).unwrap();
-        let expected = "dense,minference,minference+chunk:512,dense+snapkv:64,dense+chunk:512+snapkv:64,\
-                        minference+chunk:1024,dense+chunk:1024+snapkv:64";
+        let expected = "dense,minference,minference+chunk:512,dense+snapkv:64,minference+chunk:1024";
         assert_eq!(names(&chunked), expected);
         let snap = CompressionKind::SnapKv.with_capacity(100).unwrap();
         let compressed = methods.also_compressed(&[snap]).unwrap();
-        let added = ",minference+snapkv:100,minference+chunk:512+snapkv:100";
+        let added = ",dense+snapkv:100,minference+snapkv:100,minference+chunk:512+snapkv:100";
         assert_eq!(names(&compressed), names(&methods) + added);
         assert_eq!(methods.also_compressed(&[]).unwrap(), methods);
         assert!("dense,minference,static".parse::<Methods>().unwrap().also_in_chunks(&[512]).is_err());

@@ -163,8 +163,9 @@ impl<'a> Section<'a> {
         }
         self.tables.extend([summary.scores(), summary.times()]);
         // only some runs have compressed caches, or chunks
-        self.tables
-            .extend([summary.caches(), summary.chunks()].into_iter().filter(|table| !table.rows.is_empty()));
+        self.tables.extend(
+            [summary.caches(kind), summary.chunks()].into_iter().filter(|table| !table.rows.is_empty()),
+        );
         if kind == EvaluationKind::Needle {
             let mut tasks: Vec<&str> = summary.groups.iter().map(|group| group.task.as_str()).collect();
             tasks.sort_unstable();

@@ -156,6 +156,9 @@ pub struct LatencySeconds {
     pub attention: f64,
     /// Attention's output projection and the MLP.
     pub mlp: f64,
+    /// Choosing and dropping keys and values; results of earlier versions don't tell.
+    #[serde(default)]
+    pub compression: f64,
     /// All of it, logits and the choice of the token included.
     pub total: f64,
 }

@@ -5,7 +5,7 @@ use super::mean::ratio;
 use super::table::{Column, Table};
 use super::{AnswerGroup, DENSE};
 use crate::numbers::{decimal, memory, percent, speedup};
-use crate::results::CacheBytes;
+use crate::results::{CacheBytes, EvaluationKind};
 
 const COLUMNS: [Column; 10] = [
     TASK,
@@ -42,7 +42,9 @@ fn is_compressed(group: &AnswerGroup) -> bool {
 
 impl AnswerSummary {
     /// Memory of keys and values before and after compression, with what decoding from the rest brings; no rows where nothing was compressed.
-    pub fn caches(&self) -> Table {
+    ///
+    /// - `evaluation`: says whether questions were known when it was chosen what stays
+    pub fn caches(&self, evaluation: EvaluationKind) -> Table {
         let mut table = Table::new("Keys and values by task, length and method", 2, &COLUMNS);
         for group in self.groups.iter().filter(|group| is_compressed(group)) {
             let dense = group.rows.iter().find(|row| row.method == DENSE).and_then(|row| row.decode_speed);
@@ -62,6 +64,11 @@ impl AnswerSummary {
                     gain.map_or("-".into(), speedup),
                 ]);
             }
+        }
+        let is_one_text = matches!(evaluation, EvaluationKind::Ruler | EvaluationKind::InfiniteBench);
+        if is_one_text && !table.rows.is_empty() {
+            let note = "What stays was chosen with the question in sight: prompts of this benchmark are read as one text.";
+            table.notes.push(note.into());
         }
         table.without_empty_columns()
     }

@@ -68,6 +68,7 @@ impl LatencyRow {
                 index: of(|seconds| seconds.index),
                 attention: of(|seconds| seconds.attention),
                 mlp: of(|seconds| seconds.mlp),
+                compression: of(|seconds| seconds.compression),
                 total: of(|seconds| seconds.total),
             },
             computed_share: mean(records.iter().map(|record| record.computed_share)),
@@ -87,8 +88,8 @@ impl LatencyRow {
 
     /// What of the total is no part: norms, embedding, logits, the choice of the token.
     pub fn other(&self) -> f64 {
-        let LatencySeconds { projections, index, attention, mlp, total } = self.seconds;
-        (total - projections - index - attention - mlp).max(0.0)
+        let LatencySeconds { projections, index, attention, mlp, compression, total } = self.seconds;
+        (total - projections - index - attention - mlp - compression).max(0.0)
     }
 }
 
@@ -102,7 +103,7 @@ fn hold_against_whole(rows: &mut [LatencyRow]) {
     }
 }
 
-const COLUMNS: [Column; 15] = [
+const COLUMNS: [Column; 16] = [
     Column { name: "method", meaning: "" },
     Column { name: "length", meaning: "tokens of the prompt" },
     Column { name: "repeats", meaning: "repetitions, of which each time is the median" },
@@ -116,6 +117,7 @@ const COLUMNS: [Column; 15] = [
     Column { name: "index", meaning: "time of online estimates and indices" },
     Column { name: "attention", meaning: "time of attention itself" },
     Column { name: "MLP", meaning: "time of attention's output projection and the MLP" },
+    Column { name: "compression", meaning: "time of choosing and dropping keys and values" },
     Column { name: "other", meaning: "the rest of the total: norms, embedding, logits" },
     Column { name: "computed", meaning: "computed share of attention" },
     Column { name: "memory", meaning: "peak memory of the process" },
@@ -169,6 +171,7 @@ impl LatencySummary {
                 time(seconds.index),
                 time(seconds.attention),
                 time(seconds.mlp),
+                if seconds.compression > 0.0 { time(seconds.compression) } else { "-".into() },
                 time(row.other()),
                 percent(row.computed_share),
                 row.peak_memory

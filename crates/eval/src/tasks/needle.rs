@@ -18,8 +18,9 @@
 //! ```
 
 use crate::error::{Error, Result};
+use crate::evaluate::SessionMode;
 use crate::prompt::PromptEncoder;
-use crate::sample::{PromptText, Question, Sample, SampleSource};
+use crate::sample::{AnsweredMessage, PromptText, Question, Sample, SampleSource};
 use crate::scoring::Scoring;
 use minference_model::haystack::{Haystack, HaystackOptions, HaystackStyle};
 use minference_model::source::Fingerprint;
@@ -53,7 +54,7 @@ pub enum NeedleText {
 /// What to make.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NeedleOptions {
-    /// Lengths of prompts with their answers, in tokens.
+    /// Lengths of prompts with their answers, in tokens; in turns of whole conversations.
     pub lengths: Vec<usize>,
     /// Depths, 0 to 1. For several needles as many as these, or none: then evenly spread from 0.1 to 0.9.
     pub depths: Vec<f64>,
@@ -67,6 +68,8 @@ pub struct NeedleOptions {
     pub text: NeedleText,
     /// Another seed makes other texts.
     pub seed: u64,
+    /// How the questions will follow each other.
+    pub session: SessionMode,
 }
 
 impl Default for NeedleOptions {
@@ -79,6 +82,7 @@ impl Default for NeedleOptions {
             similar: 0,
             text: NeedleText::Prose,
             seed: 0,
+            session: SessionMode::default(),
         }
     }
 }
@@ -153,6 +157,9 @@ impl Needle {
         if self.options.needles > 1 {
             settings.insert("depths".into(), depths.join(" "));
         }
+        if self.options.session == SessionMode::Turns {
+            settings.insert("length of turns".into(), "that of the whole conversation".into());
+        }
         settings
     }
 
@@ -169,6 +176,26 @@ impl Needle {
         places
     }
 
+    /// Questions that are read with the text before the last one is answered, that one included.
+    fn turns(&self) -> usize {
+        match self.options.session {
+            SessionMode::Requests => 1,
+            SessionMode::Turns => self.options.needles,
+        }
+    }
+
+    /// All that is read but the text with the facts.
+    fn around_text(&self) -> PromptText {
+        const QUESTION: &str = "What is the access code of the Helsinki office?";
+        // the first one stands where the text ends
+        let mut messages = vec![format!("\n{QUESTION}")];
+        messages.resize(self.turns(), QUESTION.to_string());
+        let user = messages.pop().unwrap_or_default();
+        let answered =
+            messages.into_iter().map(|user| AnsweredMessage { user, answer: " 4711".into() }).collect();
+        PromptText::Conversation { answered, user, answer_prefix: String::new() }
+    }
+
     fn name(&self, place: Place) -> String {
         let needles = self.options.needles;
         let task = if needles == 1 { "1 needle".into() } else { format!("{needles} needles") };
@@ -177,6 +204,11 @@ impl Needle {
             None => format!("{task}/{}/{}", place.length, place.round),
         }
     }
+}
+
+/// A question after a text.
+fn ask(text: &str, question: &str) -> PromptText {
+    PromptText::Asked { user: format!("{text}\n{question}"), answer_prefix: String::new() }
 }
 
 /// Depths from 0.1 to 0.9; a single one in the middle.
@@ -208,16 +240,12 @@ impl SampleSource for Needle {
             NeedleText::Prose => HaystackStyle::Prose,
             NeedleText::File { text, .. } => HaystackStyle::Text(text),
         };
-        let ask = |text: &str, question: &str| PromptText::Asked {
-            user: format!("{text}\n{question}"),
-            answer_prefix: String::new(),
-        };
-        // the question's tokens are about the same for all; a few are left for those that have more
+        // a question's tokens are about the same for all; a few are left for those that have more
         const SLACK: usize = 8;
-        let around = encoder.count(&ask("", "What is the access code of the Helsinki office?"))?;
+        let around = encoder.count(&self.around_text())?;
         let options = HaystackOptions {
             style,
-            tokens: place.length.saturating_sub(around + ANSWER_TOKENS + SLACK),
+            tokens: place.length.saturating_sub(around + ANSWER_TOKENS + SLACK * self.turns()),
             depths: &depths,
             similar_facts: self.options.similar,
             // the name says all that makes a sample another one
@@ -229,7 +257,7 @@ impl SampleSource for Needle {
                 format!("at most {} tokens for facts and text; ask for longer prompts", options.tokens);
             return Err(Error::choice(format!("sample {name}"), expected, haystack.tokens));
         }
-        let context = if haystack.facts.len() > 1 { format!("{}\n", haystack.text) } else { String::new() };
+        let context = format!("{}\n", haystack.text);
         let questions = haystack.facts.iter().map(|fact| Question {
             prompt: ask(&haystack.text, &fact.question),
             references: vec![fact.answer.clone()],

@@ -150,6 +150,7 @@ pub(crate) fn latency(lengths: &[usize]) -> Vec<LatencyRecord> {
                     index: if method == "dense" { 0.0 } else { 0.02 * size },
                     attention: 0.2 * size * size * share.powf((length as f64 / 32_768.0).sqrt()),
                     mlp: 0.7 * size,
+                    compression: 0.0,
                     total: 0.0,
                 };
                 let total = 1.02 * (seconds.projections + seconds.index + seconds.attention + seconds.mlp);

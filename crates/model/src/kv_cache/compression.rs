@@ -96,7 +96,7 @@ impl KvCompression {
     }
 
     /// How many of a prompt's last queries are needed to choose.
-    pub(crate) fn voting_queries(&self) -> usize {
+    pub fn voting_queries(&self) -> usize {
         match self {
             Self::StreamingLlm(_) => 0,
             Self::SnapKv(snap) => snap.window(),

@@ -9,8 +9,8 @@ use crate::report::drawing::svg::{Anchor, FAINT, INK, Svg, number};
 use crate::summary::{DENSE, LatencyRow, LatencySummary};
 
 /// Parts, with the colours that inspections give them too.
-const NAMES: [&str; 5] = ["projections", "index", "attention", "MLP", "other"];
-const COLORS: [&str; 5] = [PARTS[0], PARTS[1], PARTS[2], PARTS[3], "#e2e2e2"];
+const NAMES: [&str; 6] = ["projections", "index", "attention", "MLP", "other", "compression"];
+const COLORS: [&str; 6] = [PARTS[0], PARTS[1], PARTS[2], PARTS[3], "#e2e2e2", "#009e73"];
 /// Where bars begin, and how long the longest one of a length is.
 const LEFT: f64 = 208.0;
 const LONGEST: f64 = 560.0;
@@ -21,9 +21,10 @@ const TOP: f64 = 86.0;
 const ABOVE: f64 = 24.0;
 const BELOW: f64 = 16.0;
 
-fn parts(row: &LatencyRow) -> [f64; 5] {
+fn parts(row: &LatencyRow) -> [f64; 6] {
     let seconds = &row.seconds;
-    [seconds.projections, seconds.index, seconds.attention, seconds.mlp, row.other()].map(finite)
+    let [projections, index, attention] = [seconds.projections, seconds.index, seconds.attention];
+    [projections, index, attention, seconds.mlp, row.other(), seconds.compression].map(finite)
 }
 
 /// None without any times.
@@ -34,14 +35,17 @@ pub(super) fn figure(name: String, title: &str, summary: &LatencySummary) -> Opt
     }
     let height = groups.iter().map(|rows| ABOVE + STEP * rows.len() as f64 + BELOW).sum::<f64>();
     let mut svg = Svg::titled(WIDTH, TOP + height + 4.0, title);
-    for (place, (name, fill)) in NAMES.into_iter().zip(COLORS).enumerate() {
+    // the last part is that of compressed caches only
+    let is_compressed = summary.rows.iter().any(|row| row.seconds.compression > 0.0);
+    let shown = if is_compressed { NAMES.len() } else { NAMES.len() - 1 };
+    for (place, (name, fill)) in NAMES.into_iter().zip(COLORS).take(shown).enumerate() {
         let x = LEFT + 116.0 * place as f64;
         svg.rect([x, 48.0, 12.0, 12.0], fill, None);
         svg.text((x + 19.0, 58.5), 12.0, Anchor::Start, INK, name);
     }
     let mut top = TOP;
     for rows in groups {
-        draw_group(&mut svg, top, rows);
+        draw_group(&mut svg, top, rows, shown);
         top += ABOVE + STEP * rows.len() as f64 + BELOW;
     }
     let mut caption = String::from(
@@ -55,7 +59,7 @@ pub(super) fn figure(name: String, title: &str, summary: &LatencySummary) -> Opt
     Some(Figure { name, caption, svg: svg.finish(title), title: title.into() })
 }
 
-fn draw_group(svg: &mut Svg, top: f64, rows: &[LatencyRow]) {
+fn draw_group(svg: &mut Svg, top: f64, rows: &[LatencyRow], shown: usize) {
     let length = rows.first().map_or(0, |row| row.length);
     svg.text((LEFT, top + 14.0), 13.0, Anchor::Start, INK, &format!("{} tokens", count(length)));
     let longest = rows.iter().map(|row| parts(row).iter().sum::<f64>()).fold(0.0, f64::max);
@@ -64,7 +68,7 @@ fn draw_group(svg: &mut Svg, top: f64, rows: &[LatencyRow]) {
         let y = top + ABOVE + STEP * place as f64;
         svg.text((LEFT - 9.0, y + 13.0), 12.0, Anchor::End, INK, &cut(&row.method, 27));
         let mut left = LEFT;
-        for ((name, fill), seconds) in NAMES.into_iter().zip(COLORS).zip(parts(row)) {
+        for ((name, fill), seconds) in NAMES.into_iter().zip(COLORS).zip(parts(row)).take(shown) {
             let width = scale * seconds;
             let tip = format!("{}, {} tokens, {name}: {}", row.method, count(length), duration(seconds));
             let fill = if row.is_extrapolated() { color::pale(fill) } else { fill.to_string() };
