@@ -190,10 +190,34 @@ mod tests {
     use super::*;
     use crate::config::test_config;
     use crate::kv_cache::SnapKv;
+    use crate::rope::RopeConfig;
 
     /// A prompt, and no room for an answer.
     fn planned(prompt: usize, chunk: Option<usize>) -> PlannedSession {
         PlannedSession { prompt, chunk, capacity: prompt, compression: None, cache: CacheFormat::F16 }
+    }
+
+    /// Qwen2.5 0.5B: what `benchmarks/kv_cache.md` says.
+    #[test]
+    fn a_million_tokens_fit_into_15_gib_with_codes() {
+        let small = test_config();
+        let config = ModelConfig {
+            hidden: 896,
+            intermediate: 4864,
+            heads: 14,
+            kv_heads: 2,
+            head_dim: 64,
+            layers: vec![small.layers[0].clone(); 24],
+            ropes: vec![RopeConfig { rotary_dim: 64, ..small.ropes[0].clone() }],
+            ..small
+        };
+        let gib = |chunk, cache| {
+            let session = PlannedSession { cache, ..planned(1 << 20, chunk) };
+            MemoryForecast::new(&config, 400_000_000, &session).total() as f64 / f64::from(1 << 30)
+        };
+        assert!(gib(None, CacheFormat::Int8) < 15.0, "{}", gib(None, CacheFormat::Int8));
+        assert!(gib(Some(1 << 16), CacheFormat::Int8) < 8.2, "{}", gib(Some(1 << 16), CacheFormat::Int8));
+        assert!(gib(None, CacheFormat::F16) > 20.0);
     }
 
     #[test]
