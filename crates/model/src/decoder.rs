@@ -117,7 +117,7 @@ impl Decoder {
     ///
     /// # Errors
     /// [`Error::Prompt`] for no tokens, or more than the cache has room for; [`Error::Shape`] for ids beyond the vocabulary;
-    /// out of memory, cancelled, numbers that are not finite. The cache is then as it was, or empty if the pass was to compress it.
+    /// out of memory, cancelled, numbers that are not finite. The cache is then as it was, or empty if the pass had dropped some of it.
     pub fn forward(
         &self,
         compute: &Compute,

@@ -155,7 +155,7 @@ impl Session {
     /// Reads tokens that follow those so far; gives the logits of the last one.
     ///
     /// # Errors
-    /// As [`Decoder::forward`]; the session is then as it was, or empty if its cache was being compressed.
+    /// As [`Decoder::forward`]; the session is then as it was, or empty if some of its cache was dropped before that.
     pub fn prefill(&mut self, tokens: &[u32], options: &PrefillOptions) -> Result<Forward> {
         if options.chunk == Some(0) {
             return Err(Error::shape("chunk", "at least 1 token", 0));
@@ -281,9 +281,14 @@ impl Session {
     }
 }
 
+/// How many tokens two prompts begin with alike.
+pub fn shared_tokens(first: &[u32], second: &[u32]) -> usize {
+    first.iter().zip(second).take_while(|(a, b)| a == b).count()
+}
+
 /// How many tokens of a history a prompt need not read again, if there is no way back before the first `compressed` but to the beginning.
 pub(crate) fn reusable(history: &[u32], compressed: usize, prompt: &[u32]) -> usize {
-    let shared = history.iter().zip(prompt).take_while(|(a, b)| a == b).count();
+    let shared = shared_tokens(history, prompt);
     let reused = shared.min(prompt.len().saturating_sub(1));
     if reused < compressed { 0 } else { reused }
 }

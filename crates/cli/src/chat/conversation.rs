@@ -8,6 +8,7 @@ use crate::run::BETWEEN_PARTS;
 use anyhow::{Context, Result};
 use minference_model::Model;
 use minference_model::chat_template::Message;
+use minference_model::session::shared_tokens;
 use serde::{Deserialize, Serialize};
 
 /// Questions that begin in different ways. Where a text is cut into tokens may depend on the letter that follows, so that one question
@@ -106,11 +107,6 @@ impl Conversation {
 fn with_documents(documents: &[String], question: &str) -> String {
     let parts: Vec<&str> = documents.iter().map(String::as_str).chain([question]).collect();
     parts.join(BETWEEN_PARTS)
-}
-
-/// How many tokens two prompts begin with alike.
-fn shared_tokens(first: &[u32], second: &[u32]) -> usize {
-    first.iter().zip(second).take_while(|(a, b)| a == b).count()
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use super::turns::turn;
 use crate::error::{Error, Result};
 use crate::prompt::PromptEncoder;
 use crate::sample::Sample;
+use minference_model::session::shared_tokens;
 
 /// A sample with the tokens of its prompts.
 pub(super) struct EncodedSample {
@@ -35,11 +36,11 @@ impl EncodedSample {
         };
         let prompts: Vec<Vec<u32>> = (0..sample.questions.len()).map(prompt).collect::<Result<_>>()?;
         check(&sample, &prompts, limit)?;
-        let shared = shared_tokens(&prompts);
+        let shared = shared_by_all(&prompts);
         let mut context = 0;
         if !sample.context.is_empty() {
             let alone = encoder.encode(&first.prompt.of_context(&sample.context))?;
-            context = shared.min(common(&prompts[0], &alone));
+            context = shared.min(shared_tokens(&prompts[0], &alone));
         }
         let shared = if prompts.len() > 1 { shared } else { 0 };
         Ok(Self { sample, prompts, shared, context })
@@ -70,15 +71,10 @@ fn check(sample: &Sample, prompts: &[Vec<u32>], limit: usize) -> Result<()> {
     Ok(())
 }
 
-/// How many tokens two prompts begin with alike.
-fn common(first: &[u32], second: &[u32]) -> usize {
-    first.iter().zip(second).take_while(|(a, b)| a == b).count()
-}
-
 /// How many tokens all begin with; of each at least one more remains.
-fn shared_tokens(prompts: &[Vec<u32>]) -> usize {
+fn shared_by_all(prompts: &[Vec<u32>]) -> usize {
     let shortest = prompts.iter().map(Vec::len).min().unwrap_or(0);
-    let shared = prompts.iter().map(|prompt| common(&prompts[0], prompt)).min().unwrap_or(0);
+    let shared = prompts.iter().map(|prompt| shared_tokens(&prompts[0], prompt)).min().unwrap_or(0);
     shared.min(shortest.saturating_sub(1))
 }
 
@@ -89,7 +85,7 @@ mod tests {
     #[test]
     fn what_prompts_share_leaves_each_a_token() {
         let shared = |prompts: &[&[u32]]| {
-            shared_tokens(&prompts.iter().map(|prompt| prompt.to_vec()).collect::<Vec<_>>())
+            shared_by_all(&prompts.iter().map(|prompt| prompt.to_vec()).collect::<Vec<_>>())
         };
         assert_eq!(shared(&[&[1, 2, 3], &[1, 2, 4]]), 2);
         assert_eq!(shared(&[&[1, 2], &[1, 2]]), 1);

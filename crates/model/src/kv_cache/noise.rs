@@ -3,6 +3,7 @@
 use super::{KvCache, KvCompression, LayerCache};
 use crate::config::ModelConfig;
 use crate::error::{Error, Result};
+use minference_attention::synthetic::Random;
 
 /// Rows that are made at once, and then repeated: as many as no cache of a processor holds.
 const ROWS: usize = 4096;
@@ -52,14 +53,10 @@ impl LayerCache {
     }
 }
 
-/// Numbers between -1 and 1 (a linear congruential generator's, Knuth's constants).
+/// Numbers between -1 and 1.
 fn noise(count: usize) -> Vec<f32> {
-    let mut state = 1u64;
-    let mut next = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
-    };
-    (0..count).map(|_| next()).collect()
+    let mut random = Random::new(1);
+    (0..count).map(|_| (random.bits() >> 40) as f32 / (1u64 << 23) as f32 - 1.0).collect()
 }
 
 #[cfg(test)]

@@ -2,17 +2,13 @@
 
 use super::*;
 use crate::kv_cache::{Pooling, SnapKv};
+use minference_attention::synthetic::Random;
 use minference_attention::{Arithmetic, CpuBackend, ElementType, TensorView};
 
-/// Numbers between -1 and 1 that follow no pattern.
+/// Numbers between -3 and 3 that follow no pattern.
 fn noise(count: usize, seed: u64) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
-    };
+    let mut random = Random::new(seed);
+    let mut next = || (random.bits() >> 40) as f32 / (1u64 << 23) as f32 - 1.0;
     (0..count).map(|_| ElementType::F16.round(3.0 * next())).collect()
 }
 
