@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Whether the demo model's answers stay right, and how much sooner the first token comes: needles, RULER, the generated part of InfiniteBench, the
-# perplexity of a text, and the time to the first token, as one page. About twenty minutes on two cores; it goes on where it was stopped.
+# perplexity of a text, and the time to the first token, as one page. Perhaps half an hour on two cores (estimated, not
+# timed); it goes on where it was stopped.
 #
 #   benchmarks/accuracy-demo.sh [RESULTS_FOLDER [TEXT]]
 #
