@@ -44,6 +44,7 @@ pub struct Lines {
 pub struct Blocks {
     row_starts: Vec<usize>,
     key_blocks: Vec<u32>,
+    dense_from: usize,
 }
 
 fn strictly_ascending(what: &'static str, values: &[u32]) -> Result<()> {
@@ -93,7 +94,19 @@ impl SparseIndex {
             key_blocks.extend_from_slice(row);
             row_starts.push(key_blocks.len());
         }
-        Ok(Self::Blocks(Blocks { row_starts, key_blocks }))
+        Ok(Self::Blocks(Blocks { row_starts, key_blocks, dense_from: usize::MAX }))
+    }
+
+    /// The same, with the queries from row `row` of the prompt (or chunk) on dense, beside those that are so already.
+    #[must_use]
+    pub fn with_dense_from(mut self, row: usize) -> Self {
+        match &mut self {
+            Self::Dense => {}
+            Self::Lines(Lines { dense_from, .. }) | Self::Blocks(Blocks { dense_from, .. }) => {
+                *dense_from = row.min(*dense_from);
+            }
+        }
+        self
     }
 
     /// Whether this is [`SparseIndex::Dense`].
@@ -121,6 +134,10 @@ impl Blocks {
     /// Number of query blocks.
     pub fn query_blocks(&self) -> usize {
         self.row_starts.len() - 1
+    }
+    /// Query rows of the prompt (or chunk) from this one on are dense, whatever their key blocks.
+    pub fn dense_from(&self) -> usize {
+        self.dense_from
     }
     /// The key blocks of one query block, ascending.
     pub fn key_blocks(&self, query_block: usize) -> &[u32] {

@@ -68,6 +68,33 @@ impl LayerReport {
     }
 }
 
+/// What the heads of a layer should attend to.
+///
+/// ```
+/// use minference_attention::HeadPattern;
+/// use minference_attention::layer::LayerPatterns;
+///
+/// let heads = [HeadPattern::BlockSparse { top_k: 20 }, HeadPattern::AShape { sink: 128, local: 1024 }];
+/// // The heads' patterns and nothing else, or with the last 64 queries dense.
+/// let pure: LayerPatterns<'_> = (&heads).into();
+/// let with_question = LayerPatterns { heads: &heads, dense_queries: 64 };
+/// assert_eq!((pure.heads, pure.dense_queries), (with_question.heads, 0));
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct LayerPatterns<'a> {
+    /// One entry per query head.
+    pub heads: &'a [HeadPattern],
+    /// So many of the last queries see every key, whatever their head's pattern: they ask the question. 64 of 32,768 cost 0.4 % of dense
+    /// attention. (Tri-shape, in the authors' later code, does so for one of the shapes.)
+    pub dense_queries: usize,
+}
+
+impl<'a, T: AsRef<[HeadPattern]> + ?Sized> From<&'a T> for LayerPatterns<'a> {
+    fn from(heads: &'a T) -> Self {
+        Self { heads: heads.as_ref(), dense_queries: 0 }
+    }
+}
+
 /// Sparse attention of one layer: selects what each head attends to by its pattern, and attends.
 ///
 /// A head for which sparse attention does not pay runs dense (see [`Crossover`]), and its estimate is skipped where that is
@@ -75,14 +102,14 @@ impl LayerReport {
 /// allowance for estimates that turn out useless, a few percent of its dense attention; what sparse heads save is added to it.
 /// So heads with patterns run sparse from about a thousand tokens on, and a layer without any is hardly slower than a dense one.
 ///
-/// `patterns` has one entry per query head; `output` is `[queries, heads, head_dim]`.
+/// `output` is `[queries, heads, head_dim]`.
 ///
 /// # Errors
 /// Another number of patterns than heads, an output of another shape, inputs that are not finite, out of memory.
-pub fn attend_layer(
+pub fn attend_layer<'a>(
     backend: &impl AttentionBackend,
     inputs: &AttentionInputs<'_>,
-    patterns: &[HeadPattern],
+    patterns: impl Into<LayerPatterns<'a>>,
     output: &mut TensorViewMut<'_>,
 ) -> Result<LayerReport> {
     let (indices, mut heads): (Vec<_>, Vec<_>) = plan_layer(backend, inputs, patterns)?.into_iter().unzip();
@@ -97,11 +124,12 @@ pub fn attend_layer(
 ///
 /// # Errors
 /// Another number of patterns than heads, and as for the estimates of the backend.
-pub fn plan_layer(
+pub fn plan_layer<'a>(
     backend: &impl AttentionBackend,
     inputs: &AttentionInputs<'_>,
-    patterns: &[HeadPattern],
+    patterns: impl Into<LayerPatterns<'a>>,
 ) -> Result<Vec<(SparseIndex, HeadReport)>> {
+    let LayerPatterns { heads: patterns, dense_queries } = patterns.into();
     if patterns.len() != inputs.heads() {
         return Err(Error::Shape {
             what: "patterns",
@@ -116,7 +144,8 @@ pub fn plan_layer(
     let mut plans = Vec::with_capacity(patterns.len());
     for (head, &pattern) in patterns.iter().enumerate() {
         let start = Instant::now();
-        let (index, pairs) = plan_head(backend, inputs, head, pattern, &crossover, &mut allowance)?;
+        let (index, pairs) =
+            plan_head(backend, inputs, head, pattern, dense_queries, &crossover, &mut allowance)?;
         let report = HeadReport {
             pattern,
             ran_dense: index.is_dense(),
@@ -137,6 +166,7 @@ fn plan_head(
     inputs: &AttentionInputs<'_>,
     head: usize,
     pattern: HeadPattern,
+    dense_queries: usize,
     crossover: &Crossover,
     allowance: &mut f64,
 ) -> Result<(SparseIndex, u64)> {
@@ -151,13 +181,17 @@ fn plan_head(
         HeadPattern::Dense | HeadPattern::AShape { .. } | HeadPattern::TriShape { .. } => false,
     };
     // One query streams the cache once, which no selection of its keys would make cheaper.
-    if geometry.queries() == 1
+    if geometry.queries() <= dense_queries.max(1)
         || pattern.least_pairs(geometry) as f64 + estimate > most
         || is_open && estimate > *allowance
     {
         return Ok((SparseIndex::Dense, causal_pairs));
     }
     let index = pattern.select(backend, inputs, head)?;
+    let index = match dense_queries {
+        0 => index,
+        _ => index.with_dense_from(geometry.queries() - dense_queries),
+    };
     let pairs = backend.pairs(&Lowering::new(&index, geometry)?);
     let is_sparse = pairs as f64 <= most;
     if is_open {

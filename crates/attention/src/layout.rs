@@ -269,12 +269,15 @@ impl<'a> Lowering<'a> {
         );
         let queries = self.geometry.block_queries(block);
         layout.reset(queries.clone(), self.geometry.window());
+        let dense_from = match &self.form {
+            Form::Dense => 0,
+            Form::Lines { lines, .. } => lines.dense_from(),
+            Form::Blocks(blocks) => blocks.dense_from(),
+        };
         match &self.form {
+            // one dense query makes its block dense
+            _ if queries.end - self.geometry.offset() > dense_from => layout.push_span(0..queries.end),
             Form::Dense => layout.push_span(0..queries.end),
-            Form::Lines { lines, .. } if queries.end - self.geometry.offset() > lines.dense_from() => {
-                // one dense query makes its block dense
-                layout.push_span(0..queries.end);
-            }
             Form::Lines { lines, relative } => {
                 if queries.len() == BLOCK {
                     place_spans(relative, layout);

@@ -1,6 +1,7 @@
 //! What the CPU backend promises beside accuracy: independence of threads, any output, little memory, never more work.
 
 use half::{bf16, f16};
+use minference_attention::layer::LayerPatterns;
 use minference_attention::synthetic::{Planted, normal, planted_head};
 use minference_attention::{
     Arithmetic, AttentionBackend, AttentionInputs, CpuBackend, Geometry, HeadPattern, InstructionSet,
@@ -122,6 +123,49 @@ fn what_cannot_pay_runs_dense() {
     let report = run(&inputs, HeadPattern::AShape { sink: 64, local: 64 });
     assert!(!report.heads[0].ran_dense && report.computed_share() < 0.2);
     assert_eq!(report.causal_pairs(), Geometry::prefill(tokens).causal_pairs());
+}
+
+#[test]
+fn the_last_queries_see_everything_if_asked_to() {
+    let (tokens, heads, width) = (1950, 3, 3 * 16);
+    let shape = [tokens, heads, 16];
+    let [q, k, v] = [1, 2, 3].map(|seed| normal(tokens * width, seed));
+    let view = |data| TensorView::new(data, shape).unwrap();
+    let whole = AttentionInputs::new(view(&q), view(&k), view(&v)).unwrap();
+    let backend = CpuBackend::builder().threads(2).build().unwrap();
+    let patterns = [
+        HeadPattern::AShape { sink: 64, local: 64 },
+        HeadPattern::BlockSparse { top_k: 3 },
+        HeadPattern::TriShape { sink: 64, local: 64, last: 200 },
+    ];
+    let run = |inputs: &AttentionInputs<'_>, heads: &[HeadPattern], dense_queries| {
+        let shape = inputs.q().shape();
+        let mut output = vec![0.0f32; shape.iter().product()];
+        let mut target = TensorViewMut::new(&mut output, shape).unwrap();
+        let report =
+            attend_layer(&backend, inputs, LayerPatterns { heads, dense_queries }, &mut target).unwrap();
+        (output, report)
+    };
+    let (dense, _) = run(&whole, &[HeadPattern::Dense; 3], 0);
+    let (pure, pure_report) = run(&whole, &patterns, 0);
+    let (output, report) = run(&whole, &patterns, 64);
+    // Queries 1,886 and on, and with them the rest of their block, which begins at 1,856; of the last head 1,750 and on.
+    for (row, found) in output.chunks(width).enumerate() {
+        for (head, found) in found.chunks(16).enumerate() {
+            let first_dense = if head == 2 { 1728 } else { 1856 };
+            let wanted = if row < first_dense { &pure } else { &dense };
+            let wanted = &wanted[row * width + head * 16..][..16];
+            assert!(found.iter().zip(wanted).all(|(x, y)| (x - y).abs() < 2e-6), "row {row}, head {head}");
+        }
+    }
+    assert!(report.heads.iter().all(|head| !head.ran_dense));
+    let more = |head: usize| report.heads[head].pairs - pure_report.heads[head].pairs;
+    assert!(more(0) > 94 * 1700 && more(1) > 94 * 1600 && more(2) == 0, "{report:?}");
+    // a question is dense as a whole, and nothing is estimated for it
+    let rows = |data| view(data).tokens_from(tokens - 60).unwrap();
+    let question = AttentionInputs::new(rows(&q), view(&k), view(&v)).unwrap();
+    assert!(run(&question, &patterns, 64).1.heads.iter().all(|head| head.ran_dense));
+    assert!(run(&question, &patterns, 0).1.heads.iter().any(|head| !head.ran_dense));
 }
 
 /// At this length an estimate costs 8 % of a head, so that 8 heads may try 3 times before one has to be useful.

@@ -88,22 +88,27 @@ proptest! {
     }
 
     #[test]
-    fn blocks_mean_what_the_definition_says(geometry in geometry(), seed in any::<u64>()) {
+    fn blocks_mean_what_the_definition_says(
+        geometry in geometry(), dense_rows in prop::option::of(0usize..150), seed in any::<u64>(),
+    ) {
         let mut random = minference_attention::synthetic::Random::new(seed);
         let rows: Vec<Vec<u32>> = (0..geometry.query_blocks()).map(|block| {
             let queries = geometry.block_queries(block);
             let own = queries.start / BLOCK..=(queries.end - 1) / BLOCK;
             (0..geometry.key_blocks() as u32).filter(|&b| own.contains(&(b as usize)) || random.below(3) == 0).collect()
         }).collect();
-        let index = SparseIndex::blocks(&rows).unwrap();
+        let dense_from = dense_rows.map(|rows| geometry.queries().saturating_sub(rows));
+        let index = SparseIndex::blocks(&rows).unwrap().with_dense_from(dense_from.unwrap_or(usize::MAX));
         let lowering = Lowering::new(&index, geometry).unwrap();
         for (block, row) in rows.iter().enumerate() {
             let layout = lowering.layout(block);
             check_layout(&layout, geometry.keys())?;
+            let dense = dense_from.is_some_and(|from| layout.queries().end - geometry.offset() > from);
             for i in layout.queries() {
                 for j in 0..=i {
                     let in_window = geometry.window().is_none_or(|window| i - j < window);
-                    prop_assert_eq!(layout.contains(i, j), in_window && row.contains(&((j / BLOCK) as u32)));
+                    let chosen = dense || row.contains(&((j / BLOCK) as u32));
+                    prop_assert_eq!(layout.contains(i, j), in_window && chosen);
                 }
             }
         }

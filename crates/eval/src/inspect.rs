@@ -26,7 +26,7 @@
 
 use crate::report::{HeadSummary, InspectedHead, InspectionReport, LayerSummary, LayerTimes};
 use minference_attention::inspection::inspect_head;
-use minference_attention::layer::plan_layer;
+use minference_attention::layer::{LayerPatterns, plan_layer};
 use minference_attention::search::attention_errors;
 use minference_attention::{Error as AttentionError, Progress, SparseIndex};
 use minference_model::layer_walk::{WalkedLayer, walk_layers};
@@ -126,9 +126,12 @@ impl Inspection<'_> {
     fn visit(&mut self, walked: &WalkedLayer<'_>) -> Result<()> {
         let (backend, inputs) = (self.compute.backend(), &walked.inputs);
         let patterns = self.request.plan.patterns(walked.layer, inputs.heads(), inputs.geometry().keys())?;
+        let dense_queries = self.request.plan.dense_queries();
         let start = Instant::now();
         let (indices, reports): (Vec<SparseIndex>, Vec<_>) =
-            plan_layer(backend, inputs, &patterns)?.into_iter().unzip();
+            plan_layer(backend, inputs, LayerPatterns { heads: &patterns, dense_queries })?
+                .into_iter()
+                .unzip();
         let estimates = start.elapsed();
         let (errors, costs) = attention_errors(backend, inputs, &indices, walked.dense, 0)?;
         let mut summaries = Vec::with_capacity(reports.len());

@@ -36,7 +36,7 @@ pub const LIMIT_SETTING: &str = "limit";
 pub const READING_SETTING: &str = "reading";
 
 /// How they do now. Whoever makes the same method choose other keys changes it, so that results of both are not mixed.
-pub const READING: &str = "later chunks estimated from 16 to 64 queries, compression chosen by whole windows";
+pub const READING: &str = "the last 64 queries see everything, later chunks estimated from 16 to 64 queries, compression chosen by whole windows";
 
 /// Kinds of evaluations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -34,9 +34,21 @@ pub struct FixedIndices {
     layers: Vec<Vec<FixedHead>>,
 }
 
+/// Queries at the end of a prompt that see everything: a question is rarely longer.
+const QUESTION_QUERIES: usize = 64;
+
+/// How one layer chooses its keys.
+#[derive(Debug)]
+pub(crate) struct LayerPlan<'a> {
+    /// Head by head.
+    pub(crate) heads: HeadPlans<'a>,
+    /// So many of the last queries see every key.
+    pub(crate) dense_queries: usize,
+}
+
 /// How the heads of one layer choose their keys.
 #[derive(Debug)]
-pub(crate) enum LayerPlan<'a> {
+pub(crate) enum HeadPlans<'a> {
     /// Each head's pattern chooses.
     Patterns(Cow<'a, [HeadPattern]>),
     /// It was chosen before.
@@ -60,11 +72,21 @@ impl AttentionPlan {
         })
     }
 
-    /// How a layer's heads choose, for a prompt that has `tokens` tokens so far.
-    pub(crate) fn layer(&self, layer: usize, heads: usize, tokens: usize) -> Result<LayerPlan<'_>> {
+    /// How many queries at the end of a prompt see every key, whatever their head's pattern. They ask the question: estimates that choose by the mean of
+    /// many queries, and shapes that don't estimate, would lose what only they look for. None where one pattern for all heads is asked for,
+    /// which is then computed as it is.
+    pub fn dense_queries(&self) -> usize {
         match self {
-            Self::Fixed(indices) => Ok(LayerPlan::Fixed(indices.layer(layer)?)),
-            _ => Ok(LayerPlan::Patterns(self.patterns(layer, heads, tokens)?.into())),
+            Self::Default | Self::PerHead(_) | Self::Fixed(_) => QUESTION_QUERIES,
+            Self::Dense | Self::Uniform(_) => 0,
+        }
+    }
+
+    /// How a layer's heads choose, for a prompt that has `tokens` tokens so far.
+    pub(crate) fn heads(&self, layer: usize, heads: usize, tokens: usize) -> Result<HeadPlans<'_>> {
+        match self {
+            Self::Fixed(indices) => Ok(HeadPlans::Fixed(indices.layer(layer)?)),
+            _ => Ok(HeadPlans::Patterns(self.patterns(layer, heads, tokens)?.into())),
         }
     }
 }

@@ -22,7 +22,7 @@ pub(crate) use steps::LayerSteps;
 
 pub use report::{ForwardReport, LayerSummary, PhaseTimes};
 
-use crate::attention_plan::AttentionPlan;
+use crate::attention_plan::{AttentionPlan, LayerPlan};
 use crate::compute::{Compute, MatmulArithmetic};
 use crate::config::ModelConfig;
 use crate::error::{Error, Result};
@@ -56,6 +56,9 @@ pub struct ForwardRequest<'a> {
     pub tokens: &'a [u32],
     /// Which pattern each head gets.
     pub plan: &'a AttentionPlan,
+    /// So many of the last tokens see every key, whatever their heads' patterns: [`AttentionPlan::dense_queries`] at the end of a prompt, none
+    /// in the chunks before it.
+    pub dense_queries: usize,
     /// How many of the last tokens' logits are wanted; at least 1.
     pub wanted: usize,
     /// What stays in the cache of the tokens that are in it after this pass; all without it.
@@ -209,7 +212,8 @@ impl Decoder {
             let first_attending = if is_last { tokens - request.wanted } else { 0 };
             let layer_cache = cache.layer_mut(layer);
             let queries = pass.project(layer, layer_cache, &residual, first)?;
-            let plan = request.plan.layer(layer, self.config.heads, layer_cache.rows())?;
+            let heads = request.plan.heads(layer, self.config.heads, layer_cache.rows())?;
+            let plan = LayerPlan { heads, dense_queries: request.dense_queries };
             let (attended, report) =
                 pass.attend(layer, layer_cache, &queries, first_attending - first, &plan)?;
             pass.report.layers.push((&report).into());

@@ -180,6 +180,7 @@ impl Session {
             let request = ForwardRequest {
                 tokens: &tokens[start..end],
                 plan: &options.plan,
+                dense_queries: if end == total { options.plan.dense_queries() } else { 0 },
                 wanted: 1,
                 compression: options.compression.filter(|_| end == total),
                 rotations: &self.rotations,
@@ -221,8 +222,9 @@ impl Session {
         plan: &AttentionPlan,
         progress: Option<Arc<dyn Progress>>,
     ) -> Result<Forward> {
-        let rotations = &self.rotations;
-        let request = ForwardRequest { tokens, plan, wanted, compression: None, rotations, progress };
+        let (rotations, dense_queries) = (&self.rotations, plan.dense_queries());
+        let request =
+            ForwardRequest { tokens, plan, dense_queries, wanted, compression: None, rotations, progress };
         let forward = self.decoder.forward(&self.compute, &mut self.cache, &request);
         self.remember(tokens, forward)
     }
@@ -238,8 +240,9 @@ impl Session {
         progress: Option<Arc<dyn Progress>>,
         visit: &mut LogitsVisitor<'_>,
     ) -> Result<ForwardReport> {
-        let (rotations, wanted) = (&self.rotations, tokens.len());
-        let request = ForwardRequest { tokens, plan, wanted, compression: None, rotations, progress };
+        let (rotations, dense_queries, wanted) = (&self.rotations, plan.dense_queries(), tokens.len());
+        let request =
+            ForwardRequest { tokens, plan, dense_queries, wanted, compression: None, rotations, progress };
         let report = self.decoder.forward_visiting(&self.compute, &mut self.cache, &request, visit);
         self.remember(tokens, report)
     }

@@ -38,7 +38,8 @@ pub fn fix_layer(
 /// Sparse attention of one layer with indices of another prompt; nothing is estimated. `output` is `[queries, heads, head_dim]`.
 ///
 /// Columns and diagonals stay where they are. Blocks of a query block are those of the query block at the same place in the other prompt, or of
-/// its last one; each query sees its own block. As in [`attend_layer`](crate::attend_layer), a single query sees everything.
+/// its last one; each query sees its own block. As in [`attend_layer`](crate::attend_layer), a single query sees everything, and so do the last
+/// `dense_queries`.
 ///
 /// # Errors
 /// Another number of heads, and as for [`AttentionBackend::attend`].
@@ -46,6 +47,7 @@ pub fn attend_fixed(
     backend: &impl AttentionBackend,
     inputs: &AttentionInputs<'_>,
     heads: &[FixedHead],
+    dense_queries: usize,
     output: &mut TensorViewMut<'_>,
 ) -> Result<LayerReport> {
     if heads.len() != inputs.heads() {
@@ -60,7 +62,12 @@ pub fn attend_fixed(
     let (mut indices, mut reports) = (Vec::with_capacity(heads.len()), Vec::with_capacity(heads.len()));
     for head in heads {
         let start = Instant::now();
-        let index = if geometry.queries() == 1 { SparseIndex::Dense } else { refit(&head.index, geometry)? };
+        let index = match geometry.queries().checked_sub(dense_queries) {
+            Some(sparse) if sparse > 0 && geometry.queries() > 1 => {
+                refit(&head.index, geometry)?.with_dense_from(sparse)
+            }
+            _ => SparseIndex::Dense,
+        };
         reports.push(HeadReport {
             pattern: head.pattern,
             ran_dense: index.is_dense(),
@@ -129,7 +136,7 @@ mod tests {
         let mut output = vec![0.0f32; queries * HEADS * DIM];
         let mut target = TensorViewMut::new(&mut output, shape).unwrap();
         let report = match heads {
-            Some(heads) => attend_fixed(&backend, &inputs, heads, &mut target),
+            Some(heads) => attend_fixed(&backend, &inputs, heads, 0, &mut target),
             None => attend_layer(&backend, &inputs, &patterns(), &mut target),
         };
         (output.clone(), report.unwrap())
@@ -192,7 +199,7 @@ mod tests {
         let inputs = AttentionInputs::new(view(), view(), view()).unwrap();
         let mut output = vec![0.0f32; data.len()];
         let mut target = TensorViewMut::new(&mut output, [4, HEADS, DIM]).unwrap();
-        let error = attend_fixed(&backend, &inputs, &fixed(100, 1)[..2], &mut target).unwrap_err();
+        let error = attend_fixed(&backend, &inputs, &fixed(100, 1)[..2], 0, &mut target).unwrap_err();
         assert!(error.to_string().contains("3 query heads"), "{error}");
     }
 }

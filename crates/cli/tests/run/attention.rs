@@ -98,7 +98,9 @@ fn pattern_files_say_what_each_head_does() {
     write("theirs.json", LAYERS, FileFormat::Original);
     write("other.json", LAYERS + 1, FileFormat::Native);
     workplace.write("broken.json", "[{]");
-    let same = read(&workplace, &["--attention", "a-shape", "--sink", "16", "--local", "64"]);
+    // the last 64 queries of a prompt see everything, whatever the file says
+    let same =
+        read(&workplace, &["--attention", "tri-shape", "--sink", "16", "--local", "64", "--last", "64"]);
     for file in ["ours.json", "theirs.json"] {
         let object = read(&workplace, &["--patterns", file]);
         assert_eq!(object["attention"], "minference");
@@ -123,7 +125,7 @@ fn a_models_own_patterns_are_its_default() {
     write("model.patterns.json", 16);
     write("other.json", 256);
     let share = |sink: &str| {
-        let pattern = ["--attention", "a-shape", "--sink", sink, "--local", "64"];
+        let pattern = ["--attention", "tri-shape", "--sink", sink, "--local", "64", "--last", "64"];
         read(&workplace, &pattern)["computed_share"].clone()
     };
     for arguments in [&[][..], &["--attention", "minference"]] {

@@ -1,7 +1,7 @@
 //! A layer's attention: from the residual stream to queries, keys and values, and to the heads' output, sparse.
 
 use super::{CHUNK, Pass, buffer, for_rows};
-use crate::attention_plan::LayerPlan;
+use crate::attention_plan::{HeadPlans, LayerPlan};
 use crate::error::Result;
 use crate::kv_cache::compression::LayerState;
 use crate::kv_cache::{KvCompression, LayerCache};
@@ -10,7 +10,7 @@ use crate::progress::Part;
 use crate::rope::RotationTable;
 use crate::token_rows::{PlainRows, TokenRows};
 use crate::weights::{LayerWeights, Projection};
-use minference_attention::layer::attend_fixed;
+use minference_attention::layer::{LayerPatterns, attend_fixed};
 use minference_attention::{AttentionBackend, AttentionInputs, LayerReport, TensorViewMut, attend_layer};
 use std::time::Instant;
 
@@ -179,9 +179,12 @@ fn attend(
     plan: &LayerPlan<'_>,
     output: &mut TensorViewMut<'_>,
 ) -> minference_attention::Result<LayerReport> {
-    match plan {
-        LayerPlan::Patterns(patterns) => attend_layer(backend, inputs, patterns, output),
-        LayerPlan::Fixed(heads) => attend_fixed(backend, inputs, heads, output),
+    let dense_queries = plan.dense_queries;
+    match &plan.heads {
+        HeadPlans::Patterns(heads) => {
+            attend_layer(backend, inputs, LayerPatterns { heads, dense_queries }, output)
+        }
+        HeadPlans::Fixed(heads) => attend_fixed(backend, inputs, heads, dense_queries, output),
     }
 }
 

@@ -1,7 +1,7 @@
 //! [`LayerSteps`]: a forward pass that stops within each layer, for those who look at its queries, keys and values.
 
 use super::{Decoder, Pass, PhaseTimes};
-use crate::attention_plan::LayerPlan;
+use crate::attention_plan::{HeadPlans, LayerPlan};
 use crate::compute::Compute;
 use crate::error::Result;
 use crate::kv_cache::{CacheFormat, LayerCache};
@@ -62,7 +62,8 @@ impl<'a> LayerSteps<'a> {
         queries: &TokenRows,
         patterns: &[HeadPattern],
     ) -> Result<(PlainRows, LayerReport)> {
-        self.pass.attend(self.layer, &self.cache, queries, 0, &LayerPlan::Patterns(patterns.into()))
+        let plan = LayerPlan { heads: HeadPlans::Patterns(patterns.into()), dense_queries: 0 };
+        self.pass.attend(self.layer, &self.cache, queries, 0, &plan)
     }
 
     /// Ends the layer with its heads' output; the next one begins.
