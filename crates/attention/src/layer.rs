@@ -6,7 +6,7 @@ pub use fixed::{FixedHead, attend_fixed, fix_layer};
 
 use crate::backend::{AttentionBackend, Crossover};
 use crate::error::{Error, Result};
-use crate::index::SparseIndex;
+use crate::index::{BLOCK, SparseIndex};
 use crate::inputs::AttentionInputs;
 use crate::layout::{Geometry, Lowering};
 use crate::pattern::HeadPattern;
@@ -71,8 +71,7 @@ impl LayerReport {
 /// What the heads of a layer should attend to.
 ///
 /// ```
-/// use minference_attention::HeadPattern;
-/// use minference_attention::layer::LayerPatterns;
+/// use minference_attention::{HeadPattern, LayerPatterns};
 ///
 /// let heads = [HeadPattern::BlockSparse { top_k: 20 }, HeadPattern::AShape { sink: 128, local: 1024 }];
 /// // The heads' patterns and nothing else, or with the last 64 queries dense.
@@ -84,8 +83,8 @@ impl LayerReport {
 pub struct LayerPatterns<'a> {
     /// One entry per query head.
     pub heads: &'a [HeadPattern],
-    /// So many of the last queries see every key, whatever their head's pattern: they ask the question. 64 of 32,768 cost 0.4 % of dense
-    /// attention. (Tri-shape, in the authors' later code, does so for one of the shapes.)
+    /// So many of the last queries see every key, whatever their head's pattern, and so do those in the same block of 64: they ask the question.
+    /// 64 of 32,768 cost 0.4 to 0.8 % of dense attention. (Tri-shape, in the authors' later code, does so for one of the shapes.)
     pub dense_queries: usize,
 }
 
@@ -174,6 +173,7 @@ fn plan_head(
     let causal_pairs = geometry.causal_pairs();
     let estimate = estimate_pairs(crossover, pattern, geometry);
     let most = crossover.share * causal_pairs as f64;
+    let sparse_queries = sparse_queries(geometry, dense_queries);
     // Blocks are whole, so that how many pairs they will be is known, unless a window cuts them.
     let is_open = match pattern {
         HeadPattern::VerticalSlash { .. } => true,
@@ -181,17 +181,18 @@ fn plan_head(
         HeadPattern::Dense | HeadPattern::AShape { .. } | HeadPattern::TriShape { .. } => false,
     };
     // One query streams the cache once, which no selection of its keys would make cheaper.
-    if geometry.queries() <= dense_queries.max(1)
-        || pattern.least_pairs(geometry) as f64 + estimate > most
+    if geometry.queries() == 1
+        || sparse_queries == 0
+        || least_pairs(pattern, geometry, sparse_queries) as f64 + estimate > most
         || is_open && estimate > *allowance
     {
         return Ok((SparseIndex::Dense, causal_pairs));
     }
-    let index = pattern.select(backend, inputs, head)?;
-    let index = match dense_queries {
-        0 => index,
-        _ => index.with_dense_from(geometry.queries() - dense_queries),
-    };
+    let mut index = pattern.select(backend, inputs, head)?;
+    // An index without dense queries serves prompts of other lengths, too (FixedHead).
+    if sparse_queries < geometry.queries() {
+        index = index.with_dense_from(sparse_queries);
+    }
     let pairs = backend.pairs(&Lowering::new(&index, geometry)?);
     let is_sparse = pairs as f64 <= most;
     if is_open {
@@ -200,6 +201,26 @@ fn plan_head(
         *allowance += saved - estimate;
     }
     Ok(if is_sparse { (index, pairs) } else { (SparseIndex::Dense, causal_pairs) })
+}
+
+/// How many of the first queries are in blocks without a dense one.
+fn sparse_queries(geometry: Geometry, dense_queries: usize) -> usize {
+    match geometry.queries().saturating_sub(dense_queries) {
+        sparse if dense_queries > 0 => sparse / BLOCK * BLOCK,
+        all => all,
+    }
+}
+
+/// Pairs of a head at least, known before any estimate, where all but the first `sparse_queries` are dense.
+fn least_pairs(pattern: HeadPattern, geometry: Geometry, sparse_queries: usize) -> u64 {
+    let (sparse, dense) = geometry.split_last(geometry.queries() - sparse_queries);
+    let sparse_pairs = match pattern {
+        // its own last queries may be more
+        HeadPattern::TriShape { last, .. } if last > dense.queries() => return pattern.least_pairs(geometry),
+        HeadPattern::TriShape { sink, local, .. } => HeadPattern::AShape { sink, local }.least_pairs(sparse),
+        _ => pattern.least_pairs(sparse),
+    };
+    sparse_pairs + dense.causal_pairs()
 }
 
 /// The cost of a pattern's online estimate, in pairs.

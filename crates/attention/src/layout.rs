@@ -210,6 +210,7 @@ impl KeyLayout {
 pub struct Lowering<'a> {
     geometry: Geometry,
     form: Form<'a>,
+    dense_from: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -229,17 +230,18 @@ impl<'a> Lowering<'a> {
     /// [`Error::Index`] where a block index has another number of query blocks than the geometry, names key blocks beyond it
     /// or misses the blocks of the queries themselves.
     pub fn new(index: &'a SparseIndex, geometry: Geometry) -> Result<Self> {
-        let form = match index {
-            SparseIndex::Dense => Form::Dense,
+        let (form, dense_from) = match index {
+            SparseIndex::Dense => (Form::Dense, 0),
             SparseIndex::Lines(lines) => {
-                Form::Lines { lines, relative: relative_spans(lines.diagonals(), BLOCK, geometry.offset()) }
+                let relative = relative_spans(lines.diagonals(), BLOCK, geometry.offset());
+                (Form::Lines { lines, relative }, lines.dense_from())
             }
             SparseIndex::Blocks(blocks) => {
                 check_blocks(blocks, geometry)?;
-                Form::Blocks(blocks)
+                (Form::Blocks(blocks), blocks.dense_from())
             }
         };
-        Ok(Self { geometry, form })
+        Ok(Self { geometry, form, dense_from })
     }
 
     /// The geometry it was made for.
@@ -269,15 +271,10 @@ impl<'a> Lowering<'a> {
         );
         let queries = self.geometry.block_queries(block);
         layout.reset(queries.clone(), self.geometry.window());
-        let dense_from = match &self.form {
-            Form::Dense => 0,
-            Form::Lines { lines, .. } => lines.dense_from(),
-            Form::Blocks(blocks) => blocks.dense_from(),
-        };
         match &self.form {
-            // one dense query makes its block dense
-            _ if queries.end - self.geometry.offset() > dense_from => layout.push_span(0..queries.end),
             Form::Dense => layout.push_span(0..queries.end),
+            // one dense query makes its block dense
+            _ if queries.end - self.geometry.offset() > self.dense_from => layout.push_span(0..queries.end),
             Form::Lines { lines, relative } => {
                 if queries.len() == BLOCK {
                     place_spans(relative, layout);

@@ -101,7 +101,7 @@ pub use element::ElementType;
 pub use error::{Error, Result};
 pub use index::SparseIndex;
 pub use inputs::AttentionInputs;
-pub use layer::{HeadReport, LayerReport, attend_layer};
+pub use layer::{HeadReport, LayerPatterns, LayerReport, attend_layer};
 pub use layout::{Geometry, KeyLayout, Lowering};
 pub use pattern::HeadPattern;
 pub use view::{TensorView, TensorViewMut};

@@ -1,11 +1,10 @@
 //! What the CPU backend promises beside accuracy: independence of threads, any output, little memory, never more work.
 
 use half::{bf16, f16};
-use minference_attention::layer::LayerPatterns;
 use minference_attention::synthetic::{Planted, normal, planted_head};
 use minference_attention::{
     Arithmetic, AttentionBackend, AttentionInputs, CpuBackend, Geometry, HeadPattern, InstructionSet,
-    Lowering, SparseIndex, TensorView, TensorViewMut, attend_layer,
+    LayerPatterns, Lowering, SparseIndex, TensorView, TensorViewMut, attend_layer,
 };
 
 const PATTERNS: [HeadPattern; 5] = [
@@ -166,6 +165,10 @@ fn the_last_queries_see_everything_if_asked_to() {
     let question = AttentionInputs::new(rows(&q), view(&k), view(&v)).unwrap();
     assert!(run(&question, &patterns, 64).1.heads.iter().all(|head| head.ran_dense));
     assert!(run(&question, &patterns, 0).1.heads.iter().any(|head| !head.ran_dense));
+    // nor for one that is little longer: both of its blocks have a dense query
+    let longer =
+        AttentionInputs::new(view(&q).tokens_from(tokens - 100).unwrap(), view(&k), view(&v)).unwrap();
+    assert!(run(&longer, &patterns, 64).1.heads.iter().all(|head| head.ran_dense));
 }
 
 /// At this length an estimate costs 8 % of a head, so that 8 heads may try 3 times before one has to be useful.

@@ -41,6 +41,7 @@ Methods (--methods):
   a-shape:1024,4096, vertical-slash:1000,6096, block-sparse:100, tri-shape:128,3968,100
                    for all heads, with this budget
   static           what minference chose in the first prompt of the same task and length, for all of these (the paper's ablation)
+  With minference, vertical-slash without a budget and static the last 64 tokens of a prompt see every key: they ask the question.
 
 Variants of them, with + behind the method:
   minference+chunk:8K

@@ -9,6 +9,9 @@
 //! | `a-shape:1024,4096` and the like | for all heads, with this budget |
 //! | `static` | what `minference` chose in the first prompt of the same task and length, for all of these (the paper's ablation) |
 //!
+//! `minference`, `vertical-slash` without a budget and `static` leave the last 64 queries of a prompt dense, as `minference run` does; shapes for all
+//! heads are computed as they are.
+//!
 //! A method reads a prompt as a whole and keeps all of its keys and values. A [`Variant`] may read it in chunks, or keep less; it is written
 //! behind the method: `minference+chunk:8K`, `dense+snapkv:4096`.
 //!

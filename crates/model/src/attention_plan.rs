@@ -73,8 +73,8 @@ impl AttentionPlan {
     }
 
     /// How many queries at the end of a prompt see every key, whatever their head's pattern. They ask the question: estimates that choose by the mean of
-    /// many queries, and shapes that don't estimate, would lose what only they look for. None where one pattern for all heads is asked for,
-    /// which is then computed as it is.
+    /// many queries, and shapes that don't estimate, would lose what only they look for. None where one pattern for all heads was named
+    /// ([`AttentionPlan::Uniform`]), which is computed as it is.
     pub fn dense_queries(&self) -> usize {
         match self {
             Self::Default | Self::PerHead(_) | Self::Fixed(_) => QUESTION_QUERIES,

@@ -180,7 +180,7 @@ impl Session {
             let request = ForwardRequest {
                 tokens: &tokens[start..end],
                 plan: &options.plan,
-                dense_queries: if end == total { options.plan.dense_queries() } else { 0 },
+                dense_queries: options.plan.dense_queries().saturating_sub(total - end),
                 wanted: 1,
                 compression: options.compression.filter(|_| end == total),
                 rotations: &self.rotations,
@@ -211,7 +211,8 @@ impl Session {
         Ok(self.forward(&[token], 1, &AttentionPlan::Dense, None)?.logits)
     }
 
-    /// Reads tokens in one pass and gives the logits of the last `wanted`, `[wanted, vocabulary]`.
+    /// Reads tokens in one pass, as the end of a prompt ([`AttentionPlan::dense_queries`]), and gives the logits of the last `wanted`,
+    /// `[wanted, vocabulary]`.
     ///
     /// # Errors
     /// As [`Decoder::forward`].
@@ -229,7 +230,8 @@ impl Session {
         self.remember(tokens, forward)
     }
 
-    /// Reads tokens in one pass and hands out the logits of all of them, some at a time and in their order.
+    /// Reads tokens in one pass and hands out the logits of all of them, some at a time and in their order. The last tokens are read as all others:
+    /// what is scored is a text, not a question.
     ///
     /// # Errors
     /// As [`Decoder::forward_visiting`].
@@ -240,9 +242,9 @@ impl Session {
         progress: Option<Arc<dyn Progress>>,
         visit: &mut LogitsVisitor<'_>,
     ) -> Result<ForwardReport> {
-        let (rotations, dense_queries, wanted) = (&self.rotations, plan.dense_queries(), tokens.len());
+        let (rotations, wanted) = (&self.rotations, tokens.len());
         let request =
-            ForwardRequest { tokens, plan, dense_queries, wanted, compression: None, rotations, progress };
+            ForwardRequest { tokens, plan, dense_queries: 0, wanted, compression: None, rotations, progress };
         let report = self.decoder.forward_visiting(&self.compute, &mut self.cache, &request, visit);
         self.remember(tokens, report)
     }

@@ -6,8 +6,9 @@ mod golden;
 mod tiny_sessions;
 
 use minference_attention::HeadPattern;
+use minference_attention::pattern::config::PatternConfig;
 use minference_model::kv_cache::{KvCompression, Pooling, PyramidKv, SnapKv, StreamingLlm};
-use minference_model::{AttentionPlan, PrefillOptions};
+use minference_model::{AttentionPlan, PrefillOptions, Session};
 use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -114,6 +115,37 @@ fn chunks_before_the_last_drop_nothing() {
     let found = chunked.prefill(&prompt, &options).unwrap().logits;
     assert!(largest_error(&found, &expected) <= model.tolerance);
     assert_eq!(chunked.cache().bytes(), whole.cache().bytes());
+}
+
+#[test]
+fn the_last_queries_of_a_prompt_see_everything_however_it_is_read() {
+    let model = model("qwen2");
+    let (prompt, room) = (tokens(700, 10), 700);
+    let empty = session(&model, room);
+    let (layers, heads) = (empty.decoder().config().layers.len(), empty.decoder().config().heads);
+    let pattern = HeadPattern::AShape { sink: 1, local: 16 };
+    let config = PatternConfig::uniform(pattern, layers, heads).unwrap();
+    let read = |plan: &AttentionPlan, tokens: &[u32], session: &mut Session| {
+        let options = PrefillOptions { plan: plan.clone(), chunk: Some(50), ..PrefillOptions::default() };
+        session.prefill(tokens, &options).unwrap().logits
+    };
+    let per_head = AttentionPlan::PerHead(Arc::new(config));
+    let found = read(&per_head, &prompt, &mut session(&model, room));
+    // the last 64 are those of the last chunk of 50, and 14 of the one before it, which have their block with them
+    let mut by_hand = session(&model, room);
+    read(&AttentionPlan::Uniform(pattern), &prompt[..600], &mut by_hand);
+    assert_eq!(found, read(&AttentionPlan::Dense, &prompt[600..], &mut by_hand));
+    // a text that is scored has no question: its last tokens are read as the pattern says
+    let score = |plan: &AttentionPlan| {
+        let mut logits = Vec::new();
+        let mut visit = |rows: &[f32]| {
+            logits.extend_from_slice(rows);
+            Ok(())
+        };
+        session(&model, room).score(&prompt, plan, None, &mut visit).unwrap();
+        logits
+    };
+    assert_eq!(score(&per_head), score(&AttentionPlan::Uniform(pattern)));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! The paper's ablation "static": the index of one prompt serves all. It shows what the online estimate is worth, and is no way to
 //! compute attention that should be right.
 
-use super::{HeadReport, LayerReport, plan_layer};
+use super::{HeadReport, LayerReport, plan_layer, sparse_queries};
 use crate::backend::AttentionBackend;
 use crate::error::{Error, Result};
 use crate::index::{BLOCK, SparseIndex};
@@ -62,10 +62,8 @@ pub fn attend_fixed(
     let (mut indices, mut reports) = (Vec::with_capacity(heads.len()), Vec::with_capacity(heads.len()));
     for head in heads {
         let start = Instant::now();
-        let index = match geometry.queries().checked_sub(dense_queries) {
-            Some(sparse) if sparse > 0 && geometry.queries() > 1 => {
-                refit(&head.index, geometry)?.with_dense_from(sparse)
-            }
+        let index = match sparse_queries(geometry, dense_queries) {
+            sparse if sparse > 0 && geometry.queries() > 1 => refit(head, geometry)?.with_dense_from(sparse),
             _ => SparseIndex::Dense,
         };
         reports.push(HeadReport {
@@ -86,10 +84,20 @@ pub fn attend_fixed(
 }
 
 /// The index of a whole prompt, for a prompt or chunk of another length.
-fn refit(index: &SparseIndex, geometry: Geometry) -> Result<SparseIndex> {
-    let SparseIndex::Blocks(blocks) = index else {
-        // lines beyond the prompt have no effect
-        return Ok(index.clone());
+fn refit(head: &FixedHead, geometry: Geometry) -> Result<SparseIndex> {
+    let blocks = match &head.index {
+        SparseIndex::Dense => return Ok(SparseIndex::Dense),
+        // lines beyond the prompt have no effect; which queries come last is another matter
+        SparseIndex::Lines(lines) => {
+            let index = SparseIndex::lines(lines.columns().to_vec(), lines.diagonals().to_vec())?;
+            return Ok(match head.pattern {
+                HeadPattern::TriShape { last, .. } => {
+                    index.with_dense_from(geometry.queries().saturating_sub(last))
+                }
+                _ => index,
+            });
+        }
+        SparseIndex::Blocks(blocks) => blocks,
     };
     let rows: Vec<Vec<u32>> = (0..geometry.query_blocks())
         .map(|block| {
@@ -108,6 +116,8 @@ fn refit(index: &SparseIndex, geometry: Geometry) -> Result<SparseIndex> {
 mod tests {
     use super::*;
     use crate::cpu::CpuBackend;
+    use crate::layer::LayerPatterns;
+    use crate::pattern::tri_shape;
     use crate::synthetic::Random;
     use crate::view::TensorView;
     use crate::{attend_layer, layout::KeyLayout};
@@ -127,6 +137,17 @@ mod tests {
         seed: u64,
         heads: Option<&[FixedHead]>,
     ) -> (Vec<f32>, LayerReport) {
+        attend_with_question(queries, keys, seed, heads, 0)
+    }
+
+    /// The same, the last `dense_queries` seeing everything.
+    fn attend_with_question(
+        queries: usize,
+        keys: usize,
+        seed: u64,
+        heads: Option<&[FixedHead]>,
+        dense_queries: usize,
+    ) -> (Vec<f32>, LayerReport) {
         let backend = CpuBackend::builder().threads(1).build().unwrap();
         let [q, k, v] =
             [(queries, HEADS, 0), (keys, 1, 1), (keys, 1, 2)].map(|(t, h, s)| random(t, h, seed + s));
@@ -136,8 +157,11 @@ mod tests {
         let mut output = vec![0.0f32; queries * HEADS * DIM];
         let mut target = TensorViewMut::new(&mut output, shape).unwrap();
         let report = match heads {
-            Some(heads) => attend_fixed(&backend, &inputs, heads, 0, &mut target),
-            None => attend_layer(&backend, &inputs, &patterns(), &mut target),
+            Some(heads) => attend_fixed(&backend, &inputs, heads, dense_queries, &mut target),
+            None => {
+                let patterns = LayerPatterns { heads: &patterns(), dense_queries };
+                attend_layer(&backend, &inputs, patterns, &mut target)
+            }
         };
         (output.clone(), report.unwrap())
     }
@@ -172,6 +196,27 @@ mod tests {
     }
 
     #[test]
+    fn the_last_queries_see_everything_if_asked_to() {
+        let heads = fixed(3000, 7);
+        let (own, report) = attend_with_question(3000, 3000, 7, Some(&heads), 64);
+        let (estimated, expected) = attend_with_question(3000, 3000, 7, None, 64);
+        assert_eq!(own, estimated);
+        assert_eq!(report.pairs(), expected.pairs());
+        assert!(report.pairs() > attend(3000, 3000, 7, Some(&heads)).1.pairs());
+        // two blocks, each with a query that is dense
+        let (_, short) = attend_with_question(100, 2600, 3, Some(&heads), 64);
+        assert!(short.heads.iter().all(|head| head.ran_dense));
+    }
+
+    #[test]
+    fn the_last_queries_of_a_tri_shape_are_those_of_each_prompt() {
+        let pattern = HeadPattern::TriShape { sink: 16, local: 64, last: 100 };
+        let index = |tokens| tri_shape::index(Geometry::prefill(tokens), 16, 64, 100).unwrap();
+        let refitted = refit(&FixedHead { pattern, index: index(1000) }, Geometry::prefill(3000)).unwrap();
+        assert_eq!(refitted, index(3000));
+    }
+
+    #[test]
     fn other_lengths_and_chunks_get_an_index_that_fits() {
         let heads = fixed(3000, 7);
         for (queries, keys) in [(1, 1), (1, 900), (64, 64), (700, 700), (40, 3037), (3100, 3100), (130, 2600)]
@@ -183,7 +228,7 @@ mod tests {
         }
         // every query of a chunk sees itself
         let geometry = Geometry::chunk(130, 2600, None).unwrap();
-        let index = refit(&heads[1].index, geometry).unwrap();
+        let index = refit(&heads[1], geometry).unwrap();
         let (lowering, mut layout) = (Lowering::new(&index, geometry).unwrap(), KeyLayout::default());
         for block in 0..geometry.query_blocks() {
             lowering.layout_into(block, &mut layout);

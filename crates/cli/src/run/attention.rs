@@ -25,7 +25,7 @@ pub(crate) enum AttentionKind {
     /// The best blocks of 64 keys for each block of 64 queries
     BlockSparse,
     /// For each head what a pattern file says, that of --patterns or else the model's own; without one, vertical-slash with its
-    /// default budgets for all
+    /// default budgets for all; the last 64 tokens of a prompt see everything
     Minference,
 }
 

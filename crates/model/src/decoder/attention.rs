@@ -10,8 +10,10 @@ use crate::progress::Part;
 use crate::rope::RotationTable;
 use crate::token_rows::{PlainRows, TokenRows};
 use crate::weights::{LayerWeights, Projection};
-use minference_attention::layer::{LayerPatterns, attend_fixed};
-use minference_attention::{AttentionBackend, AttentionInputs, LayerReport, TensorViewMut, attend_layer};
+use minference_attention::layer::attend_fixed;
+use minference_attention::{
+    AttentionBackend, AttentionInputs, LayerPatterns, LayerReport, TensorViewMut, attend_layer,
+};
 use std::time::Instant;
 
 impl Pass<'_> {

@@ -12,7 +12,7 @@ const INTRODUCTION: &str = "When a model reads a prompt, every token (a query) l
     that the pattern names need to be computed. An A-shape head looks at the first tokens and at the nearest ones. A vertical-slash \
     head looks at some tokens that everyone looks at (columns) and at some fixed distances back (diagonals), which are chosen for \
     each prompt by what its last 64 tokens look at. A block-sparse head looks at scattered blocks of 64 tokens, chosen by comparing \
-    the blocks' means.";
+    the blocks' means. The last 64 tokens of a prompt, which ask the question, look at everything where a model's own patterns are used.";
 
 pub(super) fn html(report: &InspectionReport) -> String {
     let mut body = format!(
