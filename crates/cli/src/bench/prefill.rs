@@ -137,18 +137,8 @@ fn prompt(setup: &Setup, text: Option<&str>, tokens: usize) -> Result<Vec<u32>> 
     let prompt = match text {
         Some(text) => model.raw_prompt(text)?,
         None => {
-            // a line more than fits, so that there is enough to cut
-            const MORE: usize = 100;
-            let options = HaystackOptions {
-                style: HaystackStyle::Prose,
-                tokens: tokens + MORE,
-                depths: &[0.5],
-                similar_facts: 0,
-                seed: 1,
-            };
-            let haystack =
-                Haystack::generate(&options, |text| model.raw_prompt(text).map(|tokens| tokens.len()))?;
-            model.raw_prompt(&haystack.text)?
+            let text = generated(tokens, |text| Ok(model.raw_prompt(text)?.len()))?;
+            model.raw_prompt(&text)?
         }
     };
     ensure!(
@@ -157,4 +147,33 @@ fn prompt(setup: &Setup, text: Option<&str>, tokens: usize) -> Result<Vec<u32>> 
         prompt.len()
     );
     Ok(prompt[..tokens].to_vec())
+}
+
+/// A text of `tokens` tokens at least.
+fn generated(tokens: usize, count_tokens: impl Fn(&str) -> Result<usize>) -> Result<String> {
+    let options = HaystackOptions {
+        style: HaystackStyle::Prose,
+        // a long text may end a percent early, as the length of its last lines is only estimated
+        tokens: tokens + tokens / 50 + 100,
+        depths: &[0.5],
+        similar_facts: 0,
+        seed: 1,
+    };
+    Ok(Haystack::generate(&options, count_tokens)?.text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn generated_texts_are_long_enough() {
+        // words of two kinds, so that lines differ in length
+        let count =
+            |text: &str| text.split_whitespace().map(|word| 1 + usize::from(word.len() > 6)).sum::<usize>();
+        for tokens in [1, 63, 1000, 8192, 131_072, 1 << 20] {
+            let text = generated(tokens, |text| Ok(count(text))).unwrap();
+            assert!(count(&text) >= tokens, "{} of {tokens}", count(&text));
+        }
+    }
 }
