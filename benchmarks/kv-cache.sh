@@ -33,6 +33,6 @@ done
 chunks=dense,minference,minference+chunk:2K,minference+chunk:8K
 "$minference" eval needle --model "$model" --similar 10 --lengths 16K --rounds 4 --methods "$chunks" --output "$results/needle-chunks"
 "$minference" bench prefill --model "$model" --lengths 31K --methods "$chunks" --output "$results/latency-chunks"
-"$minference" bench prefill --model "$model" --lengths 16K,128K --context 131072 --rope-scaling yarn --extrapolate-dense-beyond 16K --methods dense,minference,minference+chunk:8K --output "$results/latency-128k"
+"$minference" bench prefill --model "$model" --text "$text" --lengths 16K,128K --context 131072 --rope-scaling yarn --extrapolate-dense-beyond 16K --methods dense,minference,minference+chunk:8K --output "$results/latency-128k"
 
 "$minference" report "$results" --output "$results/report.html" --figures "$results/figures"
