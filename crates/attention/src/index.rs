@@ -61,14 +61,6 @@ impl SparseIndex {
     /// # Errors
     /// [`Error::Index`] for duplicates, wrong order, or a missing diagonal 0.
     pub fn lines(columns: Vec<u32>, diagonals: Vec<u32>) -> Result<Self> {
-        Self::lines_then_dense(columns, diagonals, usize::MAX)
-    }
-
-    /// As [`lines`](Self::lines), with the queries from row `dense_from` of the prompt (or chunk) on dense.
-    ///
-    /// # Errors
-    /// As for [`lines`](Self::lines).
-    pub fn lines_then_dense(columns: Vec<u32>, diagonals: Vec<u32>, dense_from: usize) -> Result<Self> {
         strictly_ascending("columns in ascending order, each once", &columns)?;
         strictly_ascending("diagonals in ascending order, each once", &diagonals)?;
         if diagonals.first() != Some(&0) {
@@ -77,7 +69,7 @@ impl SparseIndex {
                 found: diagonals.first().map_or("no diagonals".into(), |d| format!("{d} as the first")),
             });
         }
-        Ok(Self::Lines(Lines { columns, diagonals, dense_from }))
+        Ok(Self::Lines(Lines { columns, diagonals, dense_from: usize::MAX }))
     }
 
     /// For every block of 64 queries, in order, its key blocks: strictly ascending numbers of 64-key blocks. The blocks that

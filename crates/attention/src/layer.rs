@@ -188,11 +188,7 @@ fn plan_head(
     {
         return Ok((SparseIndex::Dense, causal_pairs));
     }
-    let mut index = pattern.select(backend, inputs, head)?;
-    // An index without dense queries serves prompts of other lengths, too (FixedHead).
-    if sparse_queries < geometry.queries() {
-        index = index.with_dense_from(sparse_queries);
-    }
+    let index = pattern.select(backend, inputs, head)?.with_dense_from(sparse_queries);
     let pairs = backend.pairs(&Lowering::new(&index, geometry)?);
     let is_sparse = pairs as f64 <= most;
     if is_open {
@@ -213,14 +209,17 @@ fn sparse_queries(geometry: Geometry, dense_queries: usize) -> usize {
 
 /// Pairs of a head at least, known before any estimate, where all but the first `sparse_queries` are dense.
 fn least_pairs(pattern: HeadPattern, geometry: Geometry, sparse_queries: usize) -> u64 {
-    let (sparse, dense) = geometry.split_last(geometry.queries() - sparse_queries);
-    let sparse_pairs = match pattern {
-        // its own last queries may be more
-        HeadPattern::TriShape { last, .. } if last > dense.queries() => return pattern.least_pairs(geometry),
-        HeadPattern::TriShape { sink, local, .. } => HeadPattern::AShape { sink, local }.least_pairs(sparse),
-        _ => pattern.least_pairs(sparse),
-    };
-    sparse_pairs + dense.causal_pairs()
+    let dense_queries = geometry.queries() - sparse_queries;
+    match pattern {
+        // has last queries of its own
+        HeadPattern::TriShape { sink, local, last } => {
+            HeadPattern::TriShape { sink, local, last: last.max(dense_queries) }.least_pairs(geometry)
+        }
+        _ => {
+            let (sparse, dense) = geometry.split_last(dense_queries);
+            pattern.least_pairs(sparse) + dense.causal_pairs()
+        }
+    }
 }
 
 /// The cost of a pattern's online estimate, in pairs.

@@ -66,9 +66,9 @@ proptest! {
         let mut diagonals = diagonals;
         diagonals.insert(0);
         let dense_from = geometry.queries().saturating_sub(dense_rows);
-        let index = SparseIndex::lines_then_dense(
-            columns.iter().copied().collect(), diagonals.iter().copied().collect(), dense_from,
-        ).unwrap();
+        let index = SparseIndex::lines(columns.iter().copied().collect(), diagonals.iter().copied().collect())
+            .unwrap()
+            .with_dense_from(dense_from);
         let lowering = Lowering::new(&index, geometry).unwrap();
         let mut total = 0;
         for block in 0..geometry.query_blocks() {

@@ -9,14 +9,8 @@ use crate::layout::Geometry;
 /// # Errors
 /// None in fact: the lines are in order.
 pub fn index(geometry: Geometry, sink: usize, local: usize) -> Result<SparseIndex> {
-    let (columns, diagonals) = lines(geometry, sink, local);
-    SparseIndex::lines(columns, diagonals)
-}
-
-/// Columns and diagonals of an A-shape.
-pub(super) fn lines(geometry: Geometry, sink: usize, local: usize) -> (Vec<u32>, Vec<u32>) {
     let up_to = |count: usize| (0..count.min(geometry.keys()) as u32).collect();
-    (up_to(sink), up_to(local.max(1)))
+    SparseIndex::lines(up_to(sink), up_to(local.max(1)))
 }
 
 /// Pairs that an A-shape covers at least: the rounding of spans may add some, and a sliding window may hide the first keys.

@@ -10,8 +10,7 @@ use crate::layout::Geometry;
 /// # Errors
 /// None in fact: the lines are in order.
 pub fn index(geometry: Geometry, sink: usize, local: usize, last: usize) -> Result<SparseIndex> {
-    let (columns, diagonals) = a_shape::lines(geometry, sink, local);
-    SparseIndex::lines_then_dense(columns, diagonals, geometry.queries().saturating_sub(last))
+    Ok(a_shape::index(geometry, sink, local)?.with_dense_from(geometry.queries().saturating_sub(last)))
 }
 
 /// Pairs that a tri-shape covers at least.
