@@ -1,4 +1,7 @@
 //! What can go wrong, with what was expected and what was found.
+//!
+//! An error's text does not repeat that of its source: a chain of errors is printed as one sentence, such as anyhow's `{:#}` does, in which
+//! every cause and every path stands once.
 
 use crate::element::ElementType;
 use std::path::PathBuf;
@@ -117,7 +120,7 @@ pub enum Error {
         found: ElementType,
     },
     /// A pattern file that can't be read or written.
-    #[error("pattern file {path}: {source}")]
+    #[error("can't access the pattern file {path}")]
     PatternFileIo {
         /// The file.
         path: PathBuf,

@@ -76,6 +76,7 @@
 //! | [`quantized`] | keys and values in 8 or 4 bits |
 //! | [`inspection`] | one head looked at completely: its probabilities, and what an index computes of them |
 //! | [`reference`](mod@reference), [`conformance`] | the oracle, and the battery that every backend must pass |
+//! | [`files`] | reading what people name, and writing it whole |
 //! | [`synthetic`] | inputs with planted structure |
 
 pub mod backend;
@@ -83,6 +84,7 @@ pub mod conformance;
 pub mod cpu;
 pub mod element;
 pub mod error;
+pub mod files;
 pub mod index;
 pub mod inputs;
 pub mod inspection;

@@ -9,6 +9,7 @@ use crate::run::{AttentionOptions, LoadedModel, ModelOptions, PromptOptions, Pro
 use crate::usage::checked;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
+use minference_attention::files;
 use minference_eval::inspect::{Heads, InspectionRequest, inspect_prompt};
 use minference_model::haystack::{Haystack, HaystackOptions, HaystackStyle};
 use minference_model::memory::MemoryForecast;
@@ -65,6 +66,11 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     checked(check(options))?;
+    if options.output.parent().is_none_or(|folder| folder.as_os_str().is_empty() || folder.is_dir()) {
+        // found out now rather than after the inspection; a folder that is missing is made then
+        files::check_writable(&options.output)
+            .with_context(|| format!("can't write {}", options.output.display()))?;
+    }
     let compute = options.compute.compute(Matmul::default())?;
     let patterns = options.attention.patterns()?;
     let text = if options.prompt.is_empty() { None } else { Some(options.prompt.read()?) };

@@ -1,11 +1,18 @@
-//! Ctrl-C: the first asks the work in progress to stop, the second ends the program at once; or, where much would be lost with it, a later one
-//! that comes when the work still goes on.
+//! Ctrl-C, and the system's request to end (SIGTERM): the first asks the work in progress to stop, the second ends the program at once; or, where
+//! much would be lost with it, a later one that comes when the work still goes on.
+//!
+//! The first suffices, whatever the program is about. Where there is no work that asks whether to stop, but only waiting, it ends the program at
+//! once; and where nobody has asked for some time, such as behind a disk or a pipe that does not answer, it ends it then.
 
 use crate::complain;
 use anyhow::{Context, Result};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+/// How long work has to ask whether to stop, where the program does not belong to somebody who leads a conversation with it.
+const UNHEARD: Duration = Duration::from_secs(10);
 
 /// How long work has to stop by itself, where the program does not end at the second Ctrl-C.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -17,12 +24,25 @@ pub(crate) struct Interrupt(Arc<State>);
 #[derive(Debug, Default)]
 struct State {
     pressed: AtomicBool,
+    /// Whether the work in progress knows.
+    noticed: AtomicBool,
     /// When it was pressed first.
     since: Mutex<Option<Instant>>,
-    /// No work is in progress that could stop by itself.
-    is_waiting: AtomicBool,
+    doing: Mutex<Doing>,
     /// How long after the first press another one does not end the program.
     patience: Duration,
+}
+
+/// What the program is about, as far as Ctrl-C goes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Doing {
+    /// Work, which asks whether to stop.
+    #[default]
+    Work,
+    /// Waiting for something that takes no notice.
+    Waiting,
+    /// Waiting for a line that somebody edits on a terminal, which then hands on every key at once and shows none.
+    Editing,
 }
 
 /// What a press of Ctrl-C leads to.
@@ -41,7 +61,7 @@ impl State {
         let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
         let first = *since.get_or_insert(now);
         let is_again = self.pressed.swap(true, Ordering::Relaxed);
-        if self.is_waiting.load(Ordering::Relaxed) || (is_again && now - first >= self.patience) {
+        if self.doing() != Doing::Work || (is_again && now - first >= self.patience) {
             Press::Exit
         } else if is_again {
             Press::Wait
@@ -54,6 +74,34 @@ impl State {
         let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
         *since = None;
         self.pressed.store(false, Ordering::Relaxed);
+        self.noticed.store(false, Ordering::Relaxed);
+    }
+
+    fn doing(&self) -> Doing {
+        *self.doing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether to stop; whoever asks knows.
+    fn is_set(&self) -> bool {
+        let is_set = self.pressed.load(Ordering::Relaxed);
+        if is_set {
+            self.noticed.store(true, Ordering::Relaxed);
+        }
+        is_set
+    }
+
+    /// Whether nobody has asked since it was pressed.
+    fn is_unheard(&self) -> bool {
+        self.pressed.load(Ordering::Relaxed) && !self.noticed.load(Ordering::Relaxed)
+    }
+
+    fn exit(&self) -> ! {
+        if self.doing() == Doing::Editing {
+            // where there is no such command, there is no such terminal
+            let _ = Command::new("stty").arg("sane").status();
+            complain("");
+        }
+        std::process::exit(130)
     }
 }
 
@@ -72,9 +120,19 @@ impl Interrupt {
         let interrupt = Self(Arc::new(State { patience, ..State::default() }));
         let state = interrupt.0.clone();
         ctrlc::set_handler(move || match state.press(Instant::now()) {
+            Press::Stop if state.patience == Duration::ZERO => {
+                let state = state.clone();
+                std::thread::spawn(move || {
+                    std::thread::sleep(UNHEARD);
+                    if state.is_unheard() {
+                        complain("stopped");
+                        state.exit();
+                    }
+                });
+            }
             Press::Stop => {}
             Press::Wait => complain("stopping; if that takes too long, one more Ctrl-C ends the program"),
-            Press::Exit => std::process::exit(130),
+            Press::Exit => state.exit(),
         })
         .context("can't listen for Ctrl-C")?;
         Ok(interrupt)
@@ -82,7 +140,7 @@ impl Interrupt {
 
     /// Whether to stop.
     pub(crate) fn is_set(&self) -> bool {
-        self.0.pressed.load(Ordering::Relaxed)
+        self.0.is_set()
     }
 
     /// What was to stop has stopped; other work begins.
@@ -92,9 +150,19 @@ impl Interrupt {
 
     /// Waits for something that takes no notice of Ctrl-C, which meanwhile ends the program at once.
     pub(crate) fn exiting_at_once<T>(&self, wait: impl FnOnce() -> T) -> T {
-        self.0.is_waiting.store(true, Ordering::Relaxed);
+        self.while_doing(Doing::Waiting, wait)
+    }
+
+    /// The same for a line that somebody edits: the terminal is left as others expect it.
+    pub(crate) fn exiting_at_once_from_editing<T>(&self, edit: impl FnOnce() -> T) -> T {
+        self.while_doing(Doing::Editing, edit)
+    }
+
+    fn while_doing<T>(&self, doing: Doing, wait: impl FnOnce() -> T) -> T {
+        let set = |doing| *self.0.doing.lock().unwrap_or_else(PoisonError::into_inner) = doing;
+        set(doing);
         let result = wait();
-        self.0.is_waiting.store(false, Ordering::Relaxed);
+        set(Doing::Work);
         result
     }
 
@@ -141,10 +209,23 @@ mod tests {
     }
 
     #[test]
+    fn work_that_never_asks_is_told_from_work_that_stops() {
+        let state = State::default();
+        assert!(!state.is_set() && !state.is_unheard());
+        presses(&state, &[0]);
+        assert!(state.is_unheard());
+        assert!(state.is_set() && !state.is_unheard());
+        state.forget();
+        assert!(!state.is_unheard());
+    }
+
+    #[test]
     fn what_can_not_stop_is_ended_at_once() {
         let interrupt = Interrupt(Arc::new(State { patience: PATIENCE, ..State::default() }));
         let press = |interrupt: &Interrupt| interrupt.0.press(Instant::now());
         assert_eq!(interrupt.exiting_at_once(|| press(&interrupt)), Press::Exit);
+        interrupt.forget();
+        assert_eq!(interrupt.exiting_at_once_from_editing(|| press(&interrupt)), Press::Exit);
         interrupt.forget();
         assert_eq!(press(&interrupt), Press::Stop);
         assert!(interrupt.is_set() && is_cancellation(&interrupt.check().unwrap_err()));

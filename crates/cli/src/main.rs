@@ -11,6 +11,7 @@ mod inspect;
 mod interrupt;
 mod layers_bar;
 mod lengths;
+mod numbers;
 mod patterns;
 mod pull;
 mod report;
@@ -18,7 +19,7 @@ mod run;
 mod search;
 mod usage;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -77,7 +78,9 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let matches = numbers::explained(Cli::command()).try_get_matches();
+    let cli = matches.and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = cli.unwrap_or_else(|error| numbers::advised(error).exit());
     let result = match cli.command {
         Command::Demo(options) => demo::run(&options),
         Command::Run(options) => run::run(&options),

@@ -6,7 +6,7 @@ pub(crate) use tables::print_kinds;
 
 use crate::interrupt::Interrupt;
 use crate::pull;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
 use minference_attention::pattern::config::{FileFormat, PatternConfig};
 use minference_model::ModelFiles;
@@ -116,7 +116,7 @@ fn check(options: &CheckOptions) -> Result<()> {
         format!("a pattern file for {} layers of {} heads", patterns.layers(), patterns.heads());
     if let Some(model) = &options.model {
         let path = pull::resolve(model, &Interrupt::listen()?)?;
-        let files = ModelFiles::open(&path).with_context(|| format!("can't open the model {model}"))?;
+        let files = ModelFiles::open(&path).map_err(|error| pull::of_model("open", model, error))?;
         ModelPatterns::read(&options.file, files.config(), files.fingerprint())?;
         sentence.push_str(match patterns.provenance() {
             Some(_) => ", searched with this model",

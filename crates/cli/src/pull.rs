@@ -71,6 +71,19 @@ pub(crate) fn resolve(model: &ModelReference, interrupt: &Interrupt) -> Result<P
     cancellable(fetch::resolve(model, &Bar::new(interrupt)))
 }
 
+/// An error of a model's files, saying which model it was where the error does not.
+///
+/// - `what`: what can't be done with it
+pub(crate) fn of_model(what: &str, model: &ModelReference, error: minference_model::Error) -> anyhow::Error {
+    let is_said = match (model, error.path()) {
+        (ModelReference::Local(given), Some(path)) => path.starts_with(given),
+        _ => false,
+    };
+    let context =
+        if is_said { format!("can't {what} the model") } else { format!("can't {what} the model {model}") };
+    anyhow::Error::new(error).context(context)
+}
+
 /// Cancellation is one error throughout this program.
 fn cancellable<T>(result: fetch::Result<T>) -> Result<T> {
     result.map_err(|error| match error {

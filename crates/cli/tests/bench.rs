@@ -53,7 +53,7 @@ fn bench_attention_writes_the_stable_fields() {
         "16",
         "--local",
         "64",
-        "--top-k",
+        "--blocks",
         "3",
     ]);
     assert_eq!(rows.len(), 10);

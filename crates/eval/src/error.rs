@@ -1,4 +1,5 @@
-//! What can go wrong, with what was expected and what was found.
+//! What can go wrong, with what was expected and what was found. Texts of errors don't repeat their source's
+//! ([`minference_attention::error`] says why).
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +8,7 @@ use std::path::{Path, PathBuf};
 #[non_exhaustive]
 pub enum Error {
     /// A file or folder that can't be written.
-    #[error("can't write {path}: {source}")]
+    #[error("can't write {path}")]
     Write {
         /// Which one.
         path: PathBuf,
@@ -15,7 +16,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A file or folder that can't be read.
-    #[error("can't read {path}: {source}")]
+    #[error("can't read {path}")]
     Read {
         /// Which one.
         path: PathBuf,
@@ -72,6 +73,16 @@ fn place(line: Option<usize>) -> String {
 }
 
 impl Error {
+    /// For `map_err` of whatever reads a file.
+    pub(crate) fn read(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Self::Read { path: path.into(), source }
+    }
+
+    /// For `map_err` of whatever writes a file.
+    pub(crate) fn write(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Self::Write { path: path.into(), source }
+    }
+
     /// A wrong choice.
     pub(crate) fn choice(
         what: impl Into<String>,

@@ -17,6 +17,7 @@ pub use evaluation::EvaluationReport;
 pub use inspection::{HeadSummary, InspectedHead, InspectionReport, LayerSummary, LayerTimes};
 
 use crate::error::{Error, Result};
+use minference_attention::files;
 use std::path::{Path, PathBuf};
 
 /// Pixels of a written PNG for one of the SVG: sharp in print and on fine screens.
@@ -27,11 +28,9 @@ const PNG_SCALE: f32 = 2.0;
 fn write(html: &Path, page: &str, figures: &[Figure], folder: Option<&Path>) -> Result<Vec<PathBuf>> {
     let mut written = Vec::new();
     let mut write = |path: PathBuf, data: &[u8]| {
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        parent
-            .map_or(Ok(()), std::fs::create_dir_all)
-            .and_then(|()| std::fs::write(&path, data))
-            .map_err(|source| Error::Write { path: path.clone(), source })?;
+        files::make_folder_of(&path)
+            .and_then(|()| files::write_bytes(&path, data))
+            .map_err(Error::write(&path))?;
         written.push(path);
         Ok::<(), Error>(())
     };

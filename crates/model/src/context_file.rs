@@ -98,7 +98,7 @@ impl ContextFile {
     /// Whether a file begins as every context does: one that may be replaced by another. No more of it is read, so that it can still be damaged.
     ///
     /// # Errors
-    /// [`Error::Io`] for a file that can't be read, or is not there; [`Error::File`] for a folder, a pipe or a device.
+    /// [`Error::Io`] for a file that can't be read, or is not there, and for a folder, a pipe or a device.
     pub fn is_context(path: impl AsRef<Path>) -> Result<bool> {
         starts_with(path.as_ref(), opening::MAGIC)
     }

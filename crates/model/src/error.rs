@@ -1,4 +1,5 @@
-//! What can be wrong with a model, with what was expected and what was found.
+//! What can be wrong with a model, with what was expected and what was found. Texts of errors don't repeat their source's
+//! ([`minference_attention::error`] says why).
 
 use std::path::{Path, PathBuf};
 
@@ -20,7 +21,7 @@ pub enum Error {
         found: String,
     },
     /// A file that can't be read or written.
-    #[error("{path}: {source}")]
+    #[error("can't access {path}")]
     Io {
         /// The file.
         path: PathBuf,
@@ -110,6 +111,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// The file that it is about, if it is about one.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Io { path, .. } | Self::File { path, .. } => Some(path),
+            _ => None,
+        }
+    }
+
     pub(crate) fn config(
         field: impl Into<String>,
         expected: impl Into<String>,

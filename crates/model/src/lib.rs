@@ -52,7 +52,6 @@ pub mod text_stream;
 mod token_rows;
 pub mod tokenizer;
 pub mod weights;
-mod whole_file;
 
 pub use attention_plan::AttentionPlan;
 pub use chat_template::ChatTemplate;

@@ -22,8 +22,12 @@
 use super::provenance::{Provenance, Trial};
 use super::{HeadPattern, native_format, original_format};
 use crate::error::{Error, Result};
+use crate::files;
 use serde_json::Value;
 use std::path::Path;
+
+/// More bytes than any file has; those of the largest models have a few million, with all trials.
+const FILE_BYTES: u64 = 64 << 20;
 
 /// The largest budget of a file.
 const MAX_BUDGET: usize = u32::MAX as usize;
@@ -195,7 +199,7 @@ impl PatternConfig {
     /// [`Error::PatternFileIo`] where it can't be read; [`Error::PatternFile`] where it is wrong, with the file, the layer and
     /// the head.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path)
+        let text = files::read_text(path, FILE_BYTES)
             .map_err(|source| Error::PatternFileIo { path: path.to_owned(), source })?;
         Self::parse(&text).map_err(|error| error.in_pattern_file(path))
     }
@@ -210,20 +214,14 @@ impl PatternConfig {
         Ok(config)
     }
 
-    /// Writes a file: first under another name, so that a file that was there is replaced as a whole or not at all.
+    /// Writes a [`WholeFile`](files::WholeFile): one that was there is replaced as a whole or not at all.
     ///
     /// # Errors
     /// [`Error::PatternFileIo`] where it can't be written; otherwise as for [`to_json`](Self::to_json).
     pub fn write(&self, path: &Path, format: FileFormat) -> Result<()> {
         let text = self.to_json(format).map_err(|error| error.in_pattern_file(path))?;
-        let mut unfinished = path.as_os_str().to_owned();
-        unfinished.push(format!(".{}", std::process::id()));
-        let unfinished = Path::new(&unfinished);
-        std::fs::write(unfinished, text).and_then(|()| std::fs::rename(unfinished, path)).map_err(|source| {
-            // what is left of it helps nobody
-            let _ = std::fs::remove_file(unfinished);
-            Error::PatternFileIo { path: path.to_owned(), source }
-        })
+        files::write_bytes(path, text)
+            .map_err(|source| Error::PatternFileIo { path: path.to_owned(), source })
     }
 
     /// Parses either format.

@@ -14,7 +14,7 @@ use minference_attention::layer::plan_layer;
 use minference_attention::synthetic::Random;
 use minference_attention::{
     AttentionInputs, CpuBackend, HeadPattern, LayerReport, Lowering, Progress, SparseIndex, TensorViewMut,
-    attend_layer, reference,
+    attend_layer, files, reference,
 };
 use minference_eval::summary::median;
 use serde::Serialize;
@@ -71,7 +71,7 @@ pub(crate) struct Options {
     slash: usize,
     /// Block-sparse: blocks of 64 keys for each block of 64 queries
     #[arg(long, default_value_t = 100)]
-    top_k: usize,
+    blocks: usize,
     /// A-shape and tri-shape: first keys
     #[arg(long, default_value_t = 1024)]
     sink: usize,
@@ -160,7 +160,7 @@ impl Options {
             Method::VerticalSlash => {
                 HeadPattern::VerticalSlash { vertical: self.vertical, slash: self.slash }
             }
-            Method::BlockSparse => HeadPattern::BlockSparse { top_k: self.top_k },
+            Method::BlockSparse => HeadPattern::BlockSparse { top_k: self.blocks },
         }
     }
 
@@ -220,13 +220,8 @@ impl Options {
 pub(super) fn run(options: &Options) -> Result<()> {
     check_repeats(options.repeats)?;
     if let Some(path) = &options.json {
-        // found out now rather than after the measurements; nothing is left behind if these don't come to an end
-        let existed = path.exists();
-        let file = std::fs::OpenOptions::new().append(true).create(true).open(path);
-        file.with_context(|| format!("can't write {}", path.display()))?;
-        if !existed {
-            std::fs::remove_file(path).with_context(|| format!("can't write {}", path.display()))?;
-        }
+        // found out now rather than after the measurements
+        files::check_writable(path).with_context(|| format!("can't write {}", path.display()))?;
     }
     let interrupt = Interrupt::listen()?;
     let backend = options.compute.backend()?;
@@ -260,7 +255,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
     }
     if let Some(path) = &options.json {
         let text = serde_json::to_string_pretty(&rows)? + "\n";
-        std::fs::write(path, text).with_context(|| format!("can't write {}", path.display()))?;
+        files::write_bytes(path, text).with_context(|| format!("can't write {}", path.display()))?;
     }
     Ok(())
 }

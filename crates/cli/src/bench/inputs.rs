@@ -5,7 +5,8 @@ use half::{bf16, f16};
 use minference_attention::inputs::MAX_TOKENS;
 use minference_attention::quantized::{CodeBits, Grouping, QuantizedTensor};
 use minference_attention::synthetic::{Planted, normal, planted_head};
-use minference_attention::{AttentionInputs, ElementType, TensorView};
+use minference_attention::{AttentionInputs, ElementType, TensorView, files};
+use minference_model::memory;
 use safetensors::tensor::{Dtype, SafeTensors};
 use std::path::Path;
 
@@ -147,7 +148,9 @@ impl Inputs {
     /// Recorded heads: a safetensors file with `q`, `k` and `v`, each `[tokens, heads, head_dim]` in f32, f16 or bf16, rotary
     /// embedding applied.
     pub(crate) fn recorded(path: &Path, element_type: ElementType) -> Result<Self> {
-        let bytes = std::fs::read(path).with_context(|| format!("can't read {}", path.display()))?;
+        // where the system does not tell what is free, what no machine has
+        let limit = memory::available().unwrap_or(u64::MAX);
+        let bytes = files::read(path, limit).with_context(|| format!("can't read {}", path.display()))?;
         let file = SafeTensors::deserialize(&bytes)
             .with_context(|| format!("{} is not a valid safetensors file", path.display()))?;
         let tensor = |name: &str| -> Result<Tensor> {

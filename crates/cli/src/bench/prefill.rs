@@ -5,6 +5,7 @@ use crate::complain;
 use crate::eval::{Length, RunOptions, Setup, TextFile, print_latency, tokens};
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
+use minference_attention::files;
 use minference_eval::latency::{LatencyOptions, latency};
 use minference_eval::methods::Methods;
 use minference_eval::prompt::PromptTemplate;
@@ -121,7 +122,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
 
 fn definition(options: &Options) -> Result<Definition> {
     let Some(path) = &options.definition else { return Ok(Definition::default()) };
-    let text = std::fs::read_to_string(path)
+    let text = files::read_text(path, files::SETTINGS_BYTES)
         .with_context(|| format!("can't read the definition {}", path.display()))?;
     serde_json::from_str(&text).map_err(|error| {
         anyhow!(

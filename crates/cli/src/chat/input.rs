@@ -4,11 +4,12 @@ use crate::complain;
 use crate::interrupt::Interrupt;
 use crate::run::cache_folder;
 use anyhow::{Context, Result};
+use minference_attention::files;
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use rustyline::{Behavior, Config, Editor};
 use std::io::{self, BufRead, IsTerminal};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::completion::Completion;
 
@@ -55,6 +56,7 @@ impl Input {
         let mut editor = Editor::with_config(builder.build()).context("can't use this terminal")?;
         editor.set_helper(Some(Completion::default()));
         let history = cache_folder().map(|folder| folder.join("chat_history"));
+        let history = history.filter(|path| is_history(path));
         // the first session has none
         let _ = history.as_ref().map(|path| editor.load_history(path));
         Ok(Self::Terminal { editor: Box::new(editor), history })
@@ -81,12 +83,14 @@ impl Input {
 
     fn line(&mut self, prompt: &str, interrupt: &Interrupt) -> Result<Line> {
         match self {
-            Self::Terminal { editor, .. } => match editor.readline(prompt) {
-                Ok(text) => Ok(Line::Text(text)),
-                Err(ReadlineError::Interrupted) => Ok(Line::Cleared),
-                Err(ReadlineError::Eof) => Ok(Line::End),
-                Err(error) => Err(error).context("can't read from the terminal"),
-            },
+            Self::Terminal { editor, .. } => {
+                match interrupt.exiting_at_once_from_editing(|| editor.readline(prompt)) {
+                    Ok(text) => Ok(Line::Text(text)),
+                    Err(ReadlineError::Interrupted) => Ok(Line::Cleared),
+                    Err(ReadlineError::Eof) => Ok(Line::End),
+                    Err(error) => Err(error).context("can't read from the terminal"),
+                }
+            }
             Self::Script => {
                 let line = interrupt.exiting_at_once(|| script_line(io::stdin().lock()))?;
                 if let Line::Text(text) = &line {
@@ -97,6 +101,12 @@ impl Input {
             }
         }
     }
+}
+
+/// Whether a file of earlier lines is there, or may be made. Others are left alone.
+fn is_history(path: &Path) -> bool {
+    files::check_regular_or_absent(path).is_ok()
+        && path.metadata().map_or(true, |metadata| metadata.len() <= files::SETTINGS_BYTES)
 }
 
 fn script_line(mut input: impl BufRead) -> Result<Line> {

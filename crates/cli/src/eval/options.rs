@@ -166,7 +166,8 @@ impl Setup {
     ) -> Result<ResultsFolder<R>> {
         settings.extend(self.settings.clone());
         let path = self.output.clone().unwrap_or_else(|| PathBuf::from("results").join(evaluation.name()));
-        let failed = || format!("can't use the results folder {}", path.display());
+        // which one, its errors say
+        let failed = || "can't use this results folder";
         let says_reading = match RunHeader::of_folder(&path).with_context(failed)? {
             // plain dense attention reads as it always did
             Some(earlier) if self.methods.iter().all(|variant| *variant == Variant::DENSE) => {

@@ -1,6 +1,7 @@
 //! [`TextFile`]: a text that someone wants evaluated, with a name for the results.
 
 use anyhow::{Context, Result};
+use minference_attention::files;
 use std::path::Path;
 
 /// A file that was read.
@@ -13,7 +14,7 @@ pub(crate) struct TextFile {
 impl TextFile {
     /// Reads UTF-8 text.
     pub(crate) fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path)
+        let text = files::read_text(path, files::TEXT_BYTES)
             .with_context(|| format!("can't read the text {}", path.display()))?;
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         Ok(Self { name, text })

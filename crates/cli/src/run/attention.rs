@@ -62,7 +62,7 @@ pub(crate) struct AttentionOptions {
     slash: Option<usize>,
     /// Blocks of block-sparse [default: 100]
     #[arg(long, value_name = "BLOCKS")]
-    top_k: Option<usize>,
+    blocks: Option<usize>,
     /// First keys of a-shape and tri-shape [default: 1024, of tri-shape 128]
     #[arg(long, value_name = "KEYS")]
     sink: Option<usize>,
@@ -176,7 +176,7 @@ impl AttentionOptions {
             ("--patterns", self.patterns.is_some(), &[Minference]),
             ("--vertical", self.vertical.is_some(), &[VerticalSlash]),
             ("--slash", self.slash.is_some(), &[VerticalSlash]),
-            ("--top-k", self.top_k.is_some(), &[BlockSparse]),
+            ("--blocks", self.blocks.is_some(), &[BlockSparse]),
             ("--sink", self.sink.is_some(), &[AShape, TriShape]),
             ("--local", self.local.is_some(), &[AShape, TriShape]),
             ("--last", self.last.is_some(), &[TriShape]),
@@ -224,7 +224,7 @@ impl AttentionOptions {
                 last: self.last.unwrap_or(100),
             },
             AttentionKind::VerticalSlash => self.vertical_slash(HeadPattern::default_for(tokens)),
-            AttentionKind::BlockSparse => HeadPattern::BlockSparse { top_k: self.top_k.unwrap_or(100) },
+            AttentionKind::BlockSparse => HeadPattern::BlockSparse { top_k: self.blocks.unwrap_or(100) },
         };
         let plan = AttentionPlan::Uniform(pattern);
         Ok(NamedPlan { kind: self.attention, pattern: pattern.to_string(), plan, advice: None })

@@ -20,8 +20,8 @@ pub(crate) struct AnswerOptions {
     #[arg(long, short, value_name = "NUMBER", default_value_t = 0.0)]
     temperature: f32,
     /// Draw only from so many of the likeliest tokens [default: all]
-    #[arg(long, value_name = "TOKENS")]
-    sample_top_k: Option<usize>,
+    #[arg(long, alias = "sample-top-k", value_name = "TOKENS")]
+    top_k: Option<usize>,
     /// Draw only from the likeliest tokens that have this share of the probability together [default: 1]
     #[arg(long, value_name = "SHARE")]
     top_p: Option<f32>,
@@ -47,7 +47,7 @@ impl AnswerOptions {
         }
         let sampling = SamplingOptions {
             temperature: self.temperature,
-            top_k: self.sample_top_k,
+            top_k: self.top_k,
             top_p: self.top_p.unwrap_or(1.0),
             min_p: self.min_p.unwrap_or(0.0),
             repetition_penalty: self.repetition_penalty,
@@ -57,7 +57,11 @@ impl AnswerOptions {
         match sampling.validate() {
             Ok(()) => {}
             Err(Error::Config { field, expected, found }) => {
-                bail!("--{}: expected {expected}, found {found}", option_of(&field));
+                bail!(
+                    "--{}: expected {expected}, found {found}{}",
+                    field.replace('_', "-"),
+                    self.meant(&field).unwrap_or_default()
+                );
             }
             Err(other) => return Err(other.into()),
         }
@@ -70,7 +74,7 @@ impl AnswerOptions {
     /// Refuses what says how to draw, where nothing is drawn.
     fn check_effect(&self) -> Result<()> {
         let options = [
-            ("--sample-top-k", self.sample_top_k.is_some()),
+            ("--top-k", self.top_k.is_some()),
             ("--top-p", self.top_p.is_some()),
             ("--min-p", self.min_p.is_some()),
             ("--seed", self.seed.is_some()),
@@ -78,18 +82,22 @@ impl AnswerOptions {
         match options.iter().find(|(_, is_given)| *is_given && self.temperature == 0.0) {
             Some((option, _)) => bail!(
                 "{option}: expected a --temperature above 0 beside it, found 0, at which the likeliest token is taken \
-                 and nothing is drawn"
+                 and nothing is drawn{}",
+                // which had this name once
+                if *option == "--top-k" { "; blocks of block-sparse attention are --blocks" } else { "" }
             ),
             None => Ok(()),
         }
     }
-}
 
-/// What the command line calls a field of [`SamplingOptions`].
-fn option_of(field: &str) -> String {
-    match field {
-        // --top-k are the blocks of block-sparse attention
-        "top_k" => "sample-top-k".into(),
-        field => field.replace('_', "-"),
+    /// What was probably meant by a share beyond 1.
+    fn meant(&self, field: &str) -> Option<String> {
+        let share = match field {
+            "top_p" => self.top_p,
+            "min_p" => self.min_p,
+            _ => None,
+        };
+        let share = share.filter(|share| (1.0..=100.0).contains(share))?;
+        Some(format!("; {share} % is {}", f64::from(share) / 100.0))
     }
 }

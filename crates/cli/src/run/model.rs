@@ -74,12 +74,13 @@ impl ModelOptions {
     /// Finds the model, fetches it if need be, and reads it.
     pub(crate) fn load(&self, interrupt: &Interrupt) -> Result<LoadedModel> {
         let path = pull::resolve(&self.model, interrupt)?;
-        let failed = || format!("can't load the model {}", self.model);
-        let files = ModelFiles::open(&path).with_context(failed)?;
+        let failed = |error| pull::of_model("load", &self.model, error);
+        // mapped files may lie on a disk that does not answer
+        let files = interrupt.exiting_at_once(|| ModelFiles::open(&path)).map_err(failed)?;
         let made_for = files.config().context;
         let rope = self.rope.rope(made_for)?;
         let context = self.rope.context().or(rope.context).unwrap_or(made_for);
-        let model = Model::from_files(&files, &rope).with_context(failed)?;
+        let model = interrupt.exiting_at_once(|| Model::from_files(&files, &rope)).map_err(failed)?;
         interrupt.check()?;
         Ok(LoadedModel {
             name: self.model.to_string(),

@@ -2,9 +2,10 @@
 
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
+use minference_attention::files::{self, FileProblem};
 use minference_model::Model;
 use minference_model::chat_template::Message;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 /// What stands between files, and before a question about them.
@@ -17,7 +18,7 @@ pub(crate) struct PromptOptions {
     /// Text of the prompt; it stands after the files, such as a question about them
     #[arg(long, short, value_name = "TEXT", allow_hyphen_values = true)]
     prompt: Option<String>,
-    /// A file of UTF-8 text, - for standard input; may be given several times
+    /// A file of UTF-8 text, - for standard input (other pipes are not waited for); may be given several times
     #[arg(long, short = 'f', value_name = "FILE")]
     prompt_file: Vec<PathBuf>,
     /// Instructions before the prompt, for models with a chat template
@@ -73,9 +74,7 @@ impl PromptOptions {
         let mut parts = Vec::new();
         for path in &self.prompt_file {
             parts.push(if path.as_os_str() == "-" {
-                let mut bytes = Vec::new();
-                std::io::stdin().read_to_end(&mut bytes).context("can't read standard input")?;
-                text_of(bytes, "standard input")?
+                text_of(standard_input().context("can't read standard input")?, "standard input")?
             } else {
                 read_text(path, "prompt")?
             });
@@ -92,11 +91,22 @@ impl PromptOptions {
     }
 }
 
+/// All that comes, as long as a model could read it.
+fn standard_input() -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let limit = files::TEXT_BYTES;
+    if io::stdin().lock().take(limit + 1).read_to_end(&mut bytes)? as u64 > limit {
+        return Err(FileProblem::TooLong { limit, found: None }.into());
+    }
+    Ok(bytes)
+}
+
 /// A file of UTF-8 text, which is not empty.
 ///
 /// - `what`: what people call it
 pub(crate) fn read_text(path: &Path, what: &str) -> Result<String> {
-    let bytes = std::fs::read(path).with_context(|| format!("can't read the {what} {}", path.display()))?;
+    let bytes = files::read(path, files::TEXT_BYTES)
+        .with_context(|| format!("can't read the {what} {}", path.display()))?;
     text_of(bytes, &path.display().to_string())
 }
 

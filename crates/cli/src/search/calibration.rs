@@ -3,6 +3,7 @@
 use crate::run::{LoadedModel, PromptText};
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
+use minference_attention::files;
 use minference_attention::pattern::provenance::CalibrationSample;
 use minference_attention::pattern::vertical_slash::LAST_QUERIES;
 use minference_model::haystack::Haystack;
@@ -75,7 +76,7 @@ impl CalibrationOptions {
     /// Reads the files, before a model is fetched.
     pub(super) fn read(&self) -> Result<Vec<CalibrationText>> {
         let read = |path: &PathBuf| -> Result<CalibrationText> {
-            let text = std::fs::read_to_string(path)
+            let text = files::read_text(path, files::TEXT_BYTES)
                 .with_context(|| format!("can't read the calibration file {}", path.display()))?;
             Ok(CalibrationText { name: name(path), text })
         };

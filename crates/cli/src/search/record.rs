@@ -2,6 +2,7 @@
 
 use crate::complain;
 use anyhow::{Context, Result, bail, ensure};
+use minference_attention::files;
 use minference_attention::pattern::config::{FileFormat, HeadEntry, PatternConfig};
 use minference_attention::pattern::provenance::Provenance;
 use minference_model::ModelConfig;
@@ -28,6 +29,8 @@ impl Record {
                 output.display()
             );
         }
+        // found out now rather than after the search
+        files::check_writable(&output).with_context(|| format!("can't write {}", output.display()))?;
         let mut record = Self { output, partial, provenance, saved: None };
         if restart || !record.partial.try_exists().unwrap_or(true) {
             return Ok(record);

@@ -148,14 +148,13 @@ fn a_seed_draws_the_same_answer() {
     };
     assert_eq!(draw("7", &[]), draw("7", &[]));
     assert_ne!(draw("7", &[]), draw("8", &[]));
-    let filters =
-        ["--sample-top-k", "20", "--top-p", "0.9", "--min-p", "0.01", "--repetition-penalty", "1.2"];
+    let filters = ["--top-k", "20", "--top-p", "0.9", "--min-p", "0.01", "--repetition-penalty", "1.2"];
     assert_eq!(draw("7", &filters), draw("7", &filters));
     // a penalty needs no draw
     workplace.json(&["-p", "Hello", "--repetition-penalty", "1.2"]);
     // whoever draws from one token is greedy
     let greedy = workplace.json(&["-p", "Hello", "--max-tokens", "30"])["answer"].clone();
-    assert_eq!(draw("7", &["--sample-top-k", "1"]), greedy);
+    assert_eq!(draw("7", &["--top-k", "1"]), greedy);
 }
 
 #[test]
@@ -190,8 +189,5 @@ fn help_teaches() {
         &short,
         &["--prompt-file", "--attention", "--compare", "--rope-scaling", "see more with '--help'"],
     );
-    contains(
-        &long,
-        &["How it works", "Examples", "time_to_first_token_s", "130", "--sample-top-k", "a-shape"],
-    );
+    contains(&long, &["How it works", "Examples", "time_to_first_token_s", "130", "--top-k", "a-shape"]);
 }

@@ -47,7 +47,7 @@ fn kinds_compute_what_their_budgets_say() {
             0.05..=0.25,
         ),
         // 5 of 24 blocks that a query block can see on average, less where there are not so many
-        (&["--attention", "block-sparse", "--top-k", "5"], "block-sparse (top 5 blocks)", 0.15..=0.22),
+        (&["--attention", "block-sparse", "--blocks", "5"], "block-sparse (top 5 blocks)", 0.15..=0.22),
         // more blocks than there are
         (&["--attention", "block-sparse"], "block-sparse (top 100 blocks)", ALL),
         // The best of so many diagonals leave out little of what random weights look at: heads run dense where it is less than a
@@ -78,7 +78,7 @@ fn budgets_of_other_kinds_are_refused() {
         &["--vertical", "5"],
         &["--vertical", "--attention vertical-slash", "found --attention minference"],
     );
-    refused(&["--attention", "dense", "--top-k", "5"], &["--top-k", "block-sparse", "dense"]);
+    refused(&["--attention", "dense", "--blocks", "5"], &["--blocks", "block-sparse", "dense"]);
     refused(&["--attention", "block-sparse", "--sink", "5"], &["--sink", "a-shape or tri-shape"]);
     refused(&["--attention", "a-shape", "--last", "5"], &["--last", "tri-shape"]);
     refused(&["--attention", "a-shape", "--patterns", "p.json"], &["--patterns", "minference", "a-shape"]);

@@ -6,7 +6,7 @@ use super::tiny_model::TinyModel;
 use super::{WRONG_OPTIONS, Workplace, contains, long_text};
 use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// A program that is long at work: the context is as long as a test may want.
@@ -37,8 +37,24 @@ fn workplace() -> Workplace {
 }
 
 fn interrupt(child: &Child) {
-    let status = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    signal(child, "-INT");
+}
+
+fn signal(child: &Child, signal: &str) {
+    let status = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
     assert!(status.success());
+}
+
+/// How it ended, if it did so soon.
+fn ended(child: &mut Child) -> ExitStatus {
+    let start = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
+        }
+        assert!(start.elapsed() < Duration::from_secs(30), "it waits on");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// Until it does something about Ctrl-C.
@@ -245,13 +261,50 @@ fn ctrl_c_ends_a_chat_that_waits() {
     child.stdout.as_mut().unwrap().read_exact(&mut [0; 5]).unwrap();
     std::thread::sleep(Duration::from_millis(500));
     interrupt(&child);
-    let start = Instant::now();
-    let code = loop {
-        if let Some(status) = child.try_wait().unwrap() {
-            break status.code();
-        }
-        assert!(start.elapsed() < Duration::from_secs(30), "it waits on");
-        std::thread::sleep(Duration::from_millis(20));
+    assert_eq!(ended(&mut child).code(), Some(130));
+}
+
+/// The system's request to end is heard the first time, at work and while it waits.
+#[test]
+fn one_request_to_end_suffices() {
+    let workplace = workplace();
+    let mut child = start(&workplace, &["--prompt-file", "-"]);
+    std::thread::sleep(Duration::from_secs(1));
+    signal(&child, "-TERM");
+    assert_eq!(ended(&mut child).signal(), Some(15));
+
+    let mut child = start_command(&workplace, &["chat"], &["--max-tokens", "4"]);
+    wait_until_listening(&child);
+    std::thread::sleep(Duration::from_millis(500));
+    signal(&child, "-TERM");
+    assert_eq!(ended(&mut child).code(), Some(130));
+
+    workplace.write("long.txt", long_text(400_000));
+    let mut child = start(&workplace, &["--prompt-file", "long.txt"]);
+    wait_until_listening(&child);
+    std::thread::sleep(Duration::from_secs(2));
+    signal(&child, "-TERM");
+    assert_eq!(ended(&mut child).code(), Some(130));
+}
+
+/// Nobody reads the answer: the program waits for room in the pipe, where no work asks whether to stop.
+#[test]
+fn one_request_to_end_suffices_behind_a_full_pipe() {
+    let workplace = workplace();
+    let child = &mut start(&workplace, &["--prompt", "Hi", "--max-tokens", "4000000"]);
+    wait_until_listening(child);
+    // until the pipe is full: it waits in the system, in the call that writes
+    let waits = || {
+        std::fs::read_to_string(format!("/proc/{}/wchan", child.id())).is_ok_and(|call| call.contains("pipe"))
     };
-    assert_eq!(code, Some(130));
+    let start = Instant::now();
+    while !waits() {
+        if start.elapsed() > Duration::from_secs(60) {
+            let _ = child.kill();
+            return println!("skipped: the system does not tell");
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    signal(child, "-TERM");
+    assert_eq!(ended(child).code(), Some(130));
 }

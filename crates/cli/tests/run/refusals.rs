@@ -54,7 +54,7 @@ fn numbers() {
     refused(&["--temperature=-1"], &["--temperature", "positive", "found -1"]);
     refused(&["--top-p", "0"], &["--top-p", "above 0", "found 0"]);
     refused(&["--min-p", "1.5"], &["--min-p", "from 0 to 1", "found 1.5"]);
-    refused(&["--sample-top-k", "0"], &["--sample-top-k", "at least 1"]);
+    refused(&["--top-k", "0"], &["--top-k", "at least 1"]);
     refused(&["--repetition-penalty", "0"], &["--repetition-penalty", "positive"]);
     refused(&["--stop", ""], &["--stop", "expected a text"]);
     refused(&["--seed", "x"], &["--seed", "x"]);
@@ -62,8 +62,33 @@ fn numbers() {
     let threads = ["run", "--model", "model.gguf", "-p", "Hi", "--threads", "0"];
     outcome(&mut workplace.minference(&threads))
         .is_refused(WRONG_OPTIONS, &["threads", "at least 1", "found 0"]);
+    // what people are used to
+    refused(&["--seed", "-1"], &["--seed", "from 0 on", "--seed $RANDOM"]);
+    refused(&["-n", "-1"], &["--max-tokens", "from 0 on", "without a limit", "100000"]);
+    refused(&["--max-tokens", "-2"], &["--max-tokens", "without a limit"]);
+    refused(&["--threads", "-1"], &["--threads", "one per core"]);
+    refused(&["--top-k", "-1"], &["--top-k", "all tokens"]);
+    refused(&["--top-k", "40"], &["--top-k", "--temperature above 0", "--blocks"]);
+    refused(&["--attention", "block-sparse", "--top-k", "40"], &["--temperature above 0", "--blocks"]);
+    refused(&["-n", "0.7"], &["--max-tokens", "a whole number"]);
+    refused(&["--max-tokens", "1_000"], &["--max-tokens", "write 1000"]);
+    refused(&["--context", "32k"], &["--context", "write 32768 or 32000"]);
+    refused(&["--chunk", "4_096"], &["--chunk", "16K", "write 4096"]);
+    refused(&["--chunk", "-1"], &["--chunk", "16K"]);
+    refused(&["--temperature", "-1"], &["--temperature", "positive", "found -1"]);
+    refused(&["-t", "-0.5"], &["--temperature", "positive", "found -0.5"]);
+    refused(&["--temperature", "0,7"], &["--temperature", "write 0.7"]);
+    refused(&["--temperature", "1", "--top-p", "95%"], &["--top-p", "write 0.95"]);
+    refused(&["--temperature", "1", "--top-p", "95"], &["--top-p", "up to 1", "95 % is 0.95"]);
+    refused(&["--rope-factor", "4x"], &["--rope-factor", "write 4"]);
+    for command in [&["inspect", "--model", "model.gguf"][..], &["bench", "attention"]] {
+        outcome(&mut workplace.minference(&[command, &["--top-k", "40"]].concat()))
+            .is_refused(WRONG_OPTIONS, &["--top-k", "are --blocks"]);
+    }
+    let old = workplace.run(&["-p", "Hi", "--temperature", "1", "--seed", "1", "--sample-top-k", "5"]);
+    old.succeeds();
     // what says how to draw, where nothing is drawn
-    for draw in [&["--sample-top-k", "5"][..], &["--top-p", "0.9"], &["--min-p", "0.1"], &["--seed", "7"]] {
+    for draw in [&["--top-k", "5"][..], &["--top-p", "0.9"], &["--min-p", "0.1"], &["--seed", "7"]] {
         refused(draw, &[draw[0], "--temperature above 0"]);
         refused(&[draw, &["--temperature", "0"]].concat(), &[draw[0], "--temperature above 0"]);
     }

@@ -6,7 +6,7 @@ use minference_attention::HeadPattern;
 use minference_attention::pattern::config::{FileFormat, PatternConfig};
 
 /// A search that is done at once, and finds something: random heads differ in which pattern is nearest.
-const SMALL: [&str; 10] = [
+pub(super) const SMALL: [&str; 10] = [
     "--tokens",
     "900",
     "--errors-from",

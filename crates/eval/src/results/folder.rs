@@ -3,6 +3,7 @@
 use super::read::{read_header, read_records};
 use super::{HEADER_FILE, RECORDS_FILE, RunHeader};
 use crate::error::{Error, Result};
+use minference_attention::files;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -39,7 +40,7 @@ impl<R: Serialize + DeserializeOwned + Clone> ResultsFolder<R> {
                 return Err(Error::file(&records_path, None, expected, "none"));
             }
             let json = serde_json::to_vec_pretty(header).map_err(std::io::Error::other);
-            let written = json.and_then(|json| write_whole(&header_path, &json));
+            let written = json.and_then(|json| files::write_bytes(&header_path, json));
             written.map_err(wrong(header_path))?;
         }
         let read = read_records(path)?;
@@ -75,7 +76,7 @@ impl<R: Serialize + DeserializeOwned + Clone> ResultsFolder<R> {
         let path = self.path.join(RECORDS_FILE);
         let wrong = |source| Error::Write { path: path.clone(), source };
         let kept: Vec<R> = self.records.iter().filter(|record| keep(record)).cloned().collect();
-        write_whole(&path, &lines(&kept).map_err(wrong)?).map_err(wrong)?;
+        files::write_bytes(&path, lines(&kept).map_err(wrong)?).map_err(wrong)?;
         self.file = open_records(&path)?;
         self.records = kept;
         Ok(())
@@ -102,8 +103,9 @@ impl<R: Serialize + DeserializeOwned + Clone> ResultsFolder<R> {
 
 /// The file of records, which is made if need be, and is this run's alone while it is open.
 fn open_records(path: &Path) -> Result<File> {
-    let options = OpenOptions::new().create(true).read(true).append(true).open(path);
-    let file = options.map_err(|source| Error::Write { path: path.to_path_buf(), source })?;
+    let options = files::check_regular_or_absent(path)
+        .and_then(|()| OpenOptions::new().create(true).read(true).append(true).open(path));
+    let file = options.map_err(Error::write(path))?;
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => {
             let expected = "no other run that writes there; wait for it, or choose another --output";
@@ -122,13 +124,6 @@ fn lines<R: Serialize>(records: &[R]) -> std::io::Result<Vec<u8>> {
         lines.push(b'\n');
     }
     Ok(lines)
-}
-
-/// Writes a file so that it is there as a whole or not at all.
-fn write_whole(path: &Path, data: &[u8]) -> std::io::Result<()> {
-    let partial = path.with_extension("partial");
-    std::fs::write(&partial, data)?;
-    std::fs::rename(&partial, path)
 }
 
 /// Refuses to go on with another run.

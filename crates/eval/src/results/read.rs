@@ -2,8 +2,12 @@
 
 use super::{EvaluationKind, EvaluationRun, FORMAT, HEADER_FILE, RECORDS_FILE, RunHeader, RunRecords};
 use crate::error::{Error, Result};
+use minference_attention::files;
 use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
+
+/// More bytes of results than anybody has waited for.
+const RECORDS_BYTES: u64 = 4 << 30;
 
 /// Reads a folder of results, or all such folders in a folder, by their names.
 ///
@@ -69,7 +73,7 @@ pub(super) struct ReadRecords<R> {
 /// What was run in a folder.
 pub(super) fn read_header(folder: &Path) -> Result<RunHeader> {
     let path = folder.join(HEADER_FILE);
-    let text = std::fs::read_to_string(&path).map_err(|source| Error::Read { path: path.clone(), source })?;
+    let text = files::read_text(&path, files::SETTINGS_BYTES).map_err(Error::read(&path))?;
     let wrong = |error: serde_json::Error| {
         Error::file(&path, Some(error.line()), "a description of a run, as minference writes it", error)
     };
@@ -87,7 +91,7 @@ pub(super) fn read_header(folder: &Path) -> Result<RunHeader> {
 /// All records of a folder; none where there is no file yet.
 pub(super) fn read_records<R: DeserializeOwned>(folder: &Path) -> Result<ReadRecords<R>> {
     let path = folder.join(RECORDS_FILE);
-    let data = match std::fs::read(&path) {
+    let data = match files::read(&path, RECORDS_BYTES) {
         Ok(data) => data,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
         Err(source) => return Err(Error::Read { path, source }),

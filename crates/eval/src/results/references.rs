@@ -5,6 +5,7 @@
 //! 600 KB a question for a vocabulary of 150,000. They may be deleted; what needs them then runs dense attention again.
 
 use crate::error::{Error, Result};
+use minference_attention::files;
 use std::path::{Path, PathBuf};
 
 /// The folder of distributions of a run.
@@ -24,8 +25,9 @@ impl References {
 
     /// The distributions of a sample; none where they were not kept, or not completely.
     pub fn read(&self, sample: &str, rows: usize) -> Option<Vec<Vec<f32>>> {
-        let bytes = std::fs::read(self.path(sample)).ok()?;
-        if bytes.len() != rows * self.vocabulary * size_of::<f32>() {
+        let whole = rows * self.vocabulary * size_of::<f32>();
+        let bytes = files::read(&self.path(sample), whole as u64).ok()?;
+        if bytes.len() != whole {
             return None;
         }
         let row = |bytes: &[u8]| {
@@ -44,8 +46,8 @@ impl References {
     pub fn write(&self, sample: &str, rows: &[Vec<f32>]) -> Result<()> {
         let path = self.path(sample);
         let bytes: Vec<u8> = rows.iter().flatten().flat_map(|value| value.to_le_bytes()).collect();
-        let written = std::fs::create_dir_all(&self.folder).and_then(|()| std::fs::write(&path, bytes));
-        written.map_err(|source| Error::Write { path, source })
+        let written = files::make_folder_of(&path).and_then(|()| files::write_bytes(&path, bytes));
+        written.map_err(Error::write(&path))
     }
 
     /// Names of samples have slashes, and may be those of files.

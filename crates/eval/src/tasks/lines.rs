@@ -4,8 +4,8 @@
 use crate::error::{Error, Result};
 use crate::prompt::PromptEncoder;
 use crate::sample::SampleSource;
+use minference_attention::files;
 use minference_model::source::Fingerprint;
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
@@ -28,7 +28,7 @@ impl Line {
     /// A file that can't be read, a line that is too long, and those of `show`.
     pub(super) fn each(path: &Path, mut show: impl FnMut(Self, &[u8]) -> Result<()>) -> Result<Fingerprint> {
         let failed = |source| Error::Read { path: path.to_path_buf(), source };
-        let mut reader = BufReader::with_capacity(1 << 20, File::open(path).map_err(failed)?);
+        let mut reader = BufReader::with_capacity(1 << 20, files::open(path).map_err(failed)?);
         let (mut start, mut text, mut content) = (0, Vec::new(), Fingerprint::of_bytes(&[]));
         for number in 1.. {
             text.clear();
@@ -55,7 +55,7 @@ impl Line {
     pub(super) fn read(self, path: &Path) -> Result<Vec<u8>> {
         let read = || -> io::Result<Vec<u8>> {
             let mut text = vec![0; self.bytes];
-            let mut file = File::open(path)?;
+            let mut file = files::open(path)?;
             file.seek(SeekFrom::Start(self.start))?;
             file.read_exact(&mut text)?;
             Ok(text)

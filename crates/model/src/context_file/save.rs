@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::kv_cache::LayerCache;
 use crate::session::Session;
 use crate::source::Fingerprint;
-use crate::whole_file::write_whole;
+use minference_attention::files::write_whole;
 use rayon::prelude::*;
 use serde_json::Value;
 use std::io::Write as _;
@@ -33,6 +33,7 @@ pub(super) fn save(session: &Session, path: &Path, fingerprint: Fingerprint, abo
         }
         Ok(())
     })
+    .map_err(Error::io(path))
 }
 
 /// Keys, then values.

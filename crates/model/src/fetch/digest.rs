@@ -107,7 +107,7 @@ pub fn sha256(path: &Path, progress: &dyn FetchProgress) -> Result<String> {
 /// Adds a file's bytes, and says how many.
 pub(super) fn hash_file(path: &Path, hasher: &mut Hasher, progress: &dyn FetchProgress) -> Result<u64> {
     let failed = |source| FetchError::io(path, source, None);
-    let mut file = std::fs::File::open(path).map_err(failed)?;
+    let mut file = minference_attention::files::open(path).map_err(failed)?;
     let total = file.metadata().map_err(failed)?.len();
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let mut buffer = vec![0; CHUNK];

@@ -158,7 +158,7 @@ pub enum FetchError {
         available: Option<u64>,
     },
     /// The cache may not be written.
-    #[error("{}: {source}: make it writable, or set {} to a folder that is", path.display(), cache_variables())]
+    #[error("{} may not be used: make it writable, or set {} to a folder that is", path.display(), cache_variables())]
     NoPermission {
         /// The file or folder.
         path: PathBuf,
@@ -166,7 +166,7 @@ pub enum FetchError {
         source: std::io::Error,
     },
     /// Another failure to read or write a file.
-    #[error("{}: {source}", path.display())]
+    #[error("can't access {}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
@@ -198,7 +198,7 @@ pub enum FetchError {
     },
     /// A built-in model that none of its sources delivers.
     #[error("{model} can't be fetched:{}", attempts.iter().fold(String::new(), |mut text, (source, error)| {
-        let _ = write!(text, "\n  from {source}: {error}");
+        let _ = write!(text, "\n  from {source}: {}", in_one_line(error));
         text
     }))]
     AllSourcesFailed {
@@ -228,6 +228,12 @@ impl FetchError {
             _ => Self::Io { path, source },
         }
     }
+}
+
+/// An error with all its causes.
+fn in_one_line(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 fn suggestion(text: &str) -> String {

@@ -4,6 +4,7 @@
 //! the token must go to the Hub only.
 
 use super::{FetchError, FetchSettings, Result};
+use minference_attention::files;
 use std::io::{ErrorKind, Read};
 use std::time::Duration;
 use ureq::tls::{PemItem, RootCerts, TlsConfig};
@@ -59,7 +60,8 @@ impl Client {
         let roots = match &settings.certificates {
             None => RootCerts::WebPki,
             Some(path) => {
-                let pem = std::fs::read(path).map_err(|source| FetchError::io(path, source, None))?;
+                let pem = files::read(path, files::SETTINGS_BYTES)
+                    .map_err(|source| FetchError::io(path, source, None))?;
                 let certificates = ureq::tls::parse_pem(&pem).filter_map(|item| match item {
                     Ok(PemItem::Certificate(certificate)) => Some(certificate),
                     _ => None,

@@ -4,6 +4,7 @@ use super::http::pause;
 use super::partial::create_parent;
 use super::progress::{Activity, FetchProgress, FetchStep};
 use super::{FetchError, Result};
+use minference_attention::files;
 use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::time::Duration;
@@ -17,7 +18,8 @@ impl Lock {
     /// Waits until no other process holds it. Lock files stay: removing them would race with who waits.
     pub(super) fn acquire(path: &Path, what: &str, progress: &dyn FetchProgress) -> Result<Self> {
         create_parent(path)?;
-        let file = File::create(path).map_err(|source| FetchError::io(path, source, None))?;
+        let file = files::check_regular_or_absent(path).and_then(|()| File::create(path));
+        let file = file.map_err(|source| FetchError::io(path, source, None))?;
         loop {
             match file.try_lock() {
                 Err(TryLockError::WouldBlock) => {

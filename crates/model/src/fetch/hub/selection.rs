@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 const INDEX: &str = "model.safetensors.index.json";
+const INDEX_BYTES: u64 = minference_attention::files::SETTINGS_BYTES;
 const WEIGHTS: &str = "model.safetensors";
 /// Without these there is no model.
 const REQUIRED: [&str; 2] = ["config.json", "tokenizer.json"];
@@ -98,7 +99,8 @@ impl<'a> Selection<'a> {
 /// The weight files that the index in a folder names.
 fn shards(folder: &Path) -> Result<BTreeSet<String>> {
     let path = folder.join(INDEX);
-    let bytes = std::fs::read(&path).map_err(|source| FetchError::io(&path, source, None))?;
+    let bytes = minference_attention::files::read(&path, INDEX_BYTES)
+        .map_err(|source| FetchError::io(&path, source, None))?;
     let value: Option<Value> = serde_json::from_slice(&bytes).ok();
     let names = value.as_ref().and_then(|value| value["weight_map"].as_object()).map(|map| {
         let name = |name: &Value| name.as_str().filter(|name| is_file_name(name)).map(str::to_string);
