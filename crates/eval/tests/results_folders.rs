@@ -4,7 +4,8 @@ mod synthetic_evaluation;
 
 use minference_eval::Error;
 use minference_eval::results::{
-    EvaluationKind, EvaluationRun, HEADER_FILE, RECORDS_FILE, RunRecords, read_runs,
+    EvaluationKind, EvaluationRun, HEADER_FILE, LatencyRecord, RECORDS_FILE, ResultsFolder, RunRecords,
+    read_runs,
 };
 use std::fmt::Write;
 use std::path::Path;
@@ -110,4 +111,32 @@ fn what_is_no_result_is_refused_with_its_place() {
     assert!(refused(folder.path()).1.contains("expected format 1, found 7"));
     std::fs::write(&path, header.replace("latency", "guesses")).unwrap();
     assert!(refused(folder.path()).1.contains("guesses"));
+}
+
+/// Results that are forgotten leave the others where they were: behind a link, for those who could read them.
+#[cfg(unix)]
+#[test]
+fn links_and_permissions_of_results_stay() {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    let folder = tempfile::tempdir().unwrap();
+    let run = leave(folder.path(), EvaluationKind::Latency, &RunRecords::Latency(latency(&[10, 20])));
+    let (path, elsewhere) = (folder.path().join(RECORDS_FILE), folder.path().join("elsewhere"));
+    fs::rename(&path, &elsewhere).unwrap();
+    fs::set_permissions(&elsewhere, Permissions::from_mode(0o640)).unwrap();
+    symlink("elsewhere", &path).unwrap();
+    let mut results = ResultsFolder::<LatencyRecord>::open(folder.path(), &run.header).unwrap();
+    let before = results.records().len();
+    results.retain(|record| record.length == 10).unwrap();
+    assert!(results.records().len() < before && fs::symlink_metadata(&path).unwrap().is_symlink());
+    let lines = fs::read_to_string(&elsewhere).unwrap().lines().count();
+    assert_eq!(lines, results.records().len());
+    assert_eq!(fs::metadata(&elsewhere).unwrap().permissions().mode() & 0o777, 0o640);
+    drop(results);
+    // a device is no place for results
+    fs::remove_file(&path).unwrap();
+    symlink("/dev/zero", &path).unwrap();
+    let refused = ResultsFolder::<LatencyRecord>::open(folder.path(), &run.header);
+    assert!(matches!(refused, Err(Error::Write { .. })), "{refused:?}");
 }

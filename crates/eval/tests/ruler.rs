@@ -133,8 +133,9 @@ fn samples_that_are_written_read_back() {
     let written = write_samples(folder.path(), &source, &encoder, &Unwatched).unwrap();
     assert_eq!(written.len(), 11);
     assert!(written[0].ends_with("16000/niah_single_1/validation.jsonl"));
-    let again = write_samples(folder.path(), &source, &encoder, &Unwatched).unwrap_err().to_string();
-    assert!(again.contains("can't write") && again.contains("exists"), "{again}");
+    let again = write_samples(folder.path(), &source, &encoder, &Unwatched).unwrap_err();
+    let cause = std::error::Error::source(&again).unwrap().to_string();
+    assert!(again.to_string().contains("can't write") && cause.contains("exists"), "{again:?}");
 
     let files = SampleFiles::open(folder.path()).unwrap();
     let needed = files.longest(&encoder).unwrap();

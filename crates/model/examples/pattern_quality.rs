@@ -13,6 +13,7 @@
 //!
 //! The text is cut to TOKENS tokens from its token START on.
 
+use minference_attention::files::{TEXT_BYTES, read_text};
 use minference_attention::pattern::config::PatternConfig;
 use minference_attention::pattern::vertical_slash::{self, LAST_QUERIES};
 use minference_attention::search::attention_errors;
@@ -58,7 +59,7 @@ fn main() -> Outcome<()> {
 }
 
 fn part_of(model: &Model, path: &str, start: usize, tokens: usize) -> Outcome<Vec<u32>> {
-    let all = model.tokenizer().encode(&std::fs::read_to_string(path)?, SpecialTokens::AsText)?;
+    let all = model.tokenizer().encode(&read_text(path.as_ref(), TEXT_BYTES)?, SpecialTokens::AsText)?;
     let prefix = model.tokenizer().prompt_prefix();
     let part: Vec<u32> = all.into_iter().skip(start).take(tokens.saturating_sub(prefix.len())).collect();
     if part.len() + prefix.len() < tokens {

@@ -6,6 +6,7 @@
 //!
 //! The text is cut into windows of 2,048 tokens; the last 1,024 of each are scored, each after at least 1,024 others.
 
+use minference_attention::files::{TEXT_BYTES, read_text};
 use minference_model::logits::surprise;
 use minference_model::tokenizer::SpecialTokens;
 use minference_model::{
@@ -25,7 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         _ => return Err("expected a model, a text and, if you like, a number of windows".into()),
     };
     let model = Model::load(path)?;
-    let tokens = model.tokenizer().encode(&std::fs::read_to_string(text)?, SpecialTokens::AsText)?;
+    let tokens = model.tokenizer().encode(&read_text(text.as_ref(), TEXT_BYTES)?, SpecialTokens::AsText)?;
     let prefix = model.tokenizer().prompt_prefix();
     let mut before = None;
     for matmul in [MatmulArithmetic::F32, MatmulArithmetic::Int8] {

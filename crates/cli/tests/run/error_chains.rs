@@ -1,5 +1,6 @@
 //! Errors are printed with their causes, each of which, and each path, is said once.
 
+use super::search::SMALL;
 use super::{Outcome, Workplace, outcome};
 use minference_attention::pattern::config::PatternConfig;
 use minference_model::fetch::FetchError;
@@ -73,13 +74,13 @@ fn what_is_printed_names_each_cause_and_path_once() {
     workplace.write("broken.gguf", "GGUF and no more");
     workplace.write("wrong.json", "[");
     std::fs::create_dir_all(workplace.path().join("folder")).unwrap();
-    std::fs::create_dir_all(workplace.path().join("results")).unwrap();
-    workplace.write("results/run.json", "{");
+    std::fs::create_dir_all(workplace.path().join("done")).unwrap();
+    workplace.write("done/run.json", "{");
     let with_model = |command: &[&str], arguments: &[&str]| {
         let model: &[&str] = if arguments.contains(&"--model") { &[] } else { &["--model", "model.gguf"] };
         outcome(workplace.minference(&[command, model, arguments].concat()).write_stdin("/load missing\n"))
     };
-    let cases: [(&[&str], &[&str], &str); 22] = [
+    let cases: [(&[&str], &[&str], &str); 21] = [
         (&["run"], &["-f", "missing"], "missing"),
         (&["run"], &["-p", "Hi", "--patterns", "missing"], "missing"),
         (&["run"], &["-p", "Hi", "--patterns", "wrong.json"], "wrong.json"),
@@ -93,22 +94,23 @@ fn what_is_printed_names_each_cause_and_path_once() {
         (&["chat"], &["--document", "missing"], "missing"),
         (&["chat"], &[], "missing"),
         (&["search"], &["--calibration", "missing"], "missing"),
-        (&["search"], &["--output", "missing/file"], "missing/file"),
         (&["inspect"], &["-f", "missing"], "missing"),
         (&["eval", "needle"], &["--text", "missing"], "missing"),
-        (&["eval", "needle"], &["--output", "results"], "results"),
+        (&["eval", "needle"], &["--output", "done"], "done"),
         (&["eval", "perplexity"], &["--text", "missing"], "missing"),
         (&["eval", "ruler"], &["--words", "missing"], "missing"),
         (&["eval", "ruler"], &["--read", "missing/vt.jsonl"], "missing/vt.jsonl"),
         (&["bench", "prefill"], &["--definition", "wrong.json"], "wrong.json"),
-        (&["bench", "prefill"], &["--output", "results"], "results"),
+        (&["bench", "prefill"], &["--output", "done"], "done"),
     ];
     for (command, arguments, path) in cases {
         said_once(with_model(command, arguments), path);
     }
+    let search = [&SMALL[..], &["--output", "missing/file"]].concat();
+    said_once(with_model(&["search"], &search), "missing/file");
     let plain: [(&[&str], &str); 5] = [
         (&["report", "missing"], "missing"),
-        (&["report", "results"], "results"),
+        (&["report", "done"], "done"),
         (&["patterns", "show", "missing"], "missing"),
         (&["bench", "attention", "--input", "missing"], "missing"),
         (&["bench", "attention", "--json", "missing/file"], "missing/file"),

@@ -64,13 +64,10 @@ fn numbers() {
         .is_refused(WRONG_OPTIONS, &["threads", "at least 1", "found 0"]);
     // what people are used to
     refused(&["--seed", "-1"], &["--seed", "from 0 on", "--seed $RANDOM"]);
-    refused(&["-n", "-1"], &["--max-tokens", "from 0 on", "without a limit", "100000"]);
     refused(&["--max-tokens", "-2"], &["--max-tokens", "without a limit"]);
-    refused(&["--threads", "-1"], &["--threads", "one per core"]);
     refused(&["--top-k", "-1"], &["--top-k", "all tokens"]);
     refused(&["--top-k", "40"], &["--top-k", "--temperature above 0", "--blocks"]);
     refused(&["--attention", "block-sparse", "--top-k", "40"], &["--temperature above 0", "--blocks"]);
-    refused(&["-n", "0.7"], &["--max-tokens", "a whole number"]);
     refused(&["--max-tokens", "1_000"], &["--max-tokens", "write 1000"]);
     refused(&["--context", "32k"], &["--context", "write 32768 or 32000"]);
     refused(&["--chunk", "4_096"], &["--chunk", "16K", "write 4096"]);
@@ -81,6 +78,15 @@ fn numbers() {
     refused(&["--temperature", "1", "--top-p", "95%"], &["--top-p", "write 0.95"]);
     refused(&["--temperature", "1", "--top-p", "95"], &["--top-p", "up to 1", "95 % is 0.95"]);
     refused(&["--rope-factor", "4x"], &["--rope-factor", "write 4"]);
+    // options that tests of `run` give themselves
+    for (option, parts) in [
+        (&["-n", "-1"], &["--max-tokens", "from 0 on", "without a limit", "100000"][..]),
+        (&["-n", "0.7"], &["--max-tokens", "a whole number"]),
+        (&["--threads", "-1"], &["--threads", "one per core"]),
+    ] {
+        let arguments = [&["run", "--model", "model.gguf", "-p", "Hi"][..], option].concat();
+        outcome(&mut workplace.minference(&arguments)).is_refused(WRONG_OPTIONS, parts);
+    }
     for command in [&["inspect", "--model", "model.gguf"][..], &["bench", "attention"]] {
         outcome(&mut workplace.minference(&[command, &["--top-k", "40"]].concat()))
             .is_refused(WRONG_OPTIONS, &["--top-k", "are --blocks"]);

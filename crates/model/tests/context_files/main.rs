@@ -47,6 +47,9 @@ fn saved() -> (tempfile::TempDir, std::path::PathBuf) {
 
 /// That an error says all of this.
 fn says<T>(result: Result<T>, parts: &[&str]) {
-    let error = result.err().unwrap_or_else(|| panic!("nothing is refused: {parts:?}")).to_string();
+    let error = result.err().unwrap_or_else(|| panic!("nothing is refused: {parts:?}"));
+    // as programs print it
+    let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
+    let error = format!("{error}{}", cause.unwrap_or_default());
     assert!(parts.iter().all(|part| error.contains(part)), "expected {parts:?} in {error}");
 }

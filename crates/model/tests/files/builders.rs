@@ -141,6 +141,11 @@ pub(crate) fn refusal(opened: minference_model::Result<Opened>) -> String {
     }
 }
 
+/// An error with all its causes, as programs print it.
+pub(crate) fn told(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {}", told(cause)))
+}
+
 pub(crate) fn assert_mentions(message: &str, parts: &[&str]) {
     for part in parts {
         assert!(message.contains(part), "`{part}` is not in: {message}");

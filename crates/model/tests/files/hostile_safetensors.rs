@@ -1,6 +1,6 @@
 //! Hugging Face folders that are wrong: each is refused, with the file, the place, what was expected and what was found.
 
-use crate::builders::{Folder, assert_mentions, open_folder, refusal, write};
+use crate::builders::{Folder, assert_mentions, open_folder, refusal, told, write};
 use minference_model::ModelFiles;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -161,13 +161,13 @@ fn pipes_and_folders_are_not_read() {
             return;
         }
         let opened = if name == "model.gguf" { path } else { folder.path().to_owned() };
-        let message = ModelFiles::open(opened).unwrap_err().to_string();
+        let message = told(&ModelFiles::open(opened).unwrap_err());
         assert_mentions(&message, &[name, "a regular file", "a pipe"]);
     }
     let folder = tiny().write();
     std::fs::remove_file(folder.path().join("config.json")).unwrap();
     std::fs::create_dir(folder.path().join("config.json")).unwrap();
-    assert_mentions(&ModelFiles::open(folder.path()).unwrap_err().to_string(), &["config.json", "a folder"]);
+    assert_mentions(&told(&ModelFiles::open(folder.path()).unwrap_err()), &["config.json", "a folder"]);
 }
 
 #[test]
@@ -194,7 +194,7 @@ fn folders_that_hold_something_else() {
     write(folder.path(), "pytorch_model.bin", b"x");
     let message = ModelFiles::open(folder.path()).unwrap_err().to_string();
     assert_mentions(&message, &["pytorch_model.bin", "convert"]);
-    let message = ModelFiles::open(folder.path().join("nowhere")).unwrap_err().to_string();
+    let message = told(&ModelFiles::open(folder.path().join("nowhere")).unwrap_err());
     assert_mentions(&message, &["nowhere", "No such file"]);
 }
 
@@ -211,7 +211,7 @@ fn configurations_that_are_no_objects() {
     write(folder.path(), "config.json", "[".repeat(1 << 20).as_bytes());
     assert_mentions(&ModelFiles::open(folder.path()).unwrap_err().to_string(), &["config.json", "JSON"]);
     write(folder.path(), "config.json", &vec![b' '; 17 << 20]);
-    assert_mentions(&ModelFiles::open(folder.path()).unwrap_err().to_string(), &["config.json", "at most"]);
+    assert_mentions(&told(&ModelFiles::open(folder.path()).unwrap_err()), &["config.json", "at most"]);
 }
 
 #[test]
