@@ -96,12 +96,12 @@ fn what_is_printed_names_each_cause_and_path_once() {
         (&["search"], &["--calibration", "missing"], "missing"),
         (&["inspect"], &["-f", "missing"], "missing"),
         (&["eval", "needle"], &["--text", "missing"], "missing"),
-        (&["eval", "needle"], &["--output", "done"], "done"),
+        (&["eval", "needle"], &["--lengths", "3K", "--output", "done"], "done"),
         (&["eval", "perplexity"], &["--text", "missing"], "missing"),
         (&["eval", "ruler"], &["--words", "missing"], "missing"),
         (&["eval", "ruler"], &["--read", "missing/vt.jsonl"], "missing/vt.jsonl"),
         (&["bench", "prefill"], &["--definition", "wrong.json"], "wrong.json"),
-        (&["bench", "prefill"], &["--output", "done"], "done"),
+        (&["bench", "prefill"], &["--lengths", "1K", "--output", "done"], "done"),
     ];
     for (command, arguments, path) in cases {
         said_once(with_model(command, arguments), path);

@@ -11,6 +11,10 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::Command;
 use std::time::Duration;
 
+/// What was run, in a folder of results.
+const HEADER: &str =
+    r#"{"format": 1, "evaluation": "latency", "model": "m", "fingerprint": "9f2c", "settings": {}}"#;
+
 /// A pipe that nobody writes to; says whether there is one.
 fn pipe(workplace: &Workplace, name: &str) -> bool {
     let path = workplace.path().join(name);
@@ -55,9 +59,7 @@ fn nothing_but_files_is_read() {
     for name in ["results/one/records.jsonl", "infinite/passkey.jsonl"] {
         assert!(pipe(&workplace, name));
     }
-    let header =
-        r#"{"format": 1, "evaluation": "latency", "model": "m", "fingerprint": "9f2c", "settings": {}}"#;
-    workplace.write("results/one/run.json", header);
+    workplace.write("results/one/run.json", HEADER);
     let refused = |arguments: &[&str], parts: &[&str]| {
         patiently(&workplace, arguments).is_refused(ERROR, &[&["expected a regular file"], parts].concat());
     };
@@ -129,10 +131,8 @@ fn what_is_written_keeps_links_and_permissions() {
     let workplace = Workplace::new();
     let patterns = PatternConfig::uniform(HeadPattern::Dense, 2, 4).unwrap();
     patterns.write(&workplace.path().join("input.json"), FileFormat::Native).unwrap();
-    workplace.write(
-        "results/run.json",
-        r#"{"format": 1, "evaluation": "latency", "model": "m", "fingerprint": "9f2c", "settings": {}}"#,
-    );
+    fs::create_dir(workplace.path().join("results")).unwrap();
+    workplace.write("results/run.json", HEADER);
     workplace.write("results/records.jsonl", "");
     fs::create_dir(workplace.path().join("elsewhere")).unwrap();
     let bench = ["bench", "attention", "--tokens", "64", "--heads", "1", "--kv-heads", "1", "--repeats", "1"];
@@ -173,9 +173,10 @@ fn only_files_are_written() {
     if !pipe(&workplace, "pipe") {
         return;
     }
+    let search = [&["search", "--model", "model.gguf"], &SMALL[..], &["--output"]].concat();
     for command in [
         &["patterns", "convert", "input.json", "--to", "native", "--output"][..],
-        &["search", "--model", "model.gguf", "--output"],
+        &search,
         &["inspect", "--model", "model.gguf", "-p", "Hi", "--output"],
         &["bench", "attention", "--tokens", "64", "--json"],
     ] {
