@@ -176,7 +176,7 @@ fn only_files_are_written() {
     let search = [&["search", "--model", "model.gguf"], &SMALL[..], &["--output"]].concat();
     for command in [
         &["patterns", "convert", "input.json", "--to", "native", "--output"][..],
-        &search,
+        &search[..],
         &["inspect", "--model", "model.gguf", "-p", "Hi", "--output"],
         &["bench", "attention", "--tokens", "64", "--json"],
     ] {
