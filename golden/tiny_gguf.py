@@ -17,6 +17,7 @@ import torch
 from gguf import GGMLQuantizationType as Type
 from safetensors.torch import load_file, save_file
 
+import iq4
 import k_quants
 import tiny_models
 from oracle import Model
@@ -34,7 +35,12 @@ FILES = {
 }
 ARCHITECTURES = {"phi3": "PHI3", "glm4": "GLM4", "gemma3_text": "GEMMA3", "llama": "LLAMA", "qwen2": "QWEN2", "qwen3": "QWEN3"}
 
+# The format of which there is one that is split, too: 11 tensors in parts of 4, and a last one of 3.
+SPLIT = Type.Q8_0
 LEGACY = (Type.Q4_0, Type.Q4_1, Type.Q5_0, Type.Q5_1, Type.Q8_0)
+# Those with blocks of 32 values; the others have 256
+BLOCKS_OF_32 = LEGACY + (Type.IQ4_NL,)
+FORMATS = LEGACY + tuple(k_quants.STEPS) + iq4.KINDS
 # Blocks of 32 values, and of 256
 quantized_shape = {"intermediate_size": 96, "num_hidden_layers": 1, "tie_word_embeddings": True}
 k_quantized_shape = quantized_shape | {
@@ -136,12 +142,14 @@ def renamed(config: dict, weights: dict[str, torch.Tensor]) -> dict[str, numpy.n
 
 
 def quantized(x: numpy.ndarray, kind: Type) -> numpy.ndarray:
+    if kind in iq4.KINDS:
+        return iq4.quantize(x, kind)
     return k_quants.quantize(x, kind) if kind in k_quants.STEPS else gguf.quants.quantize(x, kind)
 
 
-def write(path: Path, config: dict, weights: dict[str, torch.Tensor], kind: Type) -> None:
+def write(path: Path, config: dict, weights: dict[str, torch.Tensor], kind: Type, split_max_tensors: int = 0) -> None:
     architecture = getattr(gguf.MODEL_ARCH, ARCHITECTURES[config["model_type"]])
-    writer = gguf.GGUFWriter(path, gguf.MODEL_ARCH_NAMES[architecture])
+    writer = gguf.GGUFWriter(path, gguf.MODEL_ARCH_NAMES[architecture], split_max_tensors=split_max_tensors)
     extra = hyperparameters(writer, config)
     writer.add_file_type(getattr(gguf.LlamaFileType, {"F32": "ALL_F32", "Q2_K": "MOSTLY_Q2_K"}.get(kind.name, f"MOSTLY_{kind.name}"), 0))
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
@@ -157,8 +165,7 @@ def write(path: Path, config: dict, weights: dict[str, torch.Tensor], kind: Type
 
 def quantized_llama(kind: Type) -> tuple[dict, dict[str, torch.Tensor], numpy.random.Generator]:
     """A Llama whose weights the format holds exactly: drawn, quantised as its GGUF file has them, and read back."""
-    legacy = kind in LEGACY
-    config = tiny_models.small | tiny_models.llama | (quantized_shape if legacy else k_quantized_shape)
+    config = tiny_models.small | tiny_models.llama | (quantized_shape if kind in BLOCKS_OF_32 else k_quantized_shape)
     random = numpy.random.default_rng([4, kind.value])
     weights = tiny_models.make_weights(config, random)
     for name, weight in weights.items():
@@ -185,10 +192,12 @@ def main(models: Path, target: Path) -> None:
         config = json.loads((folder / "config.json").read_text())
         weights = {key: x.float() for key, x in load_file(folder / "model.safetensors").items()}
         write(target / f"{name}.gguf", config, weights, kind)
-    for kind in LEGACY + tuple(k_quants.STEPS):
+    for kind in FORMATS:
         config, weights, random = quantized_llama(kind)
         name = f"llama_{kind.name.lower()}"
         write(target / f"{name}.gguf", config, weights, kind)
+        if kind == SPLIT:
+            write(target / f"split_{name}.gguf", config, weights, kind, split_max_tensors=4)
         stored = read_back(config, weights, kind)
         tensors = tiny_models.expected(config, stored, random)
         tiny_models.check(name, config, stored, [], tensors)

@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use indicatif::DecimalBytes;
 use minference_model::fetch::{self, FetchError, FetchSettings, Fetcher, KNOWN_MODELS, ModelReference};
+use minference_model::source::part_files;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -25,7 +26,7 @@ Examples:
   A repository with safetensors, at its newest state or at a branch, tag or commit:
     minference pull hf:Qwen/Qwen2.5-0.5B-Instruct
     minference pull hf:Qwen/Qwen2.5-0.5B-Instruct@main
-  One GGUF file of a repository:
+  One GGUF file of a repository (of a split one, any part: all are fetched):
     minference pull hf:Qwen/Qwen2.5-0.5B-Instruct-GGUF:qwen2.5-0.5b-instruct-q4_k_m.gguf
   In a script:
     model=$(minference pull demo)
@@ -92,10 +93,10 @@ fn cancellable<T>(result: fetch::Result<T>) -> Result<T> {
     })
 }
 
-/// The file itself, or those directly in the folder.
+/// The file itself, with the other parts if it is one of a split file; or the files directly in the folder.
 fn files(path: &Path) -> Result<Vec<PathBuf>> {
     if !path.is_dir() {
-        return Ok(vec![path.to_path_buf()]);
+        return Ok(part_files(path));
     }
     let mut files = Vec::new();
     for entry in path.read_dir().with_context(|| path.display().to_string())? {

@@ -66,6 +66,22 @@ fn a_local_path_passes_through_with_size_and_hash() {
     assert!(text(output.stderr).contains(sha256));
 }
 
+/// The path of a part stands for the model; sizes and hashes are told of all.
+#[test]
+fn all_parts_of_a_split_file_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let parts = [1, 2].map(|number| folder.path().join(format!("m-0000{number}-of-00002.gguf")));
+    parts.iter().zip(["hello", "you"]).for_each(|(path, text)| std::fs::write(path, text).unwrap());
+    let output = pull(folder.path(), &[parts[1].to_str().unwrap()]);
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("{}\n", parts[1].display()));
+    let message = String::from_utf8(output.stderr).unwrap();
+    for part in ["m-00001-of-00002.gguf: 5 B", "m-00002-of-00002.gguf: 3 B"] {
+        assert!(message.contains(part), "expected {part:?} in {message:?}");
+    }
+    std::fs::remove_file(&parts[0]).unwrap();
+    refused(&[parts[1].to_str().unwrap()], ERROR, &["m-00001-of-00002.gguf"]);
+}
+
 /// The Hub's cache names contents by their hash: one that has changed since is no model any more.
 #[test]
 #[cfg(unix)]

@@ -3,13 +3,14 @@
 //! | module | what it holds |
 //! |---|---|
 //! | `vector`, `vector/` | a few `f32` in a register, one file per instruction set |
-//! | `blocks`, `k_blocks` | blocks of stored elements, widened to vectors |
+//! | `blocks`, `k_blocks`, `iq4_blocks` | blocks of stored elements, widened to vectors |
 //! | `product` | products of stored matrix rows with a few input rows: decoding |
 //! | `tile` | products of widened matrix rows with many input rows: prefill |
 //! | `tile_int8` | the same in 8 bits |
 //! | `rows` | norms, gated activations, rotations: safe code that the compiler vectorises |
 
 mod blocks;
+mod iq4_blocks;
 mod k_blocks;
 mod product;
 mod rows;
@@ -79,6 +80,8 @@ macro_rules! with_block {
             WeightFormat::Q4K => product::$function::<k_blocks::Q4K, $vector> $arguments,
             WeightFormat::Q5K => product::$function::<k_blocks::Q5K, $vector> $arguments,
             WeightFormat::Q6K => product::$function::<k_blocks::Q6K, $vector> $arguments,
+            WeightFormat::Iq4Nl => product::$function::<iq4_blocks::Iq4Nl, $vector> $arguments,
+            WeightFormat::Iq4Xs => product::$function::<iq4_blocks::Iq4Xs, $vector> $arguments,
         }
     };
 }

@@ -2,7 +2,7 @@
 //!
 //! | place | for |
 //! |---|---|
-//! | `model.patterns.json` beside `model.gguf`, `patterns.json` in a model's folder | files that stay with the model |
+//! | `model.patterns.json` beside `model.gguf` or its parts, `patterns.json` in a model's folder | files that stay with the model |
 //! | `FINGERPRINT.json` in a folder of patterns, the cache | what a search found |
 //! | this program | models that were searched before it was released |
 //!
@@ -11,6 +11,7 @@
 use crate::config::ModelConfig;
 use crate::error::{Error, Result};
 use crate::source::Fingerprint;
+use crate::source::part_name::PartName;
 use minference_attention::pattern::config::PatternConfig;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -134,13 +135,14 @@ impl fmt::Display for PatternSource {
     }
 }
 
-/// The file that stays with a model: beside `model.gguf` it is `model.patterns.json`, in a folder `patterns.json`. None for a path
-/// without a file name.
+/// The file that stays with a model: beside `model.gguf`, and beside the parts of a split one (`model-00001-of-00003.gguf`), it is
+/// `model.patterns.json`, in a folder `patterns.json`. None for a path without a file name.
 pub fn beside(model: &Path) -> Option<PathBuf> {
     if model.is_dir() {
         return Some(model.join("patterns.json"));
     }
-    let mut name = model.file_stem()?.to_os_string();
+    let part = model.file_name().and_then(|name| PartName::parse(name.to_str()?));
+    let mut name = part.map_or(model.file_stem()?, |part| part.prefix.as_ref()).to_os_string();
     name.push(".patterns.json");
     Some(model.with_file_name(name))
 }

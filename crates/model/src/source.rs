@@ -17,22 +17,31 @@
 //! | place | what it holds |
 //! |---|---|
 //! | `source/gguf.rs`, `source/gguf_cursor.rs` | the header of a GGUF file |
+//! | `source/gguf_parts.rs`, `source/part_name.rs` | split GGUF files, as one model |
 //! | `source/safetensors.rs` | folders with one or many safetensors files |
 //! | `source/tensors.rs` | named tensors of either, with checked shapes |
+//! | `source/mistaken.rs`, `gguf_kind.rs`, `folder.rs`, `foreign_weights.rs` | what is no model of ours, named for what it is |
 //! | `source/regular_file.rs` | opening files, with limits |
 //! | `source/fingerprint.rs` | telling models apart |
 //! | `families.rs`, `families/` | what fields and tensors mean, one file per family |
 
 mod fingerprint;
+pub(crate) mod folder;
+pub(crate) mod foreign_weights;
 mod gguf;
 mod gguf_cursor;
+mod gguf_kind;
+mod gguf_parts;
 mod gguf_value;
+pub(crate) mod mistaken;
+pub(crate) mod part_name;
 pub(crate) mod regular_file;
 mod safetensors;
 mod tensors;
 
 pub use fingerprint::Fingerprint;
 pub use gguf_value::GgufValue;
+pub use part_name::part_files;
 pub(crate) use tensors::Tensors;
 
 use crate::config::ModelConfig;
@@ -45,7 +54,8 @@ use std::path::{Path, PathBuf};
 /// What kind of thing a model was opened from, with what else it holds.
 #[derive(Debug)]
 pub enum Container {
-    /// One GGUF file. Its metadata hold the vocabulary (`tokenizer.ggml.*`) and the chat template.
+    /// One GGUF file, or all parts of a split one. Its metadata, those of the first part, hold the vocabulary (`tokenizer.ggml.*`)
+    /// and the chat template.
     Gguf {
         /// Every key of the header. Text that is not UTF-8 was replaced by U+FFFD.
         metadata: HashMap<String, GgufValue>,
@@ -67,7 +77,8 @@ pub struct ModelFiles {
 }
 
 impl ModelFiles {
-    /// Opens a GGUF file, or a folder with `config.json` and `model.safetensors` (or its shards and their index).
+    /// Opens a GGUF file, of which, where it is split, any part stands for all, or a folder with `config.json` and `model.safetensors`
+    /// (or its shards and their index).
     ///
     /// Files are mapped: whoever changes or truncates one while it is open changes the model's weights, or crashes the process.
     ///
@@ -81,24 +92,27 @@ impl ModelFiles {
     }
 
     fn open_gguf(path: &Path) -> Result<Self> {
-        let gguf::GgufFile { metadata, tensors } = gguf::read(path)?;
-        let plan = families::plan_gguf(&metadata, &tensors).map_err(|error| error.in_file(path))?;
-        Ok(Self { path: path.into(), container: Container::Gguf { metadata }, tensors, plan })
+        let gguf_parts::GgufModel { path, metadata, tensors } = gguf_parts::read(path)?;
+        let plan = families::plan_gguf(&metadata, &tensors).map_err(|error| error.in_file(&path))?;
+        Ok(Self { path, container: Container::Gguf { metadata }, tensors, plan })
     }
 
     fn open_folder(folder: &Path) -> Result<Self> {
         let config_path = folder.join("config.json");
         if !config_path.exists() {
-            return Err(safetensors::no_model(folder, "config.json"));
+            return Err(folder::no_model(folder, "config.json"));
         }
         let config = safetensors::read_json(&config_path)?;
+        foreign_weights::refuse_by_config(&config_path, &config)?;
         let tensors = safetensors::read_folder(folder)?;
+        folder::refuse_adapter(folder)?;
+        foreign_weights::refuse_by_tensors(&tensors)?;
         let plan =
             families::plan_hugging_face(&config, &tensors).map_err(|error| error.in_file(&config_path))?;
         Ok(Self { path: folder.into(), container: Container::HuggingFace { config }, tensors, plan })
     }
 
-    /// What was opened: the GGUF file, or the folder.
+    /// What was opened: the GGUF file (of a split one the first part), or the folder.
     pub fn path(&self) -> &Path {
         &self.path
     }

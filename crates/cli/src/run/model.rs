@@ -18,7 +18,7 @@ use std::path::PathBuf;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Model")]
 pub(crate) struct ModelOptions {
-    /// A GGUF file, a Hugging Face folder, hf:owner/name[@revision][:file], or a short name that `minference pull` lists
+    /// A GGUF file (any part of a split one), a Hugging Face folder, hf:owner/name[@revision][:file], or a short name that `minference pull` lists
     #[arg(long, short, value_name = "MODEL")]
     model: ModelReference,
     /// Type of keys, values, queries and attention's output in memory. int8 and int4 are for keys and values only; the rest is in f16

@@ -3,7 +3,7 @@
 use super::fields::Fields;
 use super::shape::{ShapeDefaults, ShapeNames, check_vocabulary, read_shape};
 use crate::config::ModelConfig;
-use crate::error::{Error, Result, shown};
+use crate::error::{Error, Result};
 use crate::source::GgufValue as Value;
 use crate::source::Tensors;
 use std::cell::RefCell;
@@ -53,21 +53,6 @@ impl<'a> GgufFields<'a> {
 
     /// What no family covers.
     pub(super) fn refuse_unsupported(&self) -> Result<()> {
-        let whole = |key: &str| match self.metadata.get(key) {
-            Some(Value::U16(count)) => u64::from(*count),
-            Some(Value::U32(count)) => u64::from(*count),
-            Some(Value::I32(count)) => u64::from(count.unsigned_abs()),
-            _ => 1,
-        };
-        if whole("split.count") > 1 {
-            let expected = "one file (join the parts with `llama-gguf-split --merge`)";
-            return Err(Error::config("split.count", expected, whole("split.count")));
-        }
-        if let Some(Value::String(kind)) = self.metadata.get("general.type")
-            && kind != "model"
-        {
-            return Err(Error::config("general.type", "\"model\"", format!("\"{}\"", shown(kind))));
-        }
         for name in ZERO {
             let number = self.number(name)?.unwrap_or(0.0);
             if number != 0.0 {
@@ -123,18 +108,7 @@ impl Fields for GgufFields<'_> {
 
     fn whole(&self, name: &str) -> Result<Option<u64>> {
         let Some(value) = self.get(name) else { return Ok(None) };
-        let number = match value {
-            Value::U8(x) => Some(u64::from(*x)),
-            Value::U16(x) => Some(u64::from(*x)),
-            Value::U32(x) => Some(u64::from(*x)),
-            Value::U64(x) => Some(*x),
-            Value::I8(x) => u64::try_from(*x).ok(),
-            Value::I16(x) => u64::try_from(*x).ok(),
-            Value::I32(x) => u64::try_from(*x).ok(),
-            Value::I64(x) => u64::try_from(*x).ok(),
-            _ => None,
-        };
-        number.map(Some).ok_or_else(|| self.wrong(name, "a whole number", value))
+        value.whole().map(Some).ok_or_else(|| self.wrong(name, "a whole number", value))
     }
 
     fn number(&self, name: &str) -> Result<Option<f64>> {

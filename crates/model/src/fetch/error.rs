@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 /// The forms in which a model can be named; part of several messages.
 pub(super) const FORMS: &str = "\
 A model is given as
-  path/to/model.gguf, path/to/folder   a GGUF file; a folder with config.json, *.safetensors and tokenizer.json
+  path/to/model.gguf, path/to/folder   a GGUF file, of a split one any part; a folder with config.json,
+                                       *.safetensors and tokenizer.json
   hf:owner/name                        a repository of the Hugging Face Hub that has safetensors
-  hf:owner/name:model.gguf             one file of it
+  hf:owner/name:model.gguf             one file of it, with the other parts if it is split
   hf:owner/name@revision[:file]        at a branch, tag or commit
   demo                                 a short name; `minference pull` lists them";
 
@@ -72,12 +73,22 @@ pub enum FetchError {
         choices: Vec<String>,
     },
     /// A repository without anything that can be loaded.
-    #[error("{repository}: expected {expected}, found no such file; it may hold weights in another format")]
+    #[error("{repository}: expected {expected}, found {found}")]
     NoWeights {
         /// `owner/name`
         repository: String,
         /// What a model needs.
         expected: String,
+        /// What is there instead, as far as names tell.
+        found: String,
+    },
+    /// A repository whose weights can't be loaded, found out before they were fetched.
+    #[error("{repository}: {reason}")]
+    NotSupported {
+        /// `owner/name`
+        repository: String,
+        /// Where it says so, what would be right, and what was found.
+        reason: String,
     },
     /// A server can't be reached.
     #[error("can't reach {server} ({reason}): is there a network? {}", cached_models(cached))]

@@ -36,7 +36,8 @@ impl<'a> Repository<'a> {
         Self { settings, client, reference, cache }
     }
 
-    /// Everything that the reference asks for, from the cache or else from the Hub: the file, or the snapshot's folder.
+    /// Everything that the reference asks for, from the cache or else from the Hub: the file (with all others of a split one), or the
+    /// snapshot's folder.
     ///
     /// Without a network, what the cache has is what there is: a branch is then as it was when it was fetched last.
     pub(super) fn fetch(&self, progress: &dyn FetchProgress) -> Result<PathBuf> {
@@ -64,7 +65,10 @@ impl<'a> Repository<'a> {
         };
         let folder = self.cache.snapshot(&commit);
         match self.reference.file() {
-            Some(file) => Some(folder.join(file)).filter(|path| path.is_file()),
+            Some(file) => {
+                let is_there = |part: String| folder.join(part).is_file();
+                selection::all_parts(file).into_iter().all(is_there).then(|| folder.join(file))
+            }
             None => selection::is_complete(&folder).then_some(folder),
         }
     }
@@ -74,6 +78,7 @@ impl<'a> Repository<'a> {
         let first: Vec<&ListedFile> = selection.first();
         self.fetch_files(listing, &first, progress)?;
         let folder = self.cache.snapshot(&listing.commit);
+        selection.refuse_foreign_weights(&folder)?;
         let rest = selection.rest(&folder)?;
         self.fetch_files(listing, &rest, progress)?;
         self.cache.set_commit(self.reference.revision(), &listing.commit)?;

@@ -37,7 +37,7 @@ pub struct HubReference {
     pub(super) repository: String,
     /// Branch, tag or commit.
     pub(super) revision: String,
-    /// A file of it; none means all that a model in safetensors needs.
+    /// A file of it, which stands for all parts if it is one of a split file; none means all that a model in safetensors needs.
     pub(super) file: Option<String>,
 }
 

@@ -1,5 +1,5 @@
 //! Blocks of stored elements, widened to vectors of `f32`. Quantised layouts are GGUF's (`ggml-quants` in the llama.cpp
-//! repository); the tests compare every format with candle's decoder.
+//! repository); the tests compare every format with candle's decoder, or that of the `gguf` package.
 //!
 //! Bits are unpacked in arrays of fixed length, which compilers keep in vector registers; what leaves a block are vectors.
 

@@ -39,6 +39,8 @@ pub(super) trait Vector: Copy {
     unsafe fn sum(self) -> f32;
     /// Bytes that are 16 where a bit is set, and 0 elsewhere: bit 0 is the first one's.
     unsafe fn spread_bits(bits: u32) -> [u8; 32];
+    /// Bytes of a table, at places from 0 to 15.
+    unsafe fn look_up(table: &[u8; 16], places: &[u8; 16]) -> [u8; 16];
     /// Writes the columns of 8 rows of 8 elements as rows, or adds them to what is there. Rows begin a stride apart, on both sides.
     unsafe fn transpose<const ADD: bool>(
         from: *const f32,

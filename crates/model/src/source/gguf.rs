@@ -5,7 +5,9 @@
 //! nor which one lies outside the file. A test compares what both read.
 
 use super::gguf_cursor::Cursor;
+use super::gguf_kind::require_language_model;
 use super::gguf_value::GgufValue as Value;
+use super::mistaken::in_place_of_gguf;
 use super::regular_file::map;
 use super::tensors::{StoredFormat, StoredTensor, Tensors};
 use crate::error::{Result, shown};
@@ -36,10 +38,11 @@ struct Entry {
     offset: u64,
 }
 
+/// One file, which may be a part of a model.
 pub(super) fn read(path: &Path) -> Result<GgufFile> {
     let map = map(path, "a model")?;
     let mut cursor = Cursor::new(path, &map);
-    let (tensor_count, key_count) = read_counts(&mut cursor)?;
+    let (tensor_count, key_count) = read_counts(&mut cursor, &map)?;
     let mut metadata = HashMap::new();
     for index in 0..key_count {
         let key = cursor.name(&format!("metadata key {index}"))?;
@@ -49,6 +52,8 @@ pub(super) fn read(path: &Path) -> Result<GgufFile> {
         }
         metadata.insert(key, value);
     }
+    // before tensors, whose formats matter less than what they are for
+    require_language_model(path, &metadata)?;
     let alignment = alignment(&cursor, &metadata)?;
     let mut entries = Vec::new();
     for index in 0..tensor_count {
@@ -68,15 +73,20 @@ pub(super) fn read(path: &Path) -> Result<GgufFile> {
 }
 
 /// Magic, version, and the counts of tensors and keys.
-fn read_counts(cursor: &mut Cursor<'_>) -> Result<(u64, u64)> {
+fn read_counts(cursor: &mut Cursor<'_>, bytes: &[u8]) -> Result<(u64, u64)> {
     if cursor.u32("magic").ok() != Some(MAGIC) {
         let expected = "a GGUF file, which begins with `GGUF`, or a folder with config.json";
-        return Err(cursor.error("first bytes", expected, "something else"));
+        return Err(cursor.error("first bytes", expected, in_place_of_gguf(bytes)));
     }
     match cursor.u32("version")? {
         2 | 3 => {}
         version if matches!(version.swap_bytes(), 1..=3) => {
-            return Err(cursor.error("version", "a little-endian file", "a big-endian one"));
+            let found = "a big-endian one: convert it with `gguf-convert-endian` of the Python package gguf";
+            return Err(cursor.error("version", "a little-endian file", found));
+        }
+        1 => {
+            let found = "1, of before August 2023: fetch the model anew";
+            return Err(cursor.error("version", "GGUF version 2 or 3", found));
         }
         version => return Err(cursor.error("version", "GGUF version 2 or 3", version)),
     }
@@ -179,6 +189,8 @@ fn format_of(kind: u32) -> Option<WeightFormat> {
         12 => WeightFormat::Q4K,
         13 => WeightFormat::Q5K,
         14 => WeightFormat::Q6K,
+        20 => WeightFormat::Iq4Nl,
+        23 => WeightFormat::Iq4Xs,
         30 => WeightFormat::Bf16,
         _ => return None,
     })
@@ -186,7 +198,7 @@ fn format_of(kind: u32) -> Option<WeightFormat> {
 
 /// Names of formats that exist and are not supported.
 fn unsupported_name(kind: u32) -> Option<&'static str> {
-    const NAMES: [(u32, &str); 26] = [
+    const NAMES: [(u32, &str); 28] = [
         (4, "Q4_2"),
         (5, "Q4_3"),
         (9, "Q8_1"),
@@ -195,10 +207,8 @@ fn unsupported_name(kind: u32) -> Option<&'static str> {
         (17, "IQ2_XS"),
         (18, "IQ3_XXS"),
         (19, "IQ1_S"),
-        (20, "IQ4_NL"),
         (21, "IQ3_S"),
         (22, "IQ2_S"),
-        (23, "IQ4_XS"),
         (24, "I8"),
         (25, "I16"),
         (26, "I32"),
@@ -210,9 +220,13 @@ fn unsupported_name(kind: u32) -> Option<&'static str> {
         (33, "Q4_0_8_8"),
         (34, "TQ1_0"),
         (35, "TQ2_0"),
+        (36, "IQ4_NL_4_4"),
+        (37, "IQ4_NL_4_8"),
+        (38, "IQ4_NL_8_8"),
         (39, "MXFP4"),
         (40, "NVFP4"),
         (41, "Q1_0"),
+        (42, "Q2_0"),
     ];
     NAMES.iter().find(|(number, _)| *number == kind).map(|(_, name)| *name)
 }

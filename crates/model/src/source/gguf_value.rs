@@ -23,6 +23,21 @@ pub enum GgufValue {
 }
 
 impl GgufValue {
+    /// A number that is whole and not negative, of whichever type; none for anything else.
+    pub(crate) fn whole(&self) -> Option<u64> {
+        match *self {
+            Self::U8(x) => Some(u64::from(x)),
+            Self::U16(x) => Some(u64::from(x)),
+            Self::U32(x) => Some(u64::from(x)),
+            Self::U64(x) => Some(x),
+            Self::I8(x) => u64::try_from(x).ok(),
+            Self::I16(x) => u64::try_from(x).ok(),
+            Self::I32(x) => u64::try_from(x).ok(),
+            Self::I64(x) => u64::try_from(x).ok(),
+            _ => None,
+        }
+    }
+
     /// For errors: short, whatever a file holds.
     pub(crate) fn described(&self) -> String {
         match self {

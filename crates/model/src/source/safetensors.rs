@@ -1,5 +1,7 @@
 //! Hugging Face folders: `model.safetensors`, or shards that `model.safetensors.index.json` names.
 
+use super::folder::no_model;
+use super::mistaken::{recognise, recognise_any};
 use super::regular_file::{SIDE_FILE_BYTES, map, read};
 use super::tensors::{StoredFormat, StoredTensor, Tensors};
 use crate::error::{Error, Result, shown};
@@ -16,8 +18,10 @@ const INDEX: &str = "model.safetensors.index.json";
 /// A JSON file whose top is an object.
 pub(super) fn read_json(path: &Path) -> Result<Value> {
     let text = read(path, SIDE_FILE_BYTES)?;
-    let value: Value =
-        serde_json::from_slice(&text).map_err(|error| Error::file(path, "file", "JSON", error))?;
+    let value: Value = serde_json::from_slice(&text).map_err(|error| {
+        let found = recognise(&text).unwrap_or_else(|| error.to_string());
+        Error::file(path, "file", "JSON", found)
+    })?;
     match value {
         Value::Object(_) => Ok(value),
         other => Err(Error::file(path, "file", "an object", kind_of(&other))),
@@ -47,24 +51,6 @@ pub(super) fn read_folder(folder: &Path) -> Result<Tensors> {
         return Err(no_model(folder, "model.safetensors"));
     }
     Ok(tensors)
-}
-
-/// What to say about a folder that lacks a file: what it holds instead may tell what to do.
-pub(super) fn no_model(folder: &Path, missing: &str) -> Error {
-    let names: Vec<String> = std::fs::read_dir(folder).map_or_else(
-        |_| Vec::new(),
-        |entries| entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect(),
-    );
-    let with = |ending: &str| names.iter().find(|name| name.ends_with(ending));
-    let found = if let Some(name) = with(".gguf") {
-        format!("{name}: open that file instead of the folder")
-    } else if let Some(name) = with(".bin").or_else(|| with(".pth")) {
-        format!("{name}: pickled weights are not read, convert them to safetensors")
-    } else {
-        "none".to_owned()
-    };
-    let expected = "config.json with model.safetensors, or with model.safetensors.index.json and its shards";
-    Error::file(folder, missing, expected, found)
 }
 
 fn read_shards(folder: &Path, index: &Path, tensors: &mut Tensors) -> Result<()> {
@@ -114,11 +100,14 @@ fn read_file(path: &Path, tensors: &mut Tensors) -> Result<()> {
     let header = map.first_chunk().map(|length| u64::from_le_bytes(*length));
     if let Some(length) = header.filter(|length| *length > SIDE_FILE_BYTES) {
         let expected = format!("a safetensors file, whose header has at most {SIDE_FILE_BYTES} bytes");
-        return Err(Error::file(path, "header", expected, format!("{length} bytes")));
+        let found = recognise_any(&map).unwrap_or_else(|| format!("{length} bytes"));
+        return Err(Error::file(path, "header", expected, found));
     }
     let (header_len, metadata) = SafeTensors::read_metadata(&map).map_err(|error| {
         let expected = "a safetensors header that describes all of the file's bytes; is it complete?";
-        Error::file(path, "header", expected, error)
+        // of a file that is all there, and is another one
+        let found = recognise(&map).unwrap_or_else(|| error.to_string());
+        Error::file(path, "header", expected, found)
     })?;
     let (file, start): (Arc<Path>, usize) = (path.into(), 8 + header_len);
     for (name, info) in metadata.tensors() {

@@ -47,6 +47,15 @@ impl Tensors {
         Ok(())
     }
 
+    /// Adds all tensors of another file.
+    pub(crate) fn append(&mut self, other: Self) -> Result<()> {
+        other.by_name.into_iter().try_for_each(|(name, tensor)| self.insert(name, tensor))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.by_name.len()
+    }
+
     pub(crate) fn get(&self, name: &str) -> Option<&StoredTensor> {
         self.by_name.get(name)
     }

@@ -17,8 +17,8 @@ impl Tokenizer {
     /// Supported are BPE vocabularies, byte-level ones and those with byte fallback: all that Llama-like models have.
     ///
     /// # Errors
-    /// [`Error::Io`] without a readable `tokenizer.json`; [`Error::File`] for JSON that is not what it should be, and for other kinds of
-    /// vocabularies; [`Error::Config`] for a vocabulary that contradicts itself.
+    /// [`Error::Io`] for a `tokenizer.json` that can't be read; [`Error::File`] without one, for JSON that is not what it should be, and
+    /// for other kinds of vocabularies; [`Error::Config`] for a vocabulary that contradicts itself.
     pub fn from_hugging_face(folder: &Path) -> Result<Self> {
         let folder = Folder::read(folder)?;
         let TokenizerFile { added_tokens, normalizer, pre_tokenizer, post_processor, decoder, model } =

@@ -35,6 +35,103 @@ fn a_file_lies_where_other_programs_expect_it_and_is_fetched_once() {
     assert_eq!(server.requests().len(), before + 1);
 }
 
+const PARTS: [&str; 3] = ["Q4/m-00001-of-00003.gguf", "Q4/m-00002-of-00003.gguf", "Q4/m-00003-of-00003.gguf"];
+
+/// Whichever part is named, a split file is there as a whole or not at all.
+#[test]
+fn all_parts_of_a_split_file_are_fetched() {
+    let contents = [content(300_000), content(200_001), content(1000)];
+    let files: Vec<(&str, &[u8])> =
+        PARTS.iter().zip(&contents).map(|(name, bytes)| (*name, bytes.as_slice())).collect();
+    for names_only in [false, true] {
+        let folder = tempdir().unwrap();
+        let server = Server::start(&files, Behaviour { names_only, ..Behaviour::default() }).with_store();
+        let mut settings = settings(folder.path(), &server.endpoint);
+        let reference = format!("hf:owner/name:{}", PARTS[1]);
+        let path = fetch(&settings, &reference).unwrap();
+        assert!(path.ends_with(PARTS[1]));
+        for (name, bytes) in PARTS.iter().zip(&contents) {
+            let part = path.parent().unwrap().join(name.strip_prefix("Q4/").unwrap());
+            assert_eq!(fs::read(part).unwrap(), *bytes, "{name}");
+        }
+        // without a network any part is found, as long as all are there
+        settings.offline = true;
+        assert_eq!(fetch(&settings, &reference).unwrap(), path);
+        let first = fetch(&settings, &format!("hf:owner/name:{}", PARTS[0])).unwrap();
+        fs::remove_file(first).unwrap();
+        assert!(matches!(fetch(&settings, &reference), Err(FetchError::Offline { .. })));
+        settings.offline = false;
+        assert_eq!(fetch(&settings, &reference).unwrap(), path);
+        let before = server.requests().len();
+        let pinned = format!("hf:owner/name@{COMMIT}:{}", PARTS[2]);
+        assert!(fetch(&settings, &pinned).unwrap().ends_with(PARTS[2]));
+        assert_eq!(server.requests().len(), before, "all are there");
+    }
+    // a repository that lacks a part
+    let folder = tempdir().unwrap();
+    let server = Server::start(&files[1..], Behaviour::default());
+    let settings = settings(folder.path(), &server.endpoint);
+    let error = fetch(&settings, &format!("hf:owner/name:{}", PARTS[1])).unwrap_err().to_string();
+    assert!(error.contains("has no file `Q4/m-00001-of-00003.gguf`"), "{error}");
+    assert!(
+        files_below(&settings.hub).iter().all(|name| !name.ends_with(".gguf")),
+        "nothing is fetched in vain"
+    );
+}
+
+/// Gigabytes that can't be loaded are not fetched.
+#[test]
+fn weights_for_other_programs_are_refused_before_they_are_fetched() {
+    let config: &[u8] =
+        br#"{"model_type": "llama", "quantization_config": {"quant_method": "gptq", "bits": 4}}"#;
+    let folder = tempdir().unwrap();
+    let files: &[(&str, &[u8])] =
+        &[("config.json", config), ("tokenizer.json", b"{}"), ("model.safetensors", b"x")];
+    let server = Server::start(files, Behaviour::default());
+    let settings = settings(folder.path(), &server.endpoint);
+    let error = fetch(&settings, "hf:owner/name").unwrap_err().to_string();
+    for part in ["owner/name", "quantization_config.quant_method", "GPTQ", "a GGUF file of it"] {
+        assert!(error.contains(part), "`{part}` is not in: {error}");
+    }
+    assert!(server.requests().iter().all(|request| !request.path.ends_with("model.safetensors")));
+}
+
+#[test]
+fn what_a_repository_holds_instead_is_named() {
+    let cases: [(&[(&str, &str)], [&str; 2]); 6] = [
+        (
+            &[("adapter_config.json", "{}"), ("adapter_model.safetensors", "x")],
+            ["an adapter (LoRA)", "no model by itself"],
+        ),
+        (&[("config.json", "{}"), ("pytorch_model.bin", "x")], ["pytorch_model.bin", "pickled"]),
+        (
+            &[("consolidated.safetensors", "x"), ("params.json", "{}")],
+            ["consolidated.safetensors", "Hugging Face"],
+        ),
+        (
+            &[("config.json", "{}"), ("model.safetensors", "x"), ("tokenizer.model", "x")],
+            ["expected tokenizer.json", "tokenizer.model without it"],
+        ),
+        (&[("README.md", "x")], ["model.safetensors.index.json or a .gguf file", "no such file"]),
+        // of a split file, one part is offered for all
+        (
+            &[(PARTS[0], "x"), (PARTS[1], "x"), ("b.gguf", "x")],
+            ["choose one, as in hf:owner/name:Q4/m-00001", "b.gguf"],
+        ),
+    ];
+    for (files, parts) in cases {
+        let folder = tempdir().unwrap();
+        let files: Vec<(&str, &[u8])> = files.iter().map(|(name, text)| (*name, text.as_bytes())).collect();
+        let server = Server::start(&files, Behaviour::default());
+        let error =
+            fetch(&settings(folder.path(), &server.endpoint), "hf:owner/name").unwrap_err().to_string();
+        for part in parts {
+            assert!(error.contains(part), "`{part}` is not in: {error}");
+        }
+        assert!(!error.contains("m-00002"), "{error}");
+    }
+}
+
 #[test]
 fn redirects_are_followed_and_the_token_stays_with_the_hub() {
     let (folder, bytes) = (tempdir().unwrap(), content(300_000));

@@ -171,9 +171,17 @@ fn sizes_that_overflow_or_are_no_blocks() {
 #[test]
 fn unknown_quantisations_are_named() {
     let name = "blk.0.ffn_up.weight";
-    for (kind, shown) in
-        [(16u32, "IQ2_XXS"), (15, "Q8_K"), (35, "TQ2_0"), (39, "MXFP4"), (26, "I32"), (99, "type 99")]
-    {
+    for (kind, shown) in [
+        (16u32, "IQ2_XXS"),
+        (22, "IQ2_S"),
+        (34, "TQ1_0"),
+        (42, "Q2_0"),
+        (15, "Q8_K"),
+        (35, "TQ2_0"),
+        (39, "MXFP4"),
+        (26, "I32"),
+        (99, "type 99"),
+    ] {
         let message = refusal(open_bytes(&patched(name, FORMAT, &kind.to_le_bytes())));
         assert_mentions(&message, &[name, "Q4_K", shown]);
     }
@@ -228,7 +236,7 @@ fn fields_that_are_wrong() {
     let cases: Vec<(&str, Value, Vec<&str>)> = vec![
         ("general.architecture", text("mamba"), vec!["general.architecture", "gemma3", "mamba"]),
         ("general.type", text("adapter"), vec!["general.type", "adapter"]),
-        ("split.count", Value::U16(3), vec!["split.count", "join", "3"]),
+        ("split.count", Value::U16(3), vec!["split.no", "below split.count, 3", "nothing"]),
         ("llama.block_count", text("two"), vec!["llama.block_count", "a whole number", "two"]),
         ("llama.block_count", Value::U32(0), vec!["llama.block_count", "from 1", "0"]),
         ("llama.block_count", Value::U64(u64::MAX), vec!["llama.block_count", "from 1 to 4096"]),

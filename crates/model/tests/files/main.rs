@@ -7,5 +7,7 @@ mod gguf;
 mod hostile_gguf;
 mod hostile_safetensors;
 mod hugging_face;
+mod mistaken;
 mod mutations;
 mod real_models;
+mod split_gguf;

@@ -36,7 +36,11 @@ const FOLDERS: [&str; 17] = [
 const GGUF: [&str; 8] = ["llama2", "llama3", "qwen2", "qwen2_yarn", "qwen3", "phi3", "glm4", "gemma3"];
 
 /// Formats of which `golden/gguf` holds a quantised Llama, with expected logits of its own.
-const FORMATS: [&str; 10] = ["q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q2_k", "q3_k", "q4_k", "q5_k", "q6_k"];
+const FORMATS: [&str; 12] =
+    ["q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q2_k", "q3_k", "q4_k", "q5_k", "q6_k", "iq4_nl", "iq4_xs"];
+
+/// Parts of the one in `q8_0`, of which any stands for all.
+const PART: &str = "split_llama_q8_0-00002-of-00003.gguf";
 
 /// A tiny model, and what it must compute.
 #[derive(Debug)]
@@ -122,7 +126,7 @@ pub(crate) fn gguf_files() -> Vec<GoldenModel> {
     GGUF.iter().map(read).collect()
 }
 
-/// A Llama in every quantised format.
+/// A Llama in every quantised format, and in one of them in parts.
 pub(crate) fn quantized_files() -> Vec<GoldenModel> {
     let read = |format: &&str| {
         let path = root().join(format!("gguf/llama_{format}.gguf"));
@@ -132,7 +136,11 @@ pub(crate) fn quantized_files() -> Vec<GoldenModel> {
             &path.with_extension("expected.safetensors"),
         )
     };
-    FORMATS.iter().map(read).collect()
+    let part = || {
+        let expected = root().join("gguf/llama_q8_0.expected.safetensors");
+        GoldenModel::read("split_llama_q8_0", root().join("gguf").join(PART), &expected)
+    };
+    FORMATS.iter().map(read).chain(std::iter::once_with(part)).collect()
 }
 
 /// Answers of the real models of `golden/real_answers.json`.

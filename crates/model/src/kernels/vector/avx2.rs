@@ -88,6 +88,16 @@ impl Vector for Avx2 {
         }
     }
     #[inline(always)]
+    unsafe fn look_up(table: &[u8; 16], places: &[u8; 16]) -> [u8; 16] {
+        unsafe {
+            let (table, places) =
+                (_mm_loadu_si128(table.as_ptr().cast()), _mm_loadu_si128(places.as_ptr().cast()));
+            let mut out = [0; 16];
+            _mm_storeu_si128(out.as_mut_ptr().cast(), _mm_shuffle_epi8(table, places));
+            out
+        }
+    }
+    #[inline(always)]
     unsafe fn transpose<const ADD: bool>(
         from: *const f32,
         from_stride: usize,

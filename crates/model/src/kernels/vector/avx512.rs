@@ -75,6 +75,10 @@ impl Vector for Avx512 {
         unsafe { Avx2::spread_bits(bits) }
     }
     #[inline(always)]
+    unsafe fn look_up(table: &[u8; 16], places: &[u8; 16]) -> [u8; 16] {
+        unsafe { Avx2::look_up(table, places) }
+    }
+    #[inline(always)]
     unsafe fn transpose<const ADD: bool>(
         from: *const f32,
         from_stride: usize,

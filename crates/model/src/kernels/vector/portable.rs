@@ -72,6 +72,10 @@ impl Vector for Portable {
         std::array::from_fn(|i| ((bits >> i) as u8 & 1) << 4)
     }
     #[inline(always)]
+    unsafe fn look_up(table: &[u8; 16], places: &[u8; 16]) -> [u8; 16] {
+        places.map(|place| table[usize::from(place & 15)])
+    }
+    #[inline(always)]
     unsafe fn transpose<const ADD: bool>(
         from: *const f32,
         from_stride: usize,

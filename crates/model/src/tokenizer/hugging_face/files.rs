@@ -1,6 +1,8 @@
 //! The files of a folder, read with types.
 
 use crate::error::{Error, Result};
+use crate::source::folder::no_tokenizer;
+use crate::source::mistaken::recognise;
 use crate::source::regular_file::{SIDE_FILE_BYTES, VOCABULARY_BYTES, read};
 use serde::Deserialize;
 use serde_json::Value;
@@ -83,6 +85,9 @@ pub(super) struct Folder {
 
 impl Folder {
     pub(super) fn read(path: &Path) -> Result<Self> {
+        if !path.join("tokenizer.json").exists() {
+            return Err(no_tokenizer(path));
+        }
         let template = optional(&path.join("chat_template.jinja"))?;
         let template = template.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         Ok(Self {
@@ -100,8 +105,13 @@ impl Folder {
         if let Some(kind) = kind.and_then(|kind| kind.model.r#type).filter(|kind| kind != "BPE") {
             return Err(self.wrong("model", "`BPE`", format!("`{kind}`")));
         }
-        let file: TokenizerFile = serde_json::from_slice(&self.tokenizer)
-            .map_err(|e| self.wrong(&format!("line {}", e.line()), "a tokenizer of the type `BPE`", e))?;
+        let file: TokenizerFile = serde_json::from_slice(&self.tokenizer).map_err(|e| {
+            self.wrong(
+                &format!("line {}", e.line()),
+                "a tokenizer of the type `BPE`",
+                named(&self.tokenizer, &e),
+            )
+        })?;
         let affixes = [&file.model.continuing_subword_prefix, &file.model.end_of_word_suffix];
         if let Some(affix) = affixes.into_iter().flatten().find(|affix| !affix.is_empty()) {
             let expected = "no continuing_subword_prefix and no end_of_word_suffix";
@@ -194,6 +204,11 @@ fn json(path: &Path) -> Result<Value> {
         path: path.to_owned(),
         place: format!("line {}", e.line()),
         expected: "JSON".to_owned(),
-        found: e.to_string(),
+        found: named(&bytes, &e),
     })
+}
+
+/// What is wrong with a file that is no JSON of the right form: what it is, or what the parser says.
+fn named(bytes: &[u8], error: &serde_json::Error) -> String {
+    recognise(bytes).unwrap_or_else(|| error.to_string())
 }

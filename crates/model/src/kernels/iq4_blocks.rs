@@ -1,0 +1,66 @@
+//! The "IQ4" formats: 4 bits that say which of sixteen values is meant, closer to each other near 0.
+
+// SAFETY: as in `blocks`.
+#![allow(clippy::undocumented_unsafe_blocks)]
+
+use super::blocks::{Block, Sink, array, half_at, high_nibbles, low_nibbles};
+use super::vector::Vector;
+
+/// 4 bits and a scale.
+pub(super) struct Iq4Nl;
+/// 4 bits; 8 runs of 32 elements with scales of 6 bits.
+pub(super) struct Iq4Xs;
+
+/// What the sixteen quants mean.
+const VALUES: [i8; 16] = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
+
+/// The same, as bytes of a table.
+const TABLE: [u8; 16] = {
+    let mut table = [0; 16];
+    let mut i = 0;
+    while i < 16 {
+        table[i] = VALUES[i].cast_unsigned();
+        i += 1;
+    }
+    table
+};
+
+/// 32 elements with one scale, from element `at` of the block on: low nibbles first, then high ones.
+#[inline(always)]
+unsafe fn looked_up<V: Vector>(quants: &[u8; 16], scale: f32, at: usize, sink: &mut impl Sink<V>) {
+    unsafe {
+        let scale = V::splat(scale);
+        for (half, places) in [low_nibbles(quants), high_nibbles(quants)].iter().enumerate() {
+            let values = V::look_up(&TABLE, places);
+            for i in (0..16).step_by(V::LEN) {
+                sink.take(at + 16 * half + i, V::from_i8(&values[i..]).mul(scale));
+            }
+        }
+    }
+}
+
+impl Block for Iq4Nl {
+    const LEN: usize = 32;
+    const BYTES: usize = 18;
+    #[inline(always)]
+    unsafe fn widen<V: Vector>(bytes: &[u8], sink: &mut impl Sink<V>) {
+        unsafe { looked_up(array::<16>(bytes, 2), half_at::<V>(bytes, 0), 0, sink) }
+    }
+}
+
+impl Block for Iq4Xs {
+    const LEN: usize = 256;
+    const BYTES: usize = 136;
+    #[inline(always)]
+    unsafe fn widen<V: Vector>(bytes: &[u8], sink: &mut impl Sink<V>) {
+        let all = unsafe { half_at::<V>(bytes, 0) };
+        // of each run's scale, two high bits in one word, and four low ones in a nibble
+        let (high, low) = (u16::from_le_bytes(*array::<2>(bytes, 2)), array::<4>(bytes, 4));
+        for run in 0..8 {
+            let nibble = (low[run / 2] >> (4 * (run % 2))) & 15;
+            let pair = (high >> (2 * run)) as u8 & 3;
+            let scale = all * (f32::from(nibble | pair << 4) - 32.0);
+            unsafe { looked_up(array::<16>(bytes, 8 + 16 * run), scale, 32 * run, sink) }
+        }
+    }
+}
