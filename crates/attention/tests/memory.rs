@@ -90,7 +90,8 @@ fn parts_of_a_layer_take_what_was_forecast() {
         holds("columns and diagonals", used, backend.line_estimate_bytes(tokens) + (1 << 18));
         let (used, scores) = taken(|| block_sparse::estimate(&backend, &inputs, 0).unwrap());
         let said = backend.block_estimate_bytes(&call) + scores_bytes(inputs.geometry());
-        holds("blocks", used, said + (1 << 17));
+        // threads that get nothing to do take nothing
+        assert!(used <= said + (1 << 17) && used >= scores_bytes(inputs.geometry()), "{used} of {said}");
         let pattern = HeadPattern::BlockSparse { top_k: 50 };
         let (used, _) = taken(|| block_sparse::index(&scores, 50).unwrap());
         let index = pattern.index_bytes(inputs.geometry());

@@ -4,8 +4,11 @@ use anyhow::{Result, anyhow, bail, ensure};
 use minference_model::Model;
 use serde_json::{Map, Value};
 
+/// Whether a field's value is one that holds a sample.
+type IsSample = fn(&Value) -> bool;
+
 /// Fields of other programs' samples. A file that has one as JSON is no text: its braces would be read along with what it is about.
-const FIELDS: [(&str, fn(&Value) -> bool); 6] = [
+const FIELDS: [(&str, IsSample); 6] = [
     ("input_ids", Value::is_array),
     ("token_ids", Value::is_array),
     ("tokens", Value::is_array),
@@ -88,7 +91,7 @@ pub(crate) fn check_ids(name: &str, ids: &[u32], model: &Model) -> Result<()> {
 /// The field that holds a sample, of a JSON object, or of the first of several in lines.
 fn field(text: &str) -> Option<&'static str> {
     let first = serde_json::Deserializer::from_str(text).into_iter::<Map<String, Value>>().next()?.ok()?;
-    let holds = |(name, is_so): &&(&str, fn(&Value) -> bool)| first.get(*name).is_some_and(is_so);
+    let holds = |(name, is_sample): &&(&str, IsSample)| first.get(*name).is_some_and(is_sample);
     FIELDS.iter().find(holds).map(|(name, _)| *name)
 }
 

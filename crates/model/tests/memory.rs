@@ -161,7 +161,7 @@ fn what_is_taken_is_what_was_forecast() {
 }
 
 fn prompts() {
-    let (decoder, length) = (decoder(config(64)), 40_000);
+    let (decoder, length) = (decoder(config(64)), 30_000);
     let plans = [
         a_shape(),
         AttentionPlan::Uniform(HeadPattern::VerticalSlash { vertical: 30, slash: 100 }),
@@ -241,17 +241,17 @@ fn all_logits() {
 
 fn walks() {
     let (decoder, compute) = (decoder(config(64)), compute());
-    let prompts = [6000, 5000];
+    let prompts = [4000, 3000];
     let walk = PlannedWalk { prompts: &prompts, cache: CacheFormat::F16, compute: &compute };
     let objective = Objective::MaxError {
         bound: 0.05,
-        shares: vec![0.1, 0.3],
+        shares: vec![0.2],
         families: vec![
             HeadPattern::AShape { sink: 128, local: 0 },
             HeadPattern::VerticalSlash { vertical: 30, slash: 0 },
             HeadPattern::BlockSparse { top_k: 0 },
         ],
-        refinements: 1,
+        refinements: 0,
     };
     let forecast = MemoryForecast::for_search(decoder.config(), 0, &walk, &objective);
     let samples = prompts.map(tokens);
@@ -267,9 +267,9 @@ fn walks() {
     holds("search", used, &forecast, 0);
 
     let plan = AttentionPlan::Uniform(HeadPattern::BlockSparse { top_k: 20 });
-    let walk = PlannedWalk { prompts: &[12_000], ..walk };
+    let walk = PlannedWalk { prompts: &[8000], ..walk };
     let forecast = MemoryForecast::for_fixed_indices(decoder.config(), 0, &walk, &plan);
-    let prompt = tokens(12_000);
+    let prompt = tokens(8000);
     let (used, _) = taken(|| {
         FixedIndices::of_prompt(&decoder, &compute, &prompt, &plan, CacheFormat::F16, None).unwrap()
     });
@@ -297,7 +297,7 @@ fn contexts() {
 
 /// Room for a whole cache is reserved and never used, so that only what is resident counts. That is rough, as what is freed may stay for a while.
 fn compressed() {
-    let (decoder, compute, plan, length) = (decoder(config(64)), compute(), a_shape(), 150_000);
+    let (decoder, compute, plan, length) = (decoder(config(64)), compute(), a_shape(), 100_000);
     let planned = PlannedSession {
         prompt: length,
         known: 0,
