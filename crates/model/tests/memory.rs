@@ -1,4 +1,4 @@
-//! What forecasts say, held against what is really taken: never more than was said, and at least three quarters of it beyond what is fixed.
+//! What forecasts say, held against what is really taken: never more than was said, and at least four fifths of it beyond what is fixed.
 
 use minference_attention::HeadPattern;
 use minference_attention::search::Objective;
@@ -58,7 +58,7 @@ fn holds(what: &str, used: u64, forecast: &MemoryForecast, more: u64) {
     let said = forecast.total() - forecast.weights - FIXED - more;
     println!("{what}: {used} of {said}, {:.2}", used as f64 / said as f64);
     assert!(used <= said, "{what}: {used} bytes, of which {said} were forecast");
-    assert!(used * 4 >= said * 3, "{what}: {used} bytes are much less than the {said} that were forecast");
+    assert!(used * 5 >= said * 4, "{what}: {used} bytes are much less than the {said} that were forecast");
 }
 
 fn config(vocabulary: usize) -> ModelConfig {
