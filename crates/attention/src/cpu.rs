@@ -12,6 +12,7 @@
 //! | `instances` | which instruction set goes with which arithmetic; the only entries to all of the above |
 //! | `instruction_set` | what the machine has, and what was asked for |
 //! | `attend`, `estimate` | the work of a call, spread over threads |
+//! | `footprint` | the memory that it takes |
 //!
 //! ```
 //! use minference_attention::{Arithmetic, CpuBackend, InstructionSet};
@@ -36,6 +37,7 @@ mod codes;
 mod decode;
 mod dot;
 mod estimate;
+mod footprint;
 mod instances;
 mod instruction_set;
 mod line_scores;
@@ -49,6 +51,7 @@ mod stored;
 mod tile;
 mod tile_loop;
 
+pub use footprint::CallShape;
 pub use instruction_set::{Arithmetic, InstructionSet};
 
 use crate::backend::{AttentionBackend, BlockScoreVisitor, Crossover, HeadCost, LineScores, Progress};

@@ -62,6 +62,13 @@ pub struct HeadInspection {
     pub diagonals: LineInspection,
 }
 
+/// Bytes that [`inspect_head`] takes at most for a prompt of some tokens, maps aside, beside inputs and the online estimate.
+pub fn inspection_bytes(tokens: usize, head_dim: usize, threads: usize) -> u64 {
+    // and columns and diagonals, true, estimated, and ranked
+    let lines = 4 * size_of::<f32>() + size_of::<f64>();
+    (tokens as u64).saturating_mul((rows::bytes_per_key(head_dim, threads) + lines) as u64)
+}
+
 /// Computes all probabilities of a head, and compares them with what `index` holds and with what the last queries show.
 ///
 /// Maps have `side` cells a side, or as many as there are keys. It runs on the caller's threads (rayon's current pool), the estimate

@@ -98,7 +98,7 @@ pub mod synthetic;
 pub mod view;
 
 pub use backend::{AttentionBackend, BlockScoreVisitor, Crossover, HeadCost, LineScores, Progress};
-pub use cpu::{Arithmetic, CpuBackend, InstructionSet};
+pub use cpu::{Arithmetic, CallShape, CpuBackend, InstructionSet};
 pub use element::ElementType;
 pub use error::{Error, Result};
 pub use index::SparseIndex;

@@ -39,7 +39,7 @@ pub use notation::Notation;
 
 use crate::backend::AttentionBackend;
 use crate::error::Result;
-use crate::index::SparseIndex;
+use crate::index::{BLOCK, SparseIndex};
 use crate::inputs::AttentionInputs;
 use crate::layout::Geometry;
 use std::fmt;
@@ -122,6 +122,27 @@ impl HeadPattern {
                 vertical_slash::index(&scores, vertical, slash)
             }
             Self::BlockSparse { top_k } => block_sparse::select(backend, inputs, head, top_k),
+        }
+    }
+
+    /// Bytes of memory that its index takes at most, lowered.
+    pub fn index_bytes(&self, geometry: Geometry) -> u64 {
+        let keys = geometry.keys();
+        let lines = |columns: usize, diagonals: usize| {
+            let (columns, diagonals) = (columns.min(keys), diagonals.min(keys));
+            // diagonals that are less than a block apart are one span; a list that grows may have twice the room
+            let spans = diagonals.min(keys / BLOCK + 1) * 2 * size_of::<std::ops::Range<i64>>();
+            ((columns + diagonals) * size_of::<u32>() + spans) as u64
+        };
+        match *self {
+            Self::Dense => 0,
+            Self::AShape { sink, local } | Self::TriShape { sink, local, .. } => {
+                ((sink.min(keys) + local.clamp(1, keys.max(1))) * size_of::<u32>()) as u64
+            }
+            Self::VerticalSlash { vertical, slash } => {
+                lines(vertical.max(vertical_slash::KEPT_COLUMNS), slash.max(vertical_slash::KEPT_DIAGONALS))
+            }
+            Self::BlockSparse { top_k } => block_sparse::index_bytes(geometry, top_k),
         }
     }
 

@@ -210,7 +210,7 @@ impl<B: AttentionBackend> LayerTrials<'_, B> {
     }
 
     /// Attends with what was fitted, and notes the errors; heads without anything are left out.
-    fn attempt(&mut self, fitted: Vec<Option<Fitted>>) -> Result<()> {
+    fn attempt(&mut self, mut fitted: Vec<Option<Fitted>>) -> Result<()> {
         if fitted.iter().all(Option::is_none) {
             (self.on_trial)();
             return Ok(());
@@ -220,8 +220,12 @@ impl<B: AttentionBackend> LayerTrials<'_, B> {
         for (at, sample) in self.samples.iter().enumerate() {
             // A head that is left out costs next to nothing: each query sees itself.
             let alone = SparseIndex::lines(vec![], vec![0])?;
-            let index = |fitted: &Option<Fitted>| fitted.as_ref().map_or(&alone, |f| &f.indices[at]).clone();
-            let indices: Vec<SparseIndex> = fitted.iter().map(index).collect();
+            // moved, as indices of blocks may be large
+            let index = |fitted: &mut Option<Fitted>| match fitted {
+                Some(fitted) => std::mem::replace(&mut fitted.indices[at], SparseIndex::Dense),
+                None => alone.clone(),
+            };
+            let indices: Vec<SparseIndex> = fitted.iter_mut().map(index).collect();
             let (found, _) =
                 attention_errors(self.backend, &sample.inputs, &indices, sample.dense, self.errors_from)?;
             errors.iter_mut().zip(found).for_each(|(sum, error)| *sum += error / self.samples.len() as f64);

@@ -5,6 +5,7 @@ mod attention;
 mod decode;
 mod inputs;
 mod matmul;
+mod memory;
 pub(crate) mod options;
 mod prefill;
 pub(crate) mod table;

@@ -70,7 +70,16 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         tokenizer.encode(text, SpecialTokens::AsText).map(|tokens| tokens.len())
     })?;
     let prompt = PromptText::new(haystack.prompt()).tokens(&model.model)?;
-    let room = Room { prompt: prompt.len(), max_tokens: ANSWER_TOKENS, chunk: None, compression: None };
+    let plan = NamedPlan::minference(&model, prompt.len())?;
+    let room = Room {
+        prompt: prompt.len(),
+        known: 0,
+        max_tokens: ANSWER_TOKENS,
+        chunk: None,
+        compression: None,
+        plan: &plan.plan,
+        compute: &compute,
+    };
     let capacity = model.capacity(&room)?;
     let generation =
         GenerationOptions { max_tokens: ANSWER_TOKENS, stops: vec![], sampling: SamplingOptions::default() };
@@ -90,7 +99,6 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     writeln!(out, "A generated text of {} tokens. Somewhere in it:", haystack.tokens)?;
     writeln!(out, "  {}", haystack.facts[0].line)?;
     writeln!(out, "{}", haystack.facts[0].question)?;
-    let plan = NamedPlan::minference(&model, prompt.len())?;
     preload(&model, &interrupt)?;
     memory::forget_peak();
     let sparse = answer(&request, plan, |_| Ok(()))?;

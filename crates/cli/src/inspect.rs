@@ -12,7 +12,7 @@ use clap::Args;
 use minference_attention::files;
 use minference_eval::inspect::{Heads, InspectionRequest, inspect_prompt};
 use minference_model::haystack::{Haystack, HaystackOptions, HaystackStyle};
-use minference_model::memory::MemoryForecast;
+use minference_model::memory::{MemoryForecast, PlannedWalk};
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -35,6 +35,8 @@ Examples:
 
 /// Tokens of the generated text, where the model can read that many.
 const TOKENS: usize = 8000;
+/// Kinds of sparse patterns, of each of which one head is looked at where nobody chooses.
+const KINDS: usize = 4;
 /// Cells of a map's side at most.
 const LARGEST_SIDE: usize = 2048;
 
@@ -85,10 +87,12 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         prompt.len()
     );
     let config = model.model.decoder().config();
-    MemoryForecast::for_search(config, model.weight_bytes, &[prompt.len()], model.cache)
+    let plan = options.attention.plan(&model, prompt.len(), patterns)?;
+    let walk = PlannedWalk { prompts: &[prompt.len()], cache: model.cache, compute: &compute };
+    let inspected = if options.head.is_empty() { KINDS } else { options.head.len() };
+    MemoryForecast::for_inspection(config, model.weight_bytes, &walk, &plan.plan, inspected)
         .check()
         .context("this does not fit into memory; a shorter prompt, or a --dtype of fewer bits needs less")?;
-    let plan = options.attention.plan(&model, prompt.len(), patterns)?;
 
     let bar = Arc::new(LayersBar::new("inspecting", config.layers.len(), 0, interrupt));
     let heads = if options.head.is_empty() { Heads::Worst } else { Heads::Chosen(options.head.clone()) };

@@ -17,6 +17,7 @@ mod pull;
 mod report;
 mod run;
 mod search;
+mod text_or_ids;
 mod usage;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};

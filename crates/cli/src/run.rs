@@ -43,7 +43,7 @@ use answer::TimedAnswer;
 use anyhow::{Context, Result};
 use clap::Args;
 use context::ContextOptions;
-use minference_model::memory;
+use minference_model::{AttentionPlan, memory};
 use std::io::{self, IsTerminal, Write};
 
 /// Shown by `--help`.
@@ -153,8 +153,20 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     interrupt.check()?;
     let chunk = options.attention.chunk();
     let plan = options.attention.plan(&model, prompt.len(), patterns)?;
-    let room = Room { prompt: prompt.len(), max_tokens: generation.max_tokens, chunk, compression };
+    let room = Room {
+        prompt: prompt.len(),
+        known: context_file.as_ref().map_or(0, |file| file.reusable(&prompt)),
+        max_tokens: generation.max_tokens,
+        chunk,
+        compression,
+        plan: &plan.plan,
+        compute: &compute,
+    };
     let capacity = model.capacity(&room)?;
+    if options.compare {
+        let dense = Room { compression: None, plan: &AttentionPlan::Dense, ..room };
+        model.capacity(&dense).context("--compare answers again, with all keys and values")?;
+    }
     let request = Request {
         model: &model,
         compute: &compute,

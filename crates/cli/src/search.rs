@@ -22,7 +22,7 @@ use calibration::{CalibrationOptions, Prompt};
 use clap::Args;
 use minference_attention::pattern::provenance::Provenance;
 use minference_attention::search::{ERRORS_FROM, Objective};
-use minference_model::memory::MemoryForecast;
+use minference_model::memory::{MemoryForecast, PlannedWalk};
 use minference_model::pattern_files::in_cache;
 use minference_model::pattern_search::{SearchRequest, search_patterns};
 use objective::ObjectiveOptions;
@@ -96,7 +96,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let model = options.model.load(&interrupt)?;
     let prompts = options.calibration.prompts(texts, &model)?;
     let path = options.output.clone().map_or_else(|| default_output(&model), Ok)?;
-    check(&model, &objective, &prompts)?;
+    check(&model, &objective, &prompts, &compute)?;
     let provenance = provenance(&model, &objective, &prompts, options.errors_from);
     let mut record = Record::open(path, provenance, options.restart)?;
     let config = model.model.decoder().config();
@@ -141,7 +141,12 @@ fn default_output(model: &LoadedModel) -> Result<PathBuf> {
 }
 
 /// Refuses what would run long and find nothing.
-fn check(model: &LoadedModel, objective: &Objective, prompts: &[Prompt]) -> Result<()> {
+fn check(
+    model: &LoadedModel,
+    objective: &Objective,
+    prompts: &[Prompt],
+    compute: &minference_model::Compute,
+) -> Result<()> {
     let config = model.model.decoder().config();
     let lengths: Vec<usize> = prompts.iter().map(|prompt| prompt.tokens.len()).collect();
     for length in &lengths {
@@ -150,7 +155,8 @@ fn check(model: &LoadedModel, objective: &Objective, prompts: &[Prompt]) -> Resu
              or --max-error will do",
         )?;
     }
-    MemoryForecast::for_search(config, model.weight_bytes, &lengths, model.cache).check().context(
+    let walk = PlannedWalk { prompts: &lengths, cache: model.cache, compute };
+    MemoryForecast::for_search(config, model.weight_bytes, &walk, objective).check().context(
         "this does not fit into memory; fewer --tokens, fewer prompts, or a --dtype of fewer bits need less",
     )
 }

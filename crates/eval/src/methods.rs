@@ -44,7 +44,9 @@ pub use variant::Variant;
 
 use crate::error::{Error, Result};
 use minference_attention::HeadPattern;
+use minference_attention::index::BLOCK;
 use minference_attention::pattern::Notation;
+use minference_model::AttentionPlan;
 use std::fmt;
 use std::str::FromStr;
 
@@ -68,6 +70,27 @@ pub enum Method {
     Uniform(HeadPattern),
     /// What `minference` chose in another prompt.
     Static,
+}
+
+impl Method {
+    /// A plan that takes as much memory as what the method means for any prompt of some tokens, at least.
+    ///
+    /// - `minference`: the model's patterns
+    pub fn plan_at_most(self, minference: AttentionPlan, tokens: usize) -> AttentionPlan {
+        match self {
+            Self::Dense => AttentionPlan::Dense,
+            Self::Minference | Self::Static => minference,
+            Self::Default => AttentionPlan::Default,
+            Self::Uniform(pattern) => AttentionPlan::Uniform(pattern),
+            // whatever minference's share will be
+            Self::Matched(MatchedShape::AShape | MatchedShape::TriShape) => {
+                AttentionPlan::Uniform(HeadPattern::AShape { sink: tokens, local: tokens })
+            }
+            Self::Matched(MatchedShape::BlockSparse) => {
+                AttentionPlan::Uniform(HeadPattern::BlockSparse { top_k: tokens.div_ceil(BLOCK) })
+            }
+        }
+    }
 }
 
 impl fmt::Display for Method {

@@ -17,6 +17,8 @@ use minference_model::{Session, SessionOptions};
 use predictions::Predictions;
 use std::sync::Arc;
 
+pub use predictions::{BYTES_PER_TOKEN, KEPT_ROWS};
+
 /// A text to predict.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {

@@ -172,6 +172,24 @@ impl ContextFile {
         load::load(self, decoder, compute, *fingerprint, options)
     }
 
+    /// Bytes of its keys and values, which is what they take in a session.
+    pub fn cache_bytes(&self) -> u64 {
+        self.sections.layers.iter().map(|layer| layer.whole.len() as u64).sum()
+    }
+
+    /// Looks for whatever [`load`](Self::load) would refuse, all checksums included, without taking memory for it.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load), but for memory.
+    pub fn check_load(
+        &self,
+        decoder: &Decoder,
+        fingerprint: &Fingerprint,
+        options: &LoadOptions,
+    ) -> Result<()> {
+        load::check(self, decoder, *fingerprint, options).map(|_| ())
+    }
+
     fn wrong(&self, place: &str, expected: impl Into<String>, found: impl std::fmt::Display) -> Error {
         Error::file(&self.path, place, expected, found)
     }

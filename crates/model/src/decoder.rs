@@ -38,7 +38,7 @@ use std::sync::Arc;
 /// Rows that projections and the MLP take at once: enough to hide the widening of weights, few enough for the buffers.
 pub(crate) const CHUNK: usize = 1024;
 /// Rows whose logits are computed at once: enough to hide the widening of weights; a vocabulary of 150,000 makes 150 MB of them.
-const LOGIT_ROWS: usize = 256;
+pub(crate) const LOGIT_ROWS: usize = 256;
 /// Rows from which threads share work on rows; a decoding step is not worth their wake-up.
 const PARALLEL_ROWS: usize = 16;
 

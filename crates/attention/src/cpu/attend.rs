@@ -79,8 +79,8 @@ struct Call<'a> {
 impl Call<'_> {
     fn run(&self) -> Result<Vec<HeadCost>> {
         let (kv_heads, threads) = (self.inputs.kv_heads(), self.backend.threads());
-        let shape = self.kernels.packed_shape(self.inputs);
-        let at_once = (PACKED_BYTES_PER_THREAD * threads / shape.bytes()).clamp(1, kv_heads);
+        let shape = self.kernels.packed_shape(self.inputs.geometry().keys(), self.inputs.head_dim());
+        let at_once = heads_at_once(shape, kv_heads, threads);
         let mut packed: Vec<PackedHead> =
             (0..at_once).map(|_| PackedHead::new(shape)).collect::<Result<_>>()?;
         let workspaces: Vec<Mutex<Option<Workspace>>> = (0..threads).map(|_| Mutex::new(None)).collect();
@@ -195,6 +195,11 @@ impl Call<'_> {
             None => Ok(()),
         }
     }
+}
+
+/// How many key-value heads are packed together.
+pub(super) fn heads_at_once(shape: PackedShape, kv_heads: usize, threads: usize) -> usize {
+    (PACKED_BYTES_PER_THREAD * threads / shape.bytes().max(1)).clamp(1, kv_heads.max(1))
 }
 
 /// The power of two by which a head's values are divided so that the largest is below `limit`.

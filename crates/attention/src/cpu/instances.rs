@@ -74,9 +74,8 @@ pub(crate) struct Float32Kernels {
 
 impl Kernels {
     /// The packed form of a head.
-    pub(crate) fn packed_shape(&self, inputs: &AttentionInputs<'_>) -> PackedShape {
-        let keys = inputs.geometry().keys();
-        PackedShape::new(keys, inputs.head_dim(), self.elements_per_word, self.keys_per_word)
+    pub(crate) fn packed_shape(&self, keys: usize, head_dim: usize) -> PackedShape {
+        PackedShape::new(keys, head_dim, self.elements_per_word, self.keys_per_word)
     }
 }
 

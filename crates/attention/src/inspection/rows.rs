@@ -14,6 +14,13 @@ const RUN: usize = 2;
 /// Runs in flight: enough for many threads, and bounded memory.
 const WAVE: usize = 32;
 
+/// Bytes that a walk takes for each key, at most: the head's keys, sums of all runs in flight and of the head, and a query's probabilities on each
+/// thread.
+pub(super) fn bytes_per_key(head_dim: usize, threads: usize) -> usize {
+    let sums = 2 * size_of::<f64>();
+    head_dim * size_of::<f32>() + (WAVE + 1) * sums + threads * (size_of::<f32>() + size_of::<u8>())
+}
+
 /// One head, ready to be walked.
 pub(super) struct HeadRows<'a> {
     inputs: &'a AttentionInputs<'a>,

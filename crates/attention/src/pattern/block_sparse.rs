@@ -92,6 +92,22 @@ fn choose(geometry: Geometry, query_block: usize, scores: &[f32], top_k: usize) 
     row
 }
 
+/// Bytes of an index of `top_k` blocks for each block of queries, or of all that it sees.
+pub(super) fn index_bytes(geometry: Geometry, top_k: usize) -> u64 {
+    let row = |block: usize| {
+        let (visible, own) = candidates(geometry, block);
+        visible.len().min(top_k.max(own.len())) * size_of::<u32>() + size_of::<usize>()
+    };
+    (0..geometry.query_blocks()).map(|block| row(block) as u64).sum()
+}
+
+/// Bytes of the scores that [`estimate`] gives.
+pub fn scores_bytes(geometry: Geometry) -> u64 {
+    let visible = |block: usize| geometry.block_queries(block).end.div_ceil(BLOCK);
+    let row = |block: usize| visible(block) * size_of::<f32>() + size_of::<Vec<f32>>();
+    (0..geometry.query_blocks()).map(|block| row(block) as u64).sum()
+}
+
 /// Pairs of the chosen blocks, whichever they are: all but the query block's own are whole.
 pub(super) fn least_pairs(geometry: Geometry, top_k: usize) -> u64 {
     if geometry.window().is_some() {

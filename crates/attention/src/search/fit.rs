@@ -24,7 +24,7 @@ pub(super) struct Fitted {
     pub(super) fit: Fit,
 }
 
-/// One head's online estimates, made once and used for every budget.
+/// One head's online estimates, used for every budget: of columns and diagonals made once, of blocks once for each fit.
 pub(super) struct HeadFit<'a, B> {
     backend: &'a B,
     samples: &'a [Sample<'a>],
@@ -40,45 +40,67 @@ impl<'a, B: AttentionBackend> HeadFit<'a, B> {
 
     /// Pairs that a pattern computes, over all samples.
     pub(super) fn pairs_of(&mut self, pattern: HeadPattern) -> Result<u64> {
-        Ok(self.at(pattern)?.1)
+        let pairs = self.at(pattern).map(|(_, pairs)| pairs);
+        self.forget_blocks();
+        pairs
     }
 
     /// A candidate whose last budget computes as many pairs as `target`, or as nearly as there is.
     pub(super) fn fit(&mut self, candidate: HeadPattern, target: u64) -> Result<Fitted> {
+        let fitted = self.bisect(candidate, target);
+        self.forget_blocks();
+        fitted
+    }
+
+    /// Of a million tokens, blocks' scores take half a gigabyte a head: all heads' are never there at once. To estimate them again for another share
+    /// costs little beside a trial.
+    fn forget_blocks(&mut self) {
+        self.blocks = Vec::new();
+    }
+
+    /// Only pairs are kept on the way, since an index may be as large as the scores.
+    fn bisect(&mut self, candidate: HeadPattern, target: u64) -> Result<Fitted> {
         let (indices, pairs) = self.at(candidate)?;
         // What meets the target as it stands stays: budgets nearby may compute the same.
         if pairs == target {
             return Ok(Fitted { pattern: candidate, indices, pairs, fit: Fit::Close });
         }
+        drop(indices);
         let budgets = self.budgets(candidate);
         let (mut below, mut above) = (*budgets.start(), *budgets.end());
-        let least = self.fitted(candidate, below)?;
-        if least.pairs >= target {
-            return Ok(Fitted { fit: judge(least.pairs, target).unwrap_or(Fit::AtLeast), ..least });
+        let mut under = self.at(with_budget(candidate, below))?.1;
+        if under >= target {
+            return self.fitted(candidate, below, target, Fit::AtLeast);
         }
-        let most = self.fitted(candidate, above)?;
-        if most.pairs <= target {
-            return Ok(Fitted { fit: judge(most.pairs, target).unwrap_or(Fit::AtMost), ..most });
+        let mut over = self.at(with_budget(candidate, above))?.1;
+        if over <= target {
+            return self.fitted(candidate, above, target, Fit::AtMost);
         }
         // More budget computes no less: between these two the pairs pass the target.
-        let (mut under, mut over) = (least, most);
         while above - below > 1 {
             let middle = below + (above - below) / 2;
-            let fitted = self.fitted(candidate, middle)?;
-            if fitted.pairs <= target {
-                (below, under) = (middle, fitted);
+            let pairs = self.at(with_budget(candidate, middle))?.1;
+            if pairs <= target {
+                (below, under) = (middle, pairs);
             } else {
-                (above, over) = (middle, fitted);
+                (above, over) = (middle, pairs);
             }
         }
-        let best = if over.pairs - target < target - under.pairs { over } else { under };
-        Ok(Fitted { fit: judge(best.pairs, target).unwrap_or(Fit::Nearest), ..best })
+        let best = if over - target < target - under { above } else { below };
+        self.fitted(candidate, best, target, Fit::Nearest)
     }
 
-    fn fitted(&mut self, candidate: HeadPattern, budget: usize) -> Result<Fitted> {
+    /// A candidate with a budget; `otherwise` says how it fits where it is not close.
+    fn fitted(
+        &mut self,
+        candidate: HeadPattern,
+        budget: usize,
+        target: u64,
+        otherwise: Fit,
+    ) -> Result<Fitted> {
         let pattern = with_budget(candidate, budget);
         let (indices, pairs) = self.at(pattern)?;
-        Ok(Fitted { pattern, indices, pairs, fit: Fit::Nearest })
+        Ok(Fitted { pattern, indices, pairs, fit: judge(pairs, target).unwrap_or(otherwise) })
     }
 
     /// The last budgets of a candidate that differ in what they compute.
@@ -117,7 +139,7 @@ impl<'a, B: AttentionBackend> HeadFit<'a, B> {
         Ok((indices, pairs))
     }
 
-    /// Makes the estimates that a pattern needs, once.
+    /// Makes the estimates that a pattern needs, where they are not there.
     fn estimate(&mut self, pattern: HeadPattern) -> Result<()> {
         let (backend, head) = (self.backend, self.head);
         match pattern {

@@ -92,6 +92,32 @@ impl Objective {
         })
     }
 
+    /// What is tried: candidates, or families whose last budget has no meaning; and a target.
+    pub fn patterns(&self) -> impl Iterator<Item = HeadPattern> + '_ {
+        let (candidates, target) = match self {
+            Self::SamePairs { target, candidates } => (candidates, Some(*target)),
+            Self::MaxError { families, .. } => (families, None),
+        };
+        candidates.iter().copied().chain(target)
+    }
+
+    /// The largest share of a prompt's attention that a trial computes, 0 to 1. A target whose pairs depend on the prompt may compute any.
+    pub fn largest_share(&self, geometry: Geometry) -> f64 {
+        match self {
+            Self::SamePairs { target: HeadPattern::VerticalSlash { .. }, .. } => 1.0,
+            Self::SamePairs { target, .. } => {
+                let share = target.least_pairs(geometry) as f64 / geometry.causal_pairs().max(1) as f64;
+                // budgets are fitted to a few percent, and spans are rounded
+                (1.1 * share).min(1.0)
+            }
+            Self::MaxError { shares, refinements, .. } => {
+                let largest = shares.iter().copied().fold(0.0, f64::max);
+                // each goes half of the way that is left to all of it
+                (0..*refinements).fold(largest, |share, _| share.sqrt())
+            }
+        }
+    }
+
     /// Trials that a head gets at most.
     pub fn trials(&self) -> usize {
         match self {

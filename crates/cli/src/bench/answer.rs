@@ -12,7 +12,7 @@ use minference_eval::numbers::{memory, speedup};
 use minference_eval::summary::median;
 use minference_model::kv_cache::KvCompression;
 use minference_model::memory::{MemoryForecast, PlannedSession};
-use minference_model::{Session, SessionOptions};
+use minference_model::{AttentionPlan, Session, SessionOptions};
 use std::io::Write;
 use std::time::Instant;
 
@@ -73,7 +73,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
     let compute = options.compute.compute(Default::default())?;
     let model = options.model.load(&interrupt)?;
     let lengths = tokens(&options.lengths);
-    lengths.iter().try_for_each(|&length| check_memory(&model, length, &kinds, options.repeats))?;
+    lengths.iter().try_for_each(|&length| check_memory(&model, &compute, length, &kinds, options.repeats))?;
     preload(&model, &interrupt)?;
     for &length in &lengths {
         let measured = measure(&model, &compute, length, &kinds, options.repeats, &interrupt)?;
@@ -108,6 +108,7 @@ fn print(length: usize, measured: &[(KvKind, Measured)]) -> Result<()> {
 /// Refuses caches that don't all fit into memory beside each other.
 fn check_memory(
     model: &LoadedModel,
+    compute: &minference_model::Compute,
     length: usize,
     kinds: &[(KvKind, Option<KvCompression>)],
     repeats: usize,
@@ -116,10 +117,13 @@ fn check_memory(
         let capacity = capacity(length, repeats);
         let planned = PlannedSession {
             prompt: length,
+            known: 0,
             chunk: Some(1),
             capacity,
             compression: None,
             cache: model.cache,
+            plan: &AttentionPlan::Dense,
+            compute,
         };
         let whole = PlannedSession { chunk: None, compression, ..planned };
         let config = model.model.decoder().config();

@@ -1,6 +1,7 @@
 //! `minference bench attention`.
 
 use super::inputs::{Inputs, Sizes};
+use super::memory::check_attention;
 use super::options::{Compute, Dtype, check_repeats};
 use super::table;
 use crate::interrupt::Interrupt;
@@ -235,6 +236,13 @@ pub(super) fn run(options: &Options) -> Result<()> {
         (_, lengths) => lengths.to_vec(),
     };
     checked(options.check_chunk(&lengths))?;
+    if recorded.is_none() {
+        let patterns: Vec<HeadPattern> =
+            options.methods.iter().map(|method| options.pattern(*method)).collect();
+        for &tokens in &lengths {
+            check_attention(&checked(options.sizes(tokens))?, &backend, &patterns)?;
+        }
+    }
     let mut rows = Vec::new();
     for &tokens in &lengths {
         let bar = progress_bar(options, tokens);

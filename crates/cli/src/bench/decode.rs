@@ -1,6 +1,7 @@
 //! `minference bench decode`: one query over a long cache is bound by memory, so the measure is bytes per second.
 
 use super::inputs::{Inputs, Sizes};
+use super::memory::check_cache;
 use super::options::{CacheDtype, Compute, check_repeats};
 use super::table::{duration, new_table};
 use crate::interrupt::Interrupt;
@@ -54,6 +55,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
             element_type: cache.element_type(),
         };
         checked(sizes.check())?;
+        check_cache(&sizes, &backend, cache)?;
         let mut generated = Inputs::noise(sizes, 1);
         if let Some(bits) = cache.code_bits() {
             generated = generated.quantized(bits)?;

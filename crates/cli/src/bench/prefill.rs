@@ -3,6 +3,7 @@
 use super::options::check_repeats;
 use crate::complain;
 use crate::eval::{Length, RunOptions, Setup, TextFile, print_latency, tokens};
+use crate::text_or_ids::TextOrIds;
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
 use minference_attention::files;
@@ -51,7 +52,7 @@ pub(crate) struct Options {
     /// Measure dense attention up to this length, and compute it from there for longer prompts; the results say so
     #[arg(long, value_name = "LENGTH", help_heading = "Prompts")]
     extrapolate_dense_beyond: Option<Length>,
-    /// Text of the prompts, from its beginning [default: generated English sentences]
+    /// Text of the prompts, from its beginning, or a file with a list of token ids ([1, 2, 3]) [default: generated English sentences]
     #[arg(long, value_name = "FILE", help_heading = "Prompts")]
     text: Option<PathBuf>,
     /// Lengths, methods and so on from a JSON file; what is given here as well goes first
@@ -91,12 +92,13 @@ pub(super) fn run(options: &Options) -> Result<()> {
             .or(definition.extrapolate_dense_beyond),
     };
     check_repeats(measured.repeats)?;
-    let text = options.text.as_deref().map(TextFile::read).transpose()?.map(|file| file.text);
+    let text = options.text.as_deref().map(TextFile::read).transpose()?;
     let setup = options.run.setup_with(methods)?;
     let longest = measured.lengths.iter().copied().max().unwrap_or(0);
     setup.check_length(longest)?;
-    let prompt = prompt(&setup, text.as_deref(), longest)?;
-    let hash = text.map_or("generated".into(), |text| Fingerprint::of_bytes(text.as_bytes()).to_string());
+    let prompt = prompt(&setup, text.as_ref(), longest)?;
+    let hash =
+        text.map_or("generated".into(), |file| Fingerprint::of_bytes(file.text.as_bytes()).to_string());
     let settings =
         BTreeMap::from([("text".to_string(), hash), ("threads".into(), setup.threads().to_string())]);
     let mut folder = setup.folder::<LatencyRecord>(EvaluationKind::Latency, settings)?;
@@ -133,10 +135,10 @@ fn definition(options: &Options) -> Result<Definition> {
 }
 
 /// The tokens of the longest prompt; shorter ones are its beginning.
-fn prompt(setup: &Setup, text: Option<&str>, tokens: usize) -> Result<Vec<u32>> {
+fn prompt(setup: &Setup, text: Option<&TextFile>, tokens: usize) -> Result<Vec<u32>> {
     let model: &Model = &setup.model.model;
     let prompt = match text {
-        Some(text) => model.raw_prompt(text)?,
+        Some(file) => TextOrIds::tokens(&file.name, &file.text, model)?,
         None => {
             let text = generated(tokens, |text| Ok(model.raw_prompt(text)?.len()))?;
             model.raw_prompt(&text)?

@@ -17,6 +17,7 @@ use minference_model::context_file::{ContextFile, LoadOptions};
 use minference_model::decoder::Forward;
 use minference_model::generate::{Answer, Finish, GenerationOptions};
 use minference_model::kv_cache::KvCompression;
+use minference_model::memory::MemoryForecast;
 use minference_model::{Compute, PrefillOptions, Session, SessionOptions};
 use serde::Deserialize;
 use std::io;
@@ -59,11 +60,15 @@ impl<'a> Reader<'a> {
         check_room(beginning.len(), model.context).context(
             "the documents are too long; shorten them, or stretch the context with --context and --rope-scaling",
         )?;
+        let plan = attention.plan(model, beginning.len(), setting.patterns.clone())?;
         model.capacity(&Room {
             prompt: beginning.len(),
+            known: 0,
             max_tokens: setting.generation.max_tokens,
             chunk: attention.chunk(),
             compression: setting.compression,
+            plan: &plan.plan,
+            compute: setting.compute,
         })?;
         let session = Session::new(model.model.decoder().clone(), setting.compute.clone(), options(model))
             .context("a smaller --context takes less memory")?;
@@ -149,12 +154,32 @@ impl<'a> Reader<'a> {
         check_room(file.tokens(), model.context)
             .context("this conversation does not fit; --context makes more room")?;
         let options = LoadOptions::all(options(model));
+        self.make_way(&file, &options)?;
         let (decoder, compute) = (model.model.decoder().clone(), self.setting.compute.clone());
         self.session = file
             .load(decoder, compute, &model.model.fingerprint(), &options)
             .context("can't load this conversation")?;
         self.conversation = conversation;
         (self.reading, self.answering) = (None, None);
+        Ok(())
+    }
+
+    /// Gives up what was read, where a file's keys and values don't fit into memory beside it: this conversation would be read again then. That is not
+    /// done for a file that could not be loaded.
+    fn make_way(&mut self, file: &ContextFile, load: &LoadOptions) -> Result<()> {
+        let forecast = MemoryForecast::for_context(file.tokens(), file.cache_bytes());
+        if forecast.check().is_ok() {
+            return Ok(());
+        }
+        forecast.check_freeing(self.session.cache().bytes() as u64).context(
+            "this conversation does not fit into memory, even in place of the one that is there; one saved with --kv or a --dtype of fewer bits \
+             needs less",
+        )?;
+        let model = self.setting.model;
+        file.check_load(model.model.decoder(), &model.model.fingerprint(), load)
+            .context("can't load this conversation")?;
+        let (decoder, compute) = (model.model.decoder().clone(), self.setting.compute.clone());
+        self.session = Session::new(decoder, compute, load.session)?;
         Ok(())
     }
 
@@ -229,8 +254,16 @@ impl<'a> Reader<'a> {
         let reused = self.session.reuse(prompt)?;
         let chunk = self.attention.chunk();
         let max_tokens = self.setting.generation.max_tokens;
-        let room = Room { prompt: prompt.len(), max_tokens, chunk, compression };
-        self.setting.model.forecast_going_on(&room, reused).check().context(
+        let room = Room {
+            prompt: prompt.len(),
+            known: reused,
+            max_tokens,
+            chunk,
+            compression,
+            plan: &plan,
+            compute: self.setting.compute,
+        };
+        self.setting.model.forecast_going_on(&room).check().context(
             "this does not fit into memory beside what was read; shorter documents, /undo, a smaller --max-tokens, --chunk, --kv, or a --dtype \
              of fewer bits needs less",
         )?;

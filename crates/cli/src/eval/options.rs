@@ -10,11 +10,12 @@ use anyhow::{Context, Result};
 use clap::Args;
 use minference_attention::pattern::config::FileFormat;
 use minference_eval::evaluate::{Evaluation, Protocol};
-use minference_eval::methods::{Methods, ModelPlan, Variant};
+use minference_eval::methods::{Method, Methods, ModelPlan, Variant};
+use minference_eval::perplexity::{BYTES_PER_TOKEN, KEPT_ROWS};
 use minference_eval::prompt::{PromptEncoder, PromptTemplate};
 use minference_eval::results::{EvaluationKind, FORMAT, READING, READING_SETTING, ResultsFolder, RunHeader};
 use minference_model::AttentionPlan;
-use minference_model::memory::{MemoryForecast, PlannedSession};
+use minference_model::memory::{MemoryForecast, PlannedWalk};
 use minference_model::rope::RopeOverride;
 use minference_model::source::Fingerprint;
 use serde::Serialize;
@@ -195,13 +196,28 @@ impl Setup {
 
     /// Refuses prompts that will not fit into context or memory, before the first one is read.
     pub(crate) fn check_length(&self, tokens: usize) -> Result<()> {
-        let room = |variant: &Variant| Room {
-            prompt: tokens.saturating_sub(1),
-            max_tokens: 1,
-            chunk: variant.chunk,
-            compression: variant.compression,
-        };
-        self.methods.iter().try_for_each(|variant| self.model.capacity(&room(variant)).map(|_| ()))
+        self.methods.iter().try_for_each(|variant| {
+            let plan = variant.method.plan_at_most(self.minference.plan.clone(), tokens);
+            self.model.capacity(&self.room(variant, &plan, tokens))?;
+            if variant.method == Method::Static {
+                self.check_fixed(&plan, tokens)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// As [`check_length`](Self::check_length), for texts of which all logits are wanted.
+    pub(crate) fn check_texts(&self, tokens: usize) -> Result<()> {
+        self.check_length(tokens)?;
+        let config = self.model.model.decoder().config();
+        self.methods.iter().try_for_each(|variant| {
+            let plan = variant.method.plan_at_most(self.minference.plan.clone(), tokens);
+            let forecast = self.model.forecast(&self.room(variant, &plan, tokens));
+            let kept = (tokens * BYTES_PER_TOKEN) as u64;
+            forecast.with_all_logits(config, KEPT_ROWS).with_more(kept).check().context(
+                "this does not fit into memory; shorter --lengths or a --dtype of fewer bits need less",
+            )
+        })
     }
 
     /// As [`check_length`](Self::check_length), where a text of some tokens has several questions.
@@ -210,18 +226,38 @@ impl Setup {
         if !protocol.copies_cache(questions) {
             return Ok(());
         }
-        let config = self.model.model.decoder().config();
         let compressed = self.methods.iter().filter(|variant| variant.compression.is_some());
-        compressed.map(|variant| variant.chunk).try_for_each(|chunk| {
-            let cache = self.model.cache;
-            let planned = PlannedSession { prompt: tokens, chunk, capacity: tokens, compression: None, cache };
-            let forecast = MemoryForecast::new(config, self.model.weight_bytes, &planned);
+        compressed.into_iter().try_for_each(|variant| {
+            let plan = variant.method.plan_at_most(self.minference.plan.clone(), tokens);
+            let forecast = self.model.forecast(&Room { compression: None, ..self.room(variant, &plan, tokens) });
             let twice = MemoryForecast { cache: forecast.cache.saturating_mul(2), ..forecast };
             twice.check().context(
                 "--compress prompt with several questions needs the whole cache twice, which does not fit into memory; --compress context, \
                  shorter --lengths or a --dtype of fewer bits need less",
             )
         })
+    }
+
+    /// A prompt with its answer.
+    fn room<'a>(&'a self, variant: &Variant, plan: &'a AttentionPlan, tokens: usize) -> Room<'a> {
+        Room {
+            prompt: tokens.saturating_sub(1),
+            known: 0,
+            max_tokens: 1,
+            chunk: variant.chunk,
+            compression: variant.compression,
+            plan,
+            compute: &self.compute,
+        }
+    }
+
+    /// Refuses prompts whose indices can't be fixed: all layers' are there at once.
+    fn check_fixed(&self, plan: &AttentionPlan, tokens: usize) -> Result<()> {
+        let config = self.model.model.decoder().config();
+        let walk = PlannedWalk { prompts: &[tokens], cache: self.model.cache, compute: &self.compute };
+        MemoryForecast::for_fixed_indices(config, self.model.weight_bytes, &walk, plan).check().context(
+            "static does not fit into memory; shorter --lengths or a --dtype of fewer bits need less",
+        )
     }
 
     /// Takes the bar away.

@@ -3,8 +3,9 @@
 use super::tables::print_perplexity;
 use super::{Length, RunOptions, Setup, TextFile, tokens};
 use crate::complain;
+use crate::text_or_ids::{TextOrIds, check_ids};
 use crate::usage::checked;
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use minference_eval::perplexity::{Document, check_methods, perplexity};
 use minference_eval::prompt::PromptTemplate;
@@ -52,6 +53,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
         files.extend(read(path)?);
     }
     checked(check(&files))?;
+    files.iter().try_for_each(|file| TextOrIds::of(&file.name, &file.text).map(|_| ()))?;
     checked(check_methods(&options.run.methods(RunOptions::default_methods()?)?).map_err(Into::into))?;
     let setup = options.run.setup()?;
     let documents = files
@@ -64,7 +66,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
         complain(&format!("{name} has {} tokens: too short for {}, left out", tokens.len(), lengths[0]));
     }
     if let Some(longest) = lengths.last() {
-        setup.check_length(*longest)?;
+        setup.check_texts(*longest)?;
     }
     let settings = BTreeMap::from([("skipped tokens".to_string(), options.skip.to_string())]);
     let mut folder = setup.folder::<PerplexityRecord>(EvaluationKind::Perplexity, settings)?;
@@ -105,43 +107,21 @@ fn check(files: &[TextFile]) -> Result<()> {
     Ok(())
 }
 
-/// The token ids of a file that is a list of them; none of a text.
-fn ids(file: &TextFile) -> Result<Option<Vec<u32>>> {
-    let text = file.text.trim_start();
-    let looks_like_ids = text.strip_prefix('[').is_some_and(|rest| {
-        rest.trim_start().starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == ']')
-    });
-    match serde_json::from_str(text) {
-        Ok(ids) => Ok(Some(ids)),
-        Err(error) if looks_like_ids => Err(anyhow!(
-            "{}: expected a text, or a list of token ids such as [1, 2, 3], found: {error}",
-            file.name
-        )),
-        Err(_) => Ok(None),
-    }
-}
-
 /// The tokens of a file, as many as are wanted at most.
 fn document(setup: &Setup, file: &TextFile, skip: usize, most: usize) -> Result<Document> {
     let model = &setup.model.model;
-    let (prefix, ids) = match ids(file)? {
-        Some(ids) => (vec![], ids),
-        None => {
+    let (prefix, ids) = match TextOrIds::of(&file.name, &file.text)? {
+        TextOrIds::Ids(ids) => (vec![], ids),
+        TextOrIds::Text(text) => {
             // a text begins as every prompt of the model does, also after what is skipped
             let prefix = model.tokenizer().prompt_prefix().to_vec();
-            let whole = model.raw_prompt(&file.text).with_context(|| format!("can't read {}", file.name))?;
+            let whole = model.raw_prompt(text).with_context(|| format!("can't read {}", file.name))?;
             let text = whole[prefix.len()..].to_vec();
             (prefix, text)
         }
     };
     let tokens: Vec<u32> = prefix.into_iter().chain(ids.into_iter().skip(skip)).take(most).collect();
-    let vocabulary = model.decoder().config().vocabulary;
-    if let Some(id) = tokens.iter().find(|&&id| id as usize >= vocabulary) {
-        anyhow::bail!(
-            "{}: expected token ids below {vocabulary}, the size of the vocabulary, found {id}",
-            file.name
-        );
-    }
+    check_ids(&file.name, &tokens, model)?;
     // two editions may have one name
     let hash = &Fingerprint::of_bytes(file.text.as_bytes()).to_string()[..8];
     Ok(Document { name: format!("{} ({hash})", file.name), tokens })

@@ -11,7 +11,7 @@ use minference_eval::results::EvaluationKind;
 use minference_eval::sample::SampleSource;
 use minference_eval::tasks::ruler::{
     DocumentQuestions, HaystackText, QuestionFormat, RulerData, RulerPlan, RulerSource, RulerTask,
-    SampleFiles, WordList, write_predictions, write_samples,
+    SampleFiles, SampleForm, WordList, write_predictions, write_samples,
 };
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -43,8 +43,10 @@ Examples:
     minference eval ruler --model m.gguf --tasks niah_multikey_1,vt,fwe --samples 50 --methods dense,minference
   All thirteen, with the benchmark's data:
     minference eval ruler --model m.gguf --essays PaulGrahamEssays.json --squad squad.json --hotpot hotpotqa.json
-  Samples that the official generator made (4096/vt/validation.jsonl, ...):
+  Samples that the official generator made (4096/vt/validation.jsonl, ...), asked as they stand:
     minference eval ruler --model m.gguf --read data/
+  Those that it made without a template, with --prepare_for_ns, in the model's own:
+    minference eval ruler --model m.gguf --read data/ --template model
   Samples for other programs, which are written and not asked:
     minference eval ruler --model m.gguf --tasks vt --lengths 4096 --samples 500 --write data/";
 
@@ -80,9 +82,9 @@ struct SampleOptions {
     #[arg(long, default_value_t = 0, conflicts_with = "read")]
     seed: u64,
     /// Form of prompts: model (its own chat template), raw, or one that the benchmark publishes (base, instruction, meta-chat,
-    /// vicuna-chat, ...)
-    #[arg(long, value_name = "NAME", default_value = "model", conflicts_with = "read")]
-    template: PromptTemplate,
+    /// vicuna-chat, ...) [default: model; with --read none, as the samples' inputs hold one]
+    #[arg(long, value_name = "NAME")]
+    template: Option<PromptTemplate>,
     /// A text to hide needles in, or the benchmark's JSON of essays [default: generated sentences]
     #[arg(long, value_name = "FILE", conflicts_with = "read")]
     essays: Option<PathBuf>,
@@ -156,9 +158,11 @@ impl SampleOptions {
     /// Reads the files and refuses what makes no sense, before a model is fetched.
     fn prepare(&self) -> Result<Prepared> {
         if let Some(path) = &self.read {
-            let files = SampleFiles::open(path)?;
-            let settings = settings(&[("source", &format!("files of samples ({})", files.fingerprint()))]);
-            return Ok(Prepared { samples: Samples::Read(files), template: PromptTemplate::Raw, settings });
+            let form = if self.template.is_some() { SampleForm::Message } else { SampleForm::Whole };
+            let files = SampleFiles::open_as(path, form)?;
+            let settings = settings(&[("source", &files.description())]);
+            let template = self.template.unwrap_or(PromptTemplate::Raw);
+            return Ok(Prepared { samples: Samples::Read(files), template, settings });
         }
         checked(self.check())?;
         let data = self.data()?;
@@ -177,7 +181,8 @@ impl SampleOptions {
         let plan =
             RulerPlan { tasks, lengths: tokens(&self.lengths), samples: self.samples, seed: self.seed };
         let source = checked(RulerSource::new(plan, data).map_err(Into::into))?;
-        Ok(Prepared { samples: Samples::Generated(source), template: self.template, settings })
+        let template = self.template.unwrap_or_default();
+        Ok(Prepared { samples: Samples::Generated(source), template, settings })
     }
 
     fn check(&self) -> Result<()> {

@@ -11,7 +11,7 @@ use minference_model::kv_cache::KvCompression;
 use minference_model::memory::{MemoryForecast, PlannedSession};
 use minference_model::pattern_files::ModelPatterns;
 use minference_model::rope::RopeOverride;
-use minference_model::{CacheFormat, Model, ModelFiles};
+use minference_model::{AttentionPlan, CacheFormat, Compute, Model, ModelFiles};
 use std::path::PathBuf;
 
 /// Which model, and its context.
@@ -112,7 +112,7 @@ impl LoadedModel {
     }
 
     /// Tokens that a session must have room for, after checking that context and memory suffice.
-    pub(crate) fn capacity(&self, room: &Room) -> Result<usize> {
+    pub(crate) fn capacity(&self, room: &Room<'_>) -> Result<usize> {
         let (context, prompt) = (self.context, room.prompt);
         ensure!(
             prompt < context,
@@ -125,40 +125,42 @@ impl LoadedModel {
         Ok(self.room_for(room))
     }
 
-    /// The memory that a prompt takes beside what is there already: the weights, and keys and values of its first `known` tokens.
-    pub(crate) fn forecast_going_on(&self, room: &Room, known: usize) -> MemoryForecast {
-        let answer = self.room_for(room).saturating_sub(room.prompt);
-        let rest = self.forecast(&Room { prompt: room.prompt - known, max_tokens: answer, ..*room });
-        // the attention of new tokens goes through all keys
-        MemoryForecast { weights: 0, working: self.forecast(room).working, ..rest }
+    /// The memory that a prompt takes beside what is there already: the weights, and keys and values of its known tokens.
+    pub(crate) fn forecast_going_on(&self, room: &Room<'_>) -> MemoryForecast {
+        MemoryForecast::going_on(self.model.decoder().config(), &self.planned(room))
     }
 
-    fn forecast(&self, room: &Room) -> MemoryForecast {
-        let planned = PlannedSession {
-            prompt: room.prompt,
-            capacity: self.room_for(room),
-            chunk: room.chunk,
-            compression: room.compression,
-            cache: self.cache,
-        };
-        MemoryForecast::new(self.model.decoder().config(), self.weight_bytes, &planned)
+    /// The memory that a prompt takes.
+    pub(crate) fn forecast(&self, room: &Room<'_>) -> MemoryForecast {
+        MemoryForecast::new(self.model.decoder().config(), self.weight_bytes, &self.planned(room))
+    }
+
+    fn planned<'a>(&self, room: &Room<'a>) -> PlannedSession<'a> {
+        let Room { prompt, known, chunk, compression, plan, compute, .. } = *room;
+        let capacity = self.room_for(room);
+        PlannedSession { prompt, known, chunk, capacity, compression, cache: self.cache, plan, compute }
     }
 
     /// Tokens of prompt and answer, as far as the context reaches.
-    fn room_for(&self, room: &Room) -> usize {
+    fn room_for(&self, room: &Room<'_>) -> usize {
         room.prompt.saturating_add(room.max_tokens).min(self.context)
     }
 }
 
 /// What a session must have room for.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Room {
+pub(crate) struct Room<'a> {
     /// Tokens of the prompt.
     pub(crate) prompt: usize,
+    /// Of these, tokens that are not read again.
+    pub(crate) known: usize,
     /// Tokens of the answer, at most.
     pub(crate) max_tokens: usize,
     /// Tokens that are read at once, if not all.
     pub(crate) chunk: Option<usize>,
     /// What stays of the prompt's keys and values, if not all.
     pub(crate) compression: Option<KvCompression>,
+    /// Which pattern each head gets.
+    pub(crate) plan: &'a AttentionPlan,
+    pub(crate) compute: &'a Compute,
 }

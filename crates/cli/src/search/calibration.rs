@@ -1,7 +1,8 @@
 //! The prompts that a search reads: generated objects of keys and values, texts, or files of tokens.
 
 use crate::run::{LoadedModel, PromptText};
-use anyhow::{Context, Result, anyhow, ensure};
+use crate::text_or_ids::TextOrIds;
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use minference_attention::files;
 use minference_attention::pattern::provenance::CalibrationSample;
@@ -128,16 +129,7 @@ fn from_text(
     model: &LoadedModel,
     length: usize,
 ) -> Result<Prompt> {
-    let mut tokens = match serde_json::from_str::<Vec<u32>>(&text) {
-        Ok(ids) => ids,
-        Err(_) => model.model.raw_prompt(&text)?,
-    };
+    let mut tokens = TextOrIds::tokens(&name, &text, &model.model)?;
     tokens.truncate(length);
-    let vocabulary = model.model.decoder().config().vocabulary;
-    match tokens.iter().find(|&&id| id as usize >= vocabulary) {
-        Some(id) => Err(anyhow!(
-            "{name}: expected token ids below {vocabulary}, the size of the vocabulary, found {id}"
-        )),
-        None => Ok(Prompt { source: name, tokens }),
-    }
+    Ok(Prompt { source: name, tokens })
 }

@@ -46,7 +46,7 @@ pub struct Planner<'a> {
     compute: &'a Compute,
     cache: CacheFormat,
     minference: &'a ModelPlan,
-    /// By group: the prompt that chose, and what.
+    /// Of the group that is asked now: the prompt that chose, and what.
     fixed: HashMap<String, (String, Arc<FixedIndices>)>,
 }
 
@@ -80,6 +80,8 @@ impl<'a> Planner<'a> {
         progress: Option<&Arc<dyn Progress>>,
     ) -> Result<()> {
         let (decoder, plan) = (self.model.decoder(), &self.minference.plan);
+        // groups come one after the other; one that comes again is fixed by the same prompt
+        self.fixed.clear();
         let indices = FixedIndices::of_prompt(decoder, self.compute, tokens, plan, self.cache, progress)?;
         self.fixed.insert(group.to_string(), (name.to_string(), Arc::new(indices)));
         Ok(())

@@ -9,7 +9,7 @@
 //! | `question_answering` | `qa_1`, `qa_2`: questions about documents |
 //! | `source` | [`RulerSource`]: samples of chosen tasks and lengths |
 //! | `words`, `haystack_text`, `documents` | what samples are made of |
-//! | `sample_files`, `sample_writer`, `predictions`, `line_writer` | the benchmark's own files, read and written |
+//! | `sample_files`, `sample_line`, `sample_writer`, `predictions`, `line_writer` | the benchmark's own files, read and written |
 //! | `scores` | the effective length |
 //!
 //! What the samples are made of differs from the official generator where that needs data: keys and listed words come from the EFF's
@@ -42,6 +42,7 @@ mod niah;
 mod predictions;
 mod question_answering;
 mod sample_files;
+mod sample_line;
 mod sample_writer;
 mod scores;
 mod source;
@@ -52,7 +53,7 @@ mod words;
 pub use documents::{DocumentQuestions, QuestionFormat};
 pub use haystack_text::HaystackText;
 pub use predictions::write_predictions;
-pub use sample_files::SampleFiles;
+pub use sample_files::{SampleFiles, SampleForm};
 pub use sample_writer::write_samples;
 pub use scores::{EFFECTIVE_SCORE, effective_length};
 pub use source::{RulerData, RulerPlan, RulerSource};

@@ -22,16 +22,9 @@ pub(super) fn load(
     fingerprint: Fingerprint,
     options: &LoadOptions,
 ) -> Result<Session> {
-    let LoadOptions { session: options, tokens } = options;
-    check_model(file, &decoder, fingerprint)?;
-    check_cache(file, options)?;
-    let rotations = rotations(file, &decoder, options)?;
-    let kept = check_tokens(file, tokens.unwrap_or(file.tokens()), options.capacity)?;
+    let (rotations, kept) = check_header(file, &decoder, fingerprint, options)?;
+    let options = &options.session;
     let history = file.history()[..kept].to_vec();
-    let vocabulary = decoder.config().vocabulary;
-    if let Some(id) = history.iter().find(|id| **id as usize >= vocabulary) {
-        return Err(file.wrong("history", format!("ids below {vocabulary}, the model's tokens"), id));
-    }
     let compressed = if kept == 0 { 0 } else { file.header.compressed };
     let layers = compute.install(|| {
         let layers = (0..file.header.layers.len()).into_par_iter();
@@ -40,6 +33,43 @@ pub(super) fn load(
     let cache = KvCache::from_layers(layers, options.cache, [options.capacity, kept, compressed]);
     let rope_tokens = file.header.positions.tokens;
     Ok(Session { decoder, compute, cache, rope_tokens, rotations, history })
+}
+
+/// Everything that can be wrong, with the layers' checksums.
+pub(super) fn check(
+    file: &ContextFile,
+    decoder: &Decoder,
+    fingerprint: Fingerprint,
+    options: &LoadOptions,
+) -> Result<()> {
+    let (_, kept) = check_header(file, decoder, fingerprint, options)?;
+    (0..if kept == 0 { 0 } else { file.header.layers.len() })
+        .into_par_iter()
+        .try_for_each(|layer| check_layer(file, layer))
+}
+
+/// What the header says, held against model and options; the angles of the positions, and how many tokens are loaded.
+fn check_header(
+    file: &ContextFile,
+    decoder: &Decoder,
+    fingerprint: Fingerprint,
+    options: &LoadOptions,
+) -> Result<(Vec<Rotation>, usize)> {
+    let LoadOptions { session: options, tokens } = options;
+    check_model(file, decoder, fingerprint)?;
+    check_cache(file, options)?;
+    let rotations = rotations(file, decoder, options)?;
+    let kept = check_tokens(file, tokens.unwrap_or(file.tokens()), options.capacity)?;
+    let vocabulary = decoder.config().vocabulary;
+    if let Some(id) = file.history()[..kept].iter().find(|id| **id as usize >= vocabulary) {
+        return Err(file.wrong("history", format!("ids below {vocabulary}, the model's tokens"), id));
+    }
+    Ok((rotations, kept))
+}
+
+fn check_layer(file: &ContextFile, layer: usize) -> Result<()> {
+    let (record, section) = (&file.header.layers[layer], &file.sections.layers[layer]);
+    file.check(&format!("layer {layer}"), record.checksum, Checksum::of([&file.map[section.whole.clone()]]))
 }
 
 fn check_model(file: &ContextFile, decoder: &Decoder, fingerprint: Fingerprint) -> Result<()> {
@@ -115,7 +145,7 @@ fn load_layer(
     let (record, section) = (&file.header.layers[layer], &file.sections.layers[layer]);
     let bytes = |range: &Range<usize>| &file.map[range.clone()];
     let place = || format!("layer {layer}");
-    file.check(&place(), record.checksum, Checksum::of([bytes(&section.whole)]))?;
+    check_layer(file, layer)?;
     let capacity = options.capacity - record.dropped;
     let mut cache = LayerCache::new(decoder.config(), capacity, options.cache)?;
     cache.dropped = record.dropped;

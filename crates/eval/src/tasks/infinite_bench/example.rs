@@ -2,6 +2,7 @@
 
 use super::Task;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 const LETTERS: [&str; 4] = ["A", "B", "C", "D"];
 
@@ -28,8 +29,13 @@ impl Fault {
     }
 }
 
+/// Other fields are refused by name: what they say might belong to the prompt or to the score.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Line {
+    /// A number that tells nobody more than the line's place.
+    #[serde(default, rename = "id")]
+    _id: IgnoredAny,
     #[serde(alias = "content")]
     context: String,
     #[serde(default)]
@@ -57,7 +63,9 @@ impl Example {
     /// Reads a line.
     pub(super) fn read(task: Task, line: &[u8]) -> Result<Self, Fault> {
         let line: Line = serde_json::from_slice(line).map_err(|error| {
-            Fault::new("a JSON object with `context`, `input`, `answer` and `options`", error)
+            let fields = "a JSON object with `context`, `input`, `answer` and `options`, and no field that would change a prompt or a score \
+                          unread";
+            Fault::new(fields, error)
         })?;
         let items = match line.answer {
             Answer::One(item) => vec![item],
@@ -146,6 +154,18 @@ mod tests {
                 r#"{"context": "x", "answer": {}}"#,
                 "JSON object",
                 "a text, a number, or a list",
+            ),
+            (
+                Task::Passkey,
+                r#"{"context": "x", "answer": "1", "system": "Be brief."}"#,
+                "JSON object",
+                "unknown field `system`",
+            ),
+            (
+                Task::Passkey,
+                r#"{"context": "x", "content": "y", "answer": "1"}"#,
+                "JSON object",
+                "duplicate field `context`",
             ),
             (Task::BookQuestionEnglish, r#"{"context": "x", "answer": []}"#, "at least one answer", "empty"),
             (Task::BookChoice, r#"{"context": "x", "answer": "p", "options": ["p"]}"#, "four `options`", "1"),

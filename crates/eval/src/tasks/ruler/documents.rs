@@ -3,7 +3,7 @@
 use super::words::{described, read_text};
 use crate::error::{Error, Result};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::Display;
 use std::path::Path;
@@ -56,42 +56,69 @@ pub(super) struct DocumentQuestion {
     pub(super) related: Vec<usize>,
 }
 
+// Fields that no sample depends on are named here; any other is refused by name, since it might say something about questions or answers.
+
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct SquadFile {
     data: Vec<SquadArticle>,
+    #[serde(default, rename = "version")]
+    _version: IgnoredAny,
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct SquadArticle {
     paragraphs: Vec<SquadParagraph>,
+    #[serde(default, rename = "title")]
+    _title: IgnoredAny,
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct SquadParagraph {
     context: String,
     qas: Vec<SquadQuestion>,
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct SquadQuestion {
     question: String,
     answers: Vec<SquadAnswer>,
     /// SQuAD 1.1 has no such field.
     #[serde(default)]
     is_impossible: bool,
+    #[serde(default, rename = "id")]
+    _id: IgnoredAny,
+    /// Of questions that can't be answered, which are left out.
+    #[serde(default, rename = "plausible_answers")]
+    _plausible_answers: IgnoredAny,
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct SquadAnswer {
     text: String,
+    #[serde(default, rename = "answer_start")]
+    _answer_start: IgnoredAny,
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct HotpotQuestion {
     question: String,
     answer: String,
     /// Titles and sentences.
     context: Vec<(String, Vec<String>)>,
+    #[serde(default, rename = "_id")]
+    _id: IgnoredAny,
+    #[serde(default, rename = "supporting_facts")]
+    _supporting_facts: IgnoredAny,
+    #[serde(default, rename = "type")]
+    _kind: IgnoredAny,
+    #[serde(default, rename = "level")]
+    _level: IgnoredAny,
 }
 
 impl DocumentQuestions {
@@ -251,6 +278,21 @@ mod tests {
                 "a document in question 0",
             ),
             (QuestionFormat::Hotpot, "", "EOF"),
+            (
+                QuestionFormat::Squad,
+                r#"{"data": [], "instruction": "Guess."}"#,
+                "unknown field `instruction`",
+            ),
+            (
+                QuestionFormat::Squad,
+                r#"{"data": [{"paragraphs": [{"context": "c", "qas": [{"question": "q", "answers": [{"text": "a", "alias": "b"}]}]}]}]}"#,
+                "unknown field `alias`",
+            ),
+            (
+                QuestionFormat::Hotpot,
+                r#"[{"question": "q", "answer": "a", "aliases": ["b"], "context": []}]"#,
+                "unknown field `aliases`",
+            ),
         ] {
             let error = read(format, content).unwrap_err().to_string();
             assert!(error.contains("questions.json") && error.contains(found), "{content}: {error}");

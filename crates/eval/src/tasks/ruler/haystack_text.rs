@@ -4,6 +4,7 @@ use super::words::{described, read_text};
 use crate::error::{Error, Result};
 use minference_attention::synthetic::Random;
 use minference_model::haystack::prose::sentence;
+use serde::Deserialize;
 use std::path::Path;
 
 /// A text to hide needles in.
@@ -55,14 +56,16 @@ impl HaystackText {
 }
 
 fn json_text(path: &Path, content: &str) -> Result<String> {
-    let expected = "a JSON object whose field `text` is a string";
-    let json: serde_json::Value = serde_json::from_str(content)
-        .map_err(|error| Error::file(path, Some(error.line()), expected, &error))?;
-    match json.get("text") {
-        Some(serde_json::Value::String(text)) => Ok(text.clone()),
-        Some(_) => Err(Error::file(path, None, expected, "another `text`")),
-        None => Err(Error::file(path, None, expected, "no such field")),
+    /// The only field there is: what another one says might belong to the haystack.
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Essays {
+        text: String,
     }
+    let expected = "a JSON object whose only field is `text`, a string";
+    let essays: Essays = serde_json::from_str(content)
+        .map_err(|error| Error::file(path, Some(error.line()), expected, &error))?;
+    Ok(essays.text)
 }
 
 /// Words as sentences. A sentence ends with a word that ends with `.`, `!` or `?`, closing quotes and brackets aside, where the next word does
@@ -111,9 +114,12 @@ mod tests {
         std::fs::write(&path, r#"{"text": "a b\n\tc"}"#).unwrap();
         let text = HaystackText::read(&path).unwrap();
         assert_eq!(text.words(5, &mut Random::new(1)), ["a", "b", "c", "a", "b"]);
-        for (content, found) in
-            [("{}", "no such field"), ("{\"text\": 1}", "another"), ("{\n\"text\"", "line 2")]
-        {
+        for (content, found) in [
+            ("{}", "missing field `text`"),
+            ("{\"text\": 1}", "integer `1`"),
+            ("{\n\"text\"", "line 2"),
+            ("{\"text\": \"a\", \"essays\": []}", "unknown field `essays`"),
+        ] {
             std::fs::write(&path, content).unwrap();
             let error = HaystackText::read(&path).unwrap_err().to_string();
             assert!(error.contains("essays.json") && error.contains(found), "{error}");

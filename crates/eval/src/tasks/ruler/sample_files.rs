@@ -1,6 +1,6 @@
-//! [`SampleFiles`]: the benchmark's own files of samples, one JSON object a line, `{"index", "input", "outputs", "length"}`. The input is
-//! the whole prompt as text, with its template and the beginning of the answer.
+//! [`SampleFiles`]: the benchmark's own files of samples, one JSON object a line.
 
+use super::sample_line::SampleLine;
 use super::task::RulerTask;
 use crate::error::{Error, Result};
 use crate::prompt::PromptEncoder;
@@ -8,7 +8,6 @@ use crate::sample::{PromptText, Question, Sample, SampleSource};
 use crate::tasks::grid::nth;
 use crate::tasks::lines::{Line, both, longest};
 use minference_model::source::Fingerprint;
-use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
@@ -18,28 +17,27 @@ const ROUND: usize = 1024;
 /// Folders that a file's length and task may be named by, wherever one begins to look: `4096/vt/validation.jsonl`.
 const PARENTS: usize = 2;
 
-/// A line.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct SampleLine {
-    pub(super) index: u64,
-    pub(super) input: String,
-    pub(super) outputs: Vec<String>,
-    /// Tokens of the prompt and of the longest answer.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) length: Option<usize>,
+/// How samples of files become prompts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SampleForm {
+    /// As the official harness asks them: the input as it stands, and behind it the answer's prefix. Names of special tokens are special tokens.
+    #[default]
+    Whole,
+    /// For files whose inputs were not put into a template: the input is a user's message in the form that the encoder has, and the answer's prefix is
+    /// how the answer to it begins.
+    Message,
 }
-
-const LINE: &str = "a JSON object with `index`, `input` (a text) and `outputs` (a list of texts)";
 
 /// Samples in files of the official generator, or of [`write_samples`](super::write_samples).
 ///
-/// Names of special tokens in inputs are special tokens, as the official harness reads them. Files are read through once to check them;
-/// inputs are read when they are needed.
+/// Files are read through once to check them; inputs are read when they are needed.
 #[derive(Debug)]
 pub struct SampleFiles {
+    form: SampleForm,
     files: Vec<TaskFile>,
     samples: Vec<Place>,
     content: Fingerprint,
+    has_prefixes: bool,
 }
 
 #[derive(Debug)]
@@ -49,17 +47,29 @@ struct TaskFile {
     /// What names begin with.
     name: String,
     length: Option<usize>,
+    /// Whether its samples are counted, since their indices don't tell them apart.
+    is_counted: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Place {
     /// Among the files.
     file: usize,
+    /// Among the file's samples.
+    number: u64,
     index: u64,
     line: Line,
 }
 
 impl SampleFiles {
+    /// A file, or all `.jsonl` files in a folder and the folders in it, in the order of their names, asked as they stand ([`SampleForm::Whole`]).
+    ///
+    /// # Errors
+    /// As [`open_as`](Self::open_as).
+    pub fn open(path: &Path) -> Result<Self> {
+        Self::open_as(path, SampleForm::Whole)
+    }
+
     /// A file, or all `.jsonl` files in a folder and the folders in it, in the order of their names.
     ///
     /// A file's task is its name (`vt.jsonl`), or that of the nearest folder that is called like a task (`vt/validation.jsonl`). Its length
@@ -67,8 +77,9 @@ impl SampleFiles {
     /// 1,024. Folders above `path` do not count, except for the two that are nearest to the file.
     ///
     /// # Errors
-    /// [`Error::Read`]; [`Error::File`] with the line for what is no sample; no files, an unknown task, an index twice in a file.
-    pub fn open(path: &Path) -> Result<Self> {
+    /// [`Error::Read`]; [`Error::File`] with the line for what is no sample, for a field that is not read, and for a sample that needs a template
+    /// which nobody has chosen; no files, an unknown task, an index twice in a file.
+    pub fn open_as(path: &Path, form: SampleForm) -> Result<Self> {
         let mut paths = Vec::new();
         let root = if path.is_dir() {
             collect(path, &mut Vec::new(), &mut paths)?;
@@ -77,7 +88,8 @@ impl SampleFiles {
             paths.push(path.to_path_buf());
             path.parent().unwrap_or(Path::new(""))
         };
-        let mut files = Self { files: Vec::new(), samples: Vec::new(), content: Fingerprint::of_bytes(&[]) };
+        let content = Fingerprint::of_bytes(&[]);
+        let mut files = Self { form, files: Vec::new(), samples: Vec::new(), content, has_prefixes: false };
         for found in paths {
             files.add(found, root)?;
         }
@@ -105,27 +117,56 @@ impl SampleFiles {
             let expected = format!("a task as name of the file or a folder: {}", known.join(", "));
             Error::file(&path, None, expected, "none")
         })?;
-        let (mut indices, mut longest) = (HashSet::new(), None);
+        let (mut indices, mut longest, mut is_counted) = (HashSet::new(), None, false);
+        let mut numbers = 0..;
         let content = Line::each(&path, |line, text| {
-            let SampleLine { index, length, .. } = parsed(&path, line, text)?;
-            if !indices.insert(index) {
+            let sample = SampleLine::parse(&path, line, text)?;
+            let index = sample.index;
+            if !indices.insert(index) && !sample.index_is_a_place() {
                 let expected = "an index that no line before has";
                 return Err(Error::file(&path, Some(line.number), expected, format!("index {index} again")));
             }
-            longest = longest.max(length);
-            self.samples.push(Place { file: self.files.len(), index, line });
+            if self.form == SampleForm::Whole && sample.template_tokens() > 0 {
+                let expected = "a choice of the template (`--template model`, or raw for none), as the input was left without one";
+                let found = format!(
+                    "none, and {} tokens kept free for it (length_w_model_temp)",
+                    sample.template_tokens()
+                );
+                return Err(Error::file(&path, Some(line.number), expected, found));
+            }
+            is_counted |= sample.index_is_a_place();
+            self.has_prefixes |= !sample.answer_prefix.is_empty();
+            longest = longest.max(sample.whole_length());
+            let number = numbers.next().unwrap_or(u64::MAX);
+            self.samples.push(Place { file: self.files.len(), number, index, line });
             Ok(())
         })?;
         self.content = both(self.content, content);
         let folder = parts.iter().skip(1).find_map(|part| part.parse::<usize>().ok());
         let length = folder.or(longest.map(rounded));
-        self.files.push(TaskFile { path, task, name, length });
+        self.files.push(TaskFile { path, task, name, length, is_counted });
         Ok(())
     }
 
     /// What tells their content from others.
     pub fn fingerprint(&self) -> Fingerprint {
         self.content
+    }
+
+    /// What a run's settings say about them: whatever changes prompts, their content included.
+    pub fn description(&self) -> String {
+        let prefixes = if self.has_prefixes { " with answer prefixes" } else { "" };
+        let form = match self.form {
+            SampleForm::Whole => "",
+            SampleForm::Message => ", each a message",
+        };
+        format!("files of samples{prefixes} ({}){form}", self.content)
+    }
+
+    /// A sample's name: its file's, and its index there, or its number where indices are places.
+    fn name(&self, place: &Place) -> String {
+        let file = &self.files[place.file];
+        format!("{}/{}", file.name, if file.is_counted { place.number } else { place.index })
     }
 
     /// Tokens of about the longest prompt with its longest answer.
@@ -166,35 +207,25 @@ fn collect(folder: &Path, above: &mut Vec<PathBuf>, found: &mut Vec<PathBuf>) ->
     Ok(())
 }
 
-fn parsed(path: &Path, line: Line, text: &[u8]) -> Result<SampleLine> {
-    let wrong = |found: &dyn std::fmt::Display| Error::file(path, Some(line.number), LINE, found);
-    let sample: SampleLine = serde_json::from_slice(text).map_err(|error| {
-        // the error counts lines from the beginning of this one
-        let message = error.to_string();
-        let what = message.split(" at line ").next().unwrap_or(&message);
-        wrong(&format!("{what} (column {})", error.column()))
-    })?;
-    if sample.outputs.is_empty() {
-        return Err(wrong(&"no outputs"));
-    }
-    Ok(sample)
-}
-
 impl SampleSource for SampleFiles {
     fn names(&self) -> Vec<String> {
-        self.samples.iter().map(|place| format!("{}/{}", self.files[place.file].name, place.index)).collect()
+        self.samples.iter().map(|place| self.name(place)).collect()
     }
 
     fn sample(&self, number: usize, encoder: &PromptEncoder<'_>) -> Result<Sample> {
         let place = nth(&self.samples, number)?;
         let (file, line) = (&self.files[place.file], place.line);
-        let SampleLine { index, input, outputs, .. } = parsed(&file.path, line, &line.read(&file.path)?)?;
+        let sample = SampleLine::parse(&file.path, line, &line.read(&file.path)?)?;
+        let SampleLine { index, input, answer_prefix, outputs, .. } = sample;
         if index != place.index {
             let (expected, found) =
                 (format!("index {}", place.index), format!("index {index}: it was changed"));
             return Err(Error::file(&file.path, Some(line.number), expected, found));
         }
-        let prompt = PromptText::Rendered(input);
+        let prompt = match self.form {
+            SampleForm::Whole => PromptText::Rendered(input + &answer_prefix),
+            SampleForm::Message => PromptText::Asked { user: input, answer_prefix },
+        };
         let length = match file.length {
             Some(length) => length,
             None => rounded(encoder.count(&prompt)? + file.task.max_tokens()),
@@ -202,7 +233,7 @@ impl SampleSource for SampleFiles {
         let (scoring, max_tokens) = (file.task.scoring(), file.task.max_tokens());
         let question = Question { prompt, references: outputs, scoring, max_tokens, depth: None };
         Ok(Sample {
-            name: format!("{}/{index}", file.name),
+            name: self.name(place),
             task: file.task.name().into(),
             length,
             context: String::new(),

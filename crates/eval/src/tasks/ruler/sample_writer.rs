@@ -1,7 +1,7 @@
 //! Samples in the benchmark's format, for other programs.
 
 use super::line_writer::LineWriter;
-use super::sample_files::SampleLine;
+use super::sample_line::SampleLine;
 use crate::error::{Error, Result};
 use crate::prompt::PromptEncoder;
 use crate::sample::SampleSource;
@@ -44,12 +44,9 @@ pub fn write_samples(
         };
         let (file, index) = &mut files[place];
         for question in sample.questions {
-            file.write(&SampleLine {
-                index: *index,
-                input: encoder.text(&question.prompt)?,
-                length: Some(encoder.count(&question.prompt)? + question.max_tokens),
-                outputs: question.references,
-            })?;
+            let length = encoder.count(&question.prompt)? + question.max_tokens;
+            let input = encoder.text(&question.prompt)?;
+            file.write(&SampleLine::new(*index, input, question.references, length))?;
             *index += 1;
         }
         progress.advance(number as u64 + 1, samples as u64);
