@@ -23,6 +23,7 @@
 //! | [`compute`], [`memory`] | what it runs on, and how much memory it takes |
 
 pub mod attention_plan;
+pub mod byte_order_mark;
 pub mod chat_template;
 pub mod compute;
 pub mod config;

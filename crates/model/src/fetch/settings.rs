@@ -1,6 +1,7 @@
 //! [`FetchSettings`]: where models are kept and where they come from.
 
 use super::{FetchError, Result};
+use crate::byte_order_mark::text_without_mark;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -89,7 +90,7 @@ impl FetchSettings {
 
 /// A token file that can't be read is like none: most models need none, and the Hub says when one is missing.
 fn read_token(path: &Path) -> Option<String> {
-    std::fs::read_to_string(path).ok()
+    std::fs::read_to_string(path).ok().map(text_without_mark)
 }
 
 /// Without the token.

@@ -1,5 +1,6 @@
 //! Reading files that somebody else may have put there: only regular ones (a pipe would block for ever), and never more than a limit.
 
+use crate::byte_order_mark::bytes_without_mark;
 use crate::error::{Error, Result};
 use memmap2::Mmap;
 use std::fs::File;
@@ -12,13 +13,15 @@ pub(crate) const SIDE_FILE_BYTES: u64 = 16 << 20;
 /// More than any vocabulary's file.
 pub(crate) const VOCABULARY_BYTES: u64 = 256 << 20;
 
-/// All of a file that has at most `limit` bytes, whatever the system says about its length.
+/// All of a text file that has at most `limit` bytes, whatever the system says about its length; without a byte-order mark.
 pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     open(path)?.take(limit + 1).read_to_end(&mut bytes).map_err(Error::io(path))?;
     if bytes.len() as u64 > limit {
         return Err(Error::file(path, "file", format!("at most {limit} bytes"), "more"));
     }
+    let mark = bytes.len() - bytes_without_mark(&bytes).len();
+    bytes.drain(..mark);
     Ok(bytes)
 }
 
