@@ -4,8 +4,11 @@ mod builders;
 #[path = "../support/changes.rs"]
 mod changes;
 mod gguf;
+#[path = "../support/golden.rs"]
+mod golden;
 mod hostile_gguf;
 mod hostile_safetensors;
 mod hugging_face;
 mod mutations;
 mod real_models;
+mod vocabulary_sizes;
