@@ -3,6 +3,7 @@
 use super::tables::print_perplexity;
 use super::{Length, RunOptions, Setup, TextFile, tokens};
 use crate::complain;
+use crate::run::complain_about_names;
 use crate::usage::checked;
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
@@ -129,6 +130,12 @@ fn document(setup: &Setup, file: &TextFile, skip: usize, most: usize) -> Result<
         None => {
             // a text begins as every prompt of the model does, also after what is skipped
             let prefix = model.tokenizer().prompt_prefix().to_vec();
+            complain_about_names(
+                model,
+                &file.name,
+                &file.text,
+                "a file with a list of token ids can hold them",
+            );
             let whole = model.raw_prompt(&file.text).with_context(|| format!("can't read {}", file.name))?;
             let text = whole[prefix.len()..].to_vec();
             (prefix, text)

@@ -1,6 +1,7 @@
 //! [`TextFile`]: a text that someone wants evaluated, with a name for the results.
 
 use anyhow::{Context, Result};
+use minference_model::byte_order_mark::text_without_mark;
 use std::path::Path;
 
 /// A file that was read.
@@ -16,6 +17,6 @@ impl TextFile {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("can't read the text {}", path.display()))?;
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        Ok(Self { name, text })
+        Ok(Self { name, text: text_without_mark(text) })
     }
 }

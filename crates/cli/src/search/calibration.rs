@@ -1,10 +1,11 @@
 //! The prompts that a search reads: generated objects of keys and values, texts, or files of tokens.
 
-use crate::run::{LoadedModel, PromptText};
+use crate::run::{LoadedModel, PromptText, complain_about_names};
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
 use minference_attention::pattern::provenance::CalibrationSample;
 use minference_attention::pattern::vertical_slash::LAST_QUERIES;
+use minference_model::byte_order_mark::text_without_mark;
 use minference_model::haystack::Haystack;
 use minference_model::source::Fingerprint;
 use std::path::{Path, PathBuf};
@@ -77,7 +78,7 @@ impl CalibrationOptions {
         let read = |path: &PathBuf| -> Result<CalibrationText> {
             let text = std::fs::read_to_string(path)
                 .with_context(|| format!("can't read the calibration file {}", path.display()))?;
-            Ok(CalibrationText { name: name(path), text })
+            Ok(CalibrationText { name: name(path), text: text_without_mark(text) })
         };
         self.calibration.iter().map(read).collect()
     }
@@ -129,7 +130,10 @@ fn from_text(
 ) -> Result<Prompt> {
     let mut tokens = match serde_json::from_str::<Vec<u32>>(&text) {
         Ok(ids) => ids,
-        Err(_) => model.model.raw_prompt(&text)?,
+        Err(_) => {
+            complain_about_names(&model.model, &name, &text, "a file with a list of token ids can hold them");
+            model.model.raw_prompt(&text)?
+        }
     };
     tokens.truncate(length);
     let vocabulary = model.model.decoder().config().vocabulary;

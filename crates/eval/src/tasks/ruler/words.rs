@@ -4,6 +4,7 @@ use super::draw::{sample, shuffle};
 use crate::error::{Error, Result};
 use diceware_wordlists::EFF_LONG_WORDLIST;
 use minference_attention::synthetic::Random;
+use minference_model::byte_order_mark::text_without_mark;
 use minference_model::source::Fingerprint;
 use std::collections::HashSet;
 use std::path::Path;
@@ -73,9 +74,10 @@ impl WordList {
     }
 }
 
-/// The content of a file of UTF-8 text.
+/// The content of a file of UTF-8 text, without a byte-order mark.
 pub(super) fn read_text(path: &Path) -> Result<String> {
-    std::fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_path_buf(), source })
+    let text = std::fs::read_to_string(path);
+    text.map(text_without_mark).map_err(|source| Error::Read { path: path.to_path_buf(), source })
 }
 
 /// A file's name, and what tells its content from others.
@@ -102,6 +104,9 @@ mod tests {
         std::fs::write(&path, text.join("\n") + " w1 w2").unwrap();
         let read = WordList::read(&path).unwrap();
         assert!(read.words == text && read.description().starts_with("words.txt ("));
+        // with the mark that some editors put first
+        std::fs::write(&path, "\u{feff}".to_string() + &text.join("\n") + " w1 w2").unwrap();
+        assert_eq!(WordList::read(&path).unwrap(), read);
         // more than there are pairs
         assert_eq!(read.different(12_000, &mut Random::new(1)).iter().collect::<HashSet<_>>().len(), 12_000);
         std::fs::write(&path, "a b a").unwrap();
