@@ -16,7 +16,7 @@
 //! | [`pattern_search`] | finding the patterns of a model |
 //! | [`layer_walk`] | looking at each layer's attention |
 //! | [`rope`] | positions of tokens, with every scaling that the families use |
-//! | [`tokenizer`], [`chat_template`] | text to tokens |
+//! | [`tokenizer`], [`chat_template`], [`byte_order_mark`] | text to tokens |
 //! | [`generate`], [`sampling`], [`logits`], [`text_stream`] | logits to tokens, and tokens to text |
 //! | [`haystack`] | long prompts of our own making, with a fact to find |
 //! | `fetch` (a feature) | models by name, from the Hub or a package |
