@@ -207,6 +207,18 @@ fn the_original_format_refuses_what_it_cannot_say() {
     assert!(error.contains("layer 0, head 0") && error.contains("7 blocks"), "{error}");
 }
 
+/// Some editors put one before every file that they save.
+#[test]
+fn a_byte_order_mark_is_no_part_of_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("marked.json");
+    let config = PatternConfig::uniform(HeadPattern::Dense, 2, 4).unwrap();
+    config.write(&path, FileFormat::Native).unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, format!("\u{feff}{text}")).unwrap();
+    assert_eq!(PatternConfig::read(&path).unwrap(), config);
+}
+
 #[test]
 fn a_missing_file_is_named() {
     let error = PatternConfig::read(Path::new("no/such/file.json")).unwrap_err().to_string();

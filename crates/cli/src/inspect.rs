@@ -80,6 +80,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let model = options.model.load(&interrupt)?;
     let text = text.map_or_else(|| generated(&model), Ok)?;
     let prompt = text.tokens(&model.model)?;
+    text.complain_about_names(&model.model);
     let context = model.context;
     ensure!(
         prompt.len() <= context,

@@ -33,7 +33,7 @@ pub(crate) use fairness::preload;
 pub(crate) use generation::AnswerOptions;
 pub(crate) use kv::{KvKind, KvOptions, KvSizes};
 pub(crate) use model::{LoadedModel, ModelOptions, Room, cache_folder, pattern_cache};
-pub(crate) use prompt::{BETWEEN_PARTS, PromptOptions, PromptText, read_text};
+pub(crate) use prompt::{BETWEEN_PARTS, PromptOptions, PromptText, complain_about_names, read_text};
 pub(crate) use summary::{print_summary, print_what_was_cut};
 
 use crate::bench::options::{Compute, Matmul};
@@ -71,6 +71,9 @@ Examples:
   Read a book once, and ask again: the second question begins where the book ends:
     minference run --model demo -f book.txt --prompt \"Who is Emma?\" --save-context book.ctx
     minference run --model demo -f book.txt --prompt \"Whom does she marry?\" --context-file book.ctx
+
+  A prompt that a chat template has written elsewhere, names of special tokens and all:
+    minference run --model model.gguf -f rendered.txt --special
 
   Another pattern, or patterns of single heads from a file:
     minference run --model demo -f report.txt --attention a-shape --sink 128 --local 2048
@@ -150,6 +153,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let interrupt = Interrupt::listen()?;
     let model = options.model.load(&interrupt)?;
     let prompt = text.tokens(&model.model)?;
+    text.complain_about_names(&model.model);
     interrupt.check()?;
     let chunk = options.attention.chunk();
     let plan = options.attention.plan(&model, prompt.len(), patterns)?;

@@ -1,5 +1,6 @@
 //! [`TextOrIds`]: what a file to be read as it stands holds, a text or the ids of its tokens.
 
+use crate::run::complain_about_names;
 use anyhow::{Result, anyhow, bail, ensure};
 use minference_model::Model;
 use serde_json::{Map, Value};
@@ -67,7 +68,10 @@ impl<'a> TextOrIds<'a> {
     pub(crate) fn tokens(name: &str, text: &str, model: &Model) -> Result<Vec<u32>> {
         let tokens = match TextOrIds::of(name, text)? {
             TextOrIds::Ids(ids) => ids,
-            TextOrIds::Text(text) => model.raw_prompt(text)?,
+            TextOrIds::Text(text) => {
+                complain_about_names(model, name, text, "a file with a list of token ids can hold them");
+                model.raw_prompt(text)?
+            }
         };
         check_ids(name, &tokens, model)?;
         Ok(tokens)

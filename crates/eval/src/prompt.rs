@@ -83,7 +83,7 @@ impl<'a> PromptEncoder<'a> {
         let tokenizer = self.model.tokenizer();
         let tokens = match (Form::of(prompt), self.template()) {
             (Form::Text(text), _) => self.model.raw_prompt(text)?,
-            (Form::Rendered(text), _) => self.begun(tokenizer.encode(text, SpecialTokens::Parsed)?),
+            (Form::Rendered(text), _) => self.model.rendered_prompt(text)?,
             (Form::Rounds(rounds), PromptTemplate::Raw) => self.model.raw_prompt(&rounds.joined())?,
             (Form::Rounds(rounds), PromptTemplate::Model) => {
                 let (messages, prefix) = rounds.messages();

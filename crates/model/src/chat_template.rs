@@ -129,7 +129,7 @@ impl ChatTemplate {
         Ok(Self { bos: text(tokenizer.bos())?, eos: text(tokenizer.eos())?, ..Self::new(source)? })
     }
 
-    /// The text of a conversation, special tokens by their names, and with what [`Tokenizer::prompt_prefix`] would add. To get its
+    /// The text of a conversation, special tokens by their names, as the template writes it. To get its
     /// tokens, use [`ChatTemplate::encode`]: in the text, names that a message holds look like those that the template wrote.
     ///
     /// # Errors

@@ -76,6 +76,19 @@ pub enum Error {
         /// Number of ids.
         vocabulary: usize,
     },
+    /// A text with a token that the vocabulary names and the model has no row for.
+    #[error(
+        "the prompt holds `{token}`, token {id} of the vocabulary, which this model can't read: expected tokens below {rows}, the rows of its \
+         embedding; take it out"
+    )]
+    TokenWithoutRow {
+        /// The id.
+        id: u32,
+        /// Its name.
+        token: String,
+        /// Number of ids that the model can read.
+        rows: usize,
+    },
     /// A model without a chat template, where one is needed.
     #[error("the model has no chat template: give the prompt as it is (`--raw`)")]
     NoChatTemplate,

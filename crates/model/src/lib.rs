@@ -16,13 +16,14 @@
 //! | [`pattern_search`] | finding the patterns of a model |
 //! | [`layer_walk`] | looking at each layer's attention |
 //! | [`rope`] | positions of tokens, with every scaling that the families use |
-//! | [`tokenizer`], [`chat_template`] | text to tokens |
+//! | [`tokenizer`], [`chat_template`], [`byte_order_mark`] | text to tokens |
 //! | [`generate`], [`sampling`], [`logits`], [`text_stream`] | logits to tokens, and tokens to text |
 //! | [`haystack`] | long prompts of our own making, with a fact to find |
 //! | `fetch` (a feature) | models by name, from the Hub or a package |
 //! | [`compute`], [`memory`] | what it runs on, and how much memory it takes |
 
 pub mod attention_plan;
+pub mod byte_order_mark;
 pub mod chat_template;
 pub mod compute;
 pub mod config;

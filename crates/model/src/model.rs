@@ -21,14 +21,16 @@
 
 use crate::chat_template::{ChatTemplate, Message, RenderOptions};
 use crate::decoder::Decoder;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 use crate::rope::RopeOverride;
 use crate::source::{Container, Fingerprint, ModelFiles};
-use crate::tokenizer::{SpecialTokens, Tokenizer};
+use crate::tokenizer::{SpecialTokens, Tokenizer, begun};
 use std::path::Path;
 use std::sync::Arc;
 
 /// A model with its vocabulary. Cheap to clone.
+///
+/// The vocabulary may have more names than the model has rows, or fewer: what has no name or no row is never written.
 #[derive(Debug, Clone)]
 pub struct Model {
     decoder: Arc<Decoder>,
@@ -56,10 +58,6 @@ impl Model {
         }?;
         let (mut config, weights) = files.load()?;
         config.override_rope(rope)?;
-        if tokenizer.vocabulary_size() > config.vocabulary {
-            let expected = format!("at most {}, the rows of its embedding", config.vocabulary);
-            return Err(Error::shape("tokens in the vocabulary", expected, tokenizer.vocabulary_size()));
-        }
         Ok(Self {
             decoder: Arc::new(Decoder::new(config, weights)?),
             tokenizer: Arc::new(tokenizer),
@@ -82,21 +80,43 @@ impl Model {
         self.fingerprint
     }
 
-    /// The tokens of a text as it stands, with what every prompt of this model begins with.
+    /// The tokens of a text as it stands, with what every prompt of this model begins with; names of special tokens are text.
     ///
     /// # Errors
-    /// As [`Tokenizer::encode`].
+    /// As [`Tokenizer::encode`], and [`Error::TokenWithoutRow`].
     pub fn raw_prompt(&self, text: &str) -> Result<Vec<u32>> {
         let mut tokens = self.tokenizer.prompt_prefix().to_vec();
         tokens.extend(self.tokenizer.encode(text, SpecialTokens::AsText)?);
-        Ok(tokens)
+        self.with_rows(tokens)
+    }
+
+    /// The tokens of a text that a chat template has written elsewhere: names of special tokens are the tokens, and what every prompt of
+    /// this model begins with is there once, whether or not the text has it.
+    ///
+    /// # Errors
+    /// As [`raw_prompt`](Self::raw_prompt).
+    pub fn rendered_prompt(&self, text: &str) -> Result<Vec<u32>> {
+        let tokens = self.tokenizer.encode(text, SpecialTokens::Parsed)?;
+        self.with_rows(begun(self.tokenizer.prompt_prefix(), tokens))
     }
 
     /// The tokens of a conversation, as the model's chat template writes it; names of special tokens in messages are text.
     ///
     /// # Errors
-    /// No chat template, and as [`ChatTemplate::encode`].
+    /// No chat template, as [`ChatTemplate::encode`], and [`Error::TokenWithoutRow`].
     pub fn chat_prompt(&self, messages: &[Message]) -> Result<Vec<u32>> {
-        ChatTemplate::of(&self.tokenizer)?.encode(&self.tokenizer, messages, &RenderOptions::default())
+        let template = ChatTemplate::of(&self.tokenizer)?;
+        self.with_rows(template.encode(&self.tokenizer, messages, &RenderOptions::default())?)
+    }
+
+    /// The tokens, if the model can read them: vocabularies may name more than there are rows.
+    fn with_rows(&self, tokens: Vec<u32>) -> Result<Vec<u32>> {
+        let rows = self.decoder.config().vocabulary;
+        match tokens.iter().find(|&&id| usize::try_from(id).is_ok_and(|id| id >= rows)) {
+            Some(&id) => {
+                Err(Error::TokenWithoutRow { id, token: shown(&self.tokenizer.token_text(id)?), rows })
+            }
+            None => Ok(tokens),
+        }
     }
 }

@@ -63,6 +63,7 @@ pub struct Tokenizer {
     bos: Option<u32>,
     eos: Option<u32>,
     prefix: Vec<u32>,
+    chat_prefix: Vec<u32>,
     end_tokens: Vec<u32>,
     chat_template: Option<String>,
 }
@@ -121,6 +122,18 @@ impl Tokenizer {
         special.collect()
     }
 
+    /// The names of special tokens in a text, each once, in the order of their first places: what [`SpecialTokens::AsText`] reads as text
+    /// and [`SpecialTokens::Parsed`] does not.
+    pub fn special_names_in(&self, text: &str) -> Vec<String> {
+        let mut ids: Vec<u32> = Vec::new();
+        for (_, id) in self.special_tokens_in(text) {
+            if !ids.contains(&id) {
+                ids.push(id);
+            }
+        }
+        ids.into_iter().filter_map(|id| self.token_text(id).ok()).collect()
+    }
+
     /// The text of tokens, without special ones. Bytes that are no UTF-8 become U+FFFD.
     ///
     /// # Errors
@@ -143,7 +156,8 @@ impl Tokenizer {
         Ok(String::from_utf8_lossy(bytes).into_owned())
     }
 
-    /// Number of ids. The model's matrices may have more rows, never fewer.
+    /// Number of ids. The model's matrices may have more rows, for which there is no name, or fewer: then the last ids can be neither
+    /// read nor written.
     pub fn vocabulary_size(&self) -> usize {
         self.pieces.len()
     }
@@ -158,13 +172,19 @@ impl Tokenizer {
         self.eos
     }
 
-    /// What a raw prompt must begin with: the beginning-of-sequence token, or nothing. Chat templates write it themselves.
+    /// What a raw prompt must begin with: the beginning-of-sequence token, or nothing. Most chat templates write it themselves.
     pub fn prompt_prefix(&self) -> &[u32] {
         &self.prefix
     }
 
-    /// The tokens that end an answer, in rising order: what the file says, and special tokens with well-known names
-    /// (`<|im_end|>`, `<|eot_id|>`, `<end_of_turn>`, ...).
+    /// What a conversation must begin with, whether or not the chat template writes it. As for a raw prompt in GGUF files, which
+    /// llama.cpp reads so; nothing in a Hugging Face folder, where transformers leaves it to the template.
+    pub fn chat_prefix(&self) -> &[u32] {
+        &self.chat_prefix
+    }
+
+    /// The tokens that end an answer, in rising order: all that the model's files name, wherever they do, and those with well-known
+    /// names (`<|im_end|>`, `<|eot_id|>`, `<end_of_turn>`, ...), whatever the vocabulary takes them for.
     pub fn end_tokens(&self) -> &[u32] {
         &self.end_tokens
     }
@@ -188,6 +208,11 @@ impl Tokenizer {
     fn piece(&self, id: u32) -> Result<(&[u8], TokenKind)> {
         self.pieces.get(id).ok_or(Error::UnknownToken { id, vocabulary: self.vocabulary_size() })
     }
+}
+
+/// Tokens after what they must begin with, which is there once.
+pub(crate) fn begun(prefix: &[u32], tokens: Vec<u32>) -> Vec<u32> {
+    if tokens.starts_with(prefix) { tokens } else { [prefix, &tokens].concat() }
 }
 
 /// The regular expressions' engine stops silently where a run of white space is longer than its stack.

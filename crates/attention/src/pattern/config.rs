@@ -201,7 +201,9 @@ impl PatternConfig {
     pub fn read(path: &Path) -> Result<Self> {
         let text = files::read_text(path, FILE_BYTES)
             .map_err(|source| Error::PatternFileIo { path: path.to_owned(), source })?;
-        Self::parse(&text).map_err(|error| error.in_pattern_file(path))
+        // the byte-order mark of some editors
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+        Self::parse(text).map_err(|error| error.in_pattern_file(path))
     }
 
     /// Reads the file of a model with so many layers and heads.

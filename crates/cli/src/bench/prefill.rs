@@ -12,6 +12,7 @@ use minference_eval::methods::Methods;
 use minference_eval::prompt::PromptTemplate;
 use minference_eval::results::{EvaluationKind, LatencyRecord};
 use minference_model::Model;
+use minference_model::byte_order_mark::text_without_mark;
 use minference_model::haystack::{Haystack, HaystackOptions, HaystackStyle};
 use minference_model::source::Fingerprint;
 use serde::Deserialize;
@@ -126,7 +127,7 @@ fn definition(options: &Options) -> Result<Definition> {
     let Some(path) = &options.definition else { return Ok(Definition::default()) };
     let text = files::read_text(path, files::SETTINGS_BYTES)
         .with_context(|| format!("can't read the definition {}", path.display()))?;
-    serde_json::from_str(&text).map_err(|error| {
+    serde_json::from_str(&text_without_mark(text)).map_err(|error| {
         anyhow!(
             "{}: expected an object with lengths, methods, repeats or extrapolate_dense_beyond, found: {error}",
             path.display()

@@ -5,6 +5,7 @@ use crate::interrupt::Interrupt;
 use crate::run::cache_folder;
 use anyhow::{Context, Result};
 use minference_attention::files;
+use minference_model::byte_order_mark::text_without_mark;
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use rustyline::{Behavior, Config, Editor};
@@ -115,7 +116,8 @@ fn script_line(mut input: impl BufRead) -> Result<Line> {
         return Ok(Line::End);
     }
     Ok(match String::from_utf8(bytes) {
-        Ok(text) => Line::Text(text.trim_end_matches(['\n', '\r']).to_string()),
+        // a script begins with a byte-order mark, or several that were joined do
+        Ok(text) => Line::Text(text_without_mark(text).trim_end_matches(['\n', '\r']).to_string()),
         Err(error) => Line::NoText(error.utf8_error().valid_up_to()),
     })
 }
@@ -164,6 +166,7 @@ mod tests {
         assert_eq!(lines(b"one\\\n two\\\n\nnext\n"), [text("one\n two\n"), text("next")]);
         assert_eq!(lines(b"unfinished\\\n"), [text("unfinished\n")]);
         assert_eq!(lines(b""), []);
+        assert_eq!(lines(b"\xef\xbb\xbf/help\nnext"), [text("/help"), text("next")]);
     }
 
     #[test]

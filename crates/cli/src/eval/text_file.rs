@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 use minference_attention::files;
+use minference_model::byte_order_mark::text_without_mark;
 use std::path::Path;
 
 /// A file that was read.
@@ -17,6 +18,6 @@ impl TextFile {
         let text = files::read_text(path, files::TEXT_BYTES)
             .with_context(|| format!("can't read the text {}", path.display()))?;
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        Ok(Self { name, text })
+        Ok(Self { name, text: text_without_mark(text) })
     }
 }

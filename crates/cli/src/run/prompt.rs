@@ -1,15 +1,20 @@
 //! The prompt: texts from the command line, files and standard input, as a conversation or as they stand.
 
+use crate::complain;
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
 use minference_attention::files::{self, FileProblem};
 use minference_model::Model;
+use minference_model::byte_order_mark::text_without_mark;
 use minference_model::chat_template::Message;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 /// What stands between files, and before a question about them.
 pub(crate) const BETWEEN_PARTS: &str = "\n\n";
+
+/// Names of special tokens that a note shows at most.
+const NAMES_SHOWN: usize = 3;
 
 /// Where the prompt comes from.
 #[derive(Debug, Args)]
@@ -30,6 +35,9 @@ pub(crate) struct PromptOptions {
     /// Let the model go on from the text as it stands [default where the model has no chat template]
     #[arg(long)]
     raw: bool,
+    /// As --raw, for a text that a chat template has written: names of special tokens are read as these tokens
+    #[arg(long, conflicts_with_all = ["chat", "system"])]
+    special: bool,
 }
 
 /// How the text becomes tokens.
@@ -37,6 +45,8 @@ pub(crate) struct PromptOptions {
 enum Form {
     Chat,
     Raw,
+    /// Raw, with names of special tokens that are these tokens.
+    Rendered,
     /// Chat where the model has a template.
     Either,
 }
@@ -66,7 +76,7 @@ impl PromptOptions {
 
     /// Whether the prompt is read as it stands, without a chat template.
     pub(crate) fn is_raw(&self) -> bool {
-        self.raw
+        self.raw || self.special
     }
 
     /// Reads all parts, files first.
@@ -82,9 +92,10 @@ impl PromptOptions {
         if let Some(prompt) = &self.prompt {
             parts.push(prompt.clone());
         }
-        let form = match (self.chat, self.raw) {
-            (true, _) => Form::Chat,
-            (_, true) => Form::Raw,
+        let form = match self {
+            Self { special: true, .. } => Form::Rendered,
+            Self { chat: true, .. } => Form::Chat,
+            Self { raw: true, .. } => Form::Raw,
             _ => Form::Either,
         };
         Ok(PromptText { text: parts.join(BETWEEN_PARTS), system: self.system.clone(), form })
@@ -111,11 +122,28 @@ pub(crate) fn read_text(path: &Path, what: &str) -> Result<String> {
 }
 
 fn text_of(bytes: Vec<u8>, source: &str) -> Result<String> {
-    ensure!(!bytes.is_empty(), "{source}: expected a text, found nothing");
-    String::from_utf8(bytes).map_err(|error| {
+    let text = String::from_utf8(bytes).map(text_without_mark).map_err(|error| {
         let place = error.utf8_error().valid_up_to();
         anyhow!("{source}: expected text in UTF-8, found other bytes at {place}; convert it, for example with iconv")
-    })
+    })?;
+    ensure!(!text.is_empty(), "{source}: expected a text, found nothing");
+    Ok(text)
+}
+
+/// Says so where a text that is read as it stands holds names of special tokens.
+///
+/// - `what`: the text
+/// - `advice`: what to do if the tokens are meant
+pub(crate) fn complain_about_names(model: &Model, what: &str, text: &str, advice: &str) {
+    let names = model.tokenizer().special_names_in(text);
+    let shown: Vec<String> = names.iter().take(NAMES_SHOWN).map(|name| format!("`{name}`")).collect();
+    if !names.is_empty() {
+        let more = if names.len() > NAMES_SHOWN { ", ..." } else { "" };
+        complain(&format!(
+            "note: {what} holds {}{more}: names of special tokens of this model, read as text; {advice}",
+            shown.join(", ")
+        ));
+    }
 }
 
 impl PromptText {
@@ -126,19 +154,31 @@ impl PromptText {
 
     /// The tokens that a model reads.
     pub(crate) fn tokens(&self, model: &Model) -> Result<Vec<u32>> {
-        let has_template = model.tokenizer().chat_template().is_some();
-        let is_chat = match self.form {
-            Form::Chat => true,
-            Form::Raw => false,
-            Form::Either => has_template || self.system.is_some(),
-        };
-        let tokens = if is_chat {
-            let system = self.system.iter().map(Message::system);
-            let messages: Vec<Message> = system.chain([Message::user(&self.text)]).collect();
-            model.chat_prompt(&messages)
-        } else {
-            model.raw_prompt(&self.text)
+        let tokens = match self.form_for(model) {
+            Form::Raw => model.raw_prompt(&self.text),
+            Form::Rendered => model.rendered_prompt(&self.text),
+            Form::Chat | Form::Either => {
+                let system = self.system.iter().map(Message::system);
+                let messages: Vec<Message> = system.chain([Message::user(&self.text)]).collect();
+                model.chat_prompt(&messages)
+            }
         };
         tokens.context("can't make a prompt")
+    }
+
+    /// Says so where names of special tokens are read as text and may not be meant so.
+    pub(crate) fn complain_about_names(&self, model: &Model) {
+        if self.form_for(model) == Form::Raw {
+            let advice = "--special reads them as these tokens";
+            complain_about_names(model, "the prompt", &self.text, advice);
+        }
+    }
+
+    fn form_for(&self, model: &Model) -> Form {
+        match self.form {
+            Form::Either if model.tokenizer().chat_template().is_none() && self.system.is_none() => Form::Raw,
+            Form::Either => Form::Chat,
+            form => form,
+        }
     }
 }

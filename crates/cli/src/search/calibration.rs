@@ -7,6 +7,7 @@ use clap::Args;
 use minference_attention::files;
 use minference_attention::pattern::provenance::CalibrationSample;
 use minference_attention::pattern::vertical_slash::LAST_QUERIES;
+use minference_model::byte_order_mark::text_without_mark;
 use minference_model::haystack::Haystack;
 use minference_model::source::Fingerprint;
 use std::path::{Path, PathBuf};
@@ -79,7 +80,7 @@ impl CalibrationOptions {
         let read = |path: &PathBuf| -> Result<CalibrationText> {
             let text = files::read_text(path, files::TEXT_BYTES)
                 .with_context(|| format!("can't read the calibration file {}", path.display()))?;
-            Ok(CalibrationText { name: name(path), text })
+            Ok(CalibrationText { name: name(path), text: text_without_mark(text) })
         };
         self.calibration.iter().map(read).collect()
     }

@@ -191,3 +191,37 @@ fn help_teaches() {
     );
     contains(&long, &["How it works", "Examples", "time_to_first_token_s", "130", "--top-k", "a-shape"]);
 }
+
+/// What a raw prompt holds is text, unless it is said that a chat template wrote it.
+#[test]
+fn names_of_special_tokens_are_text_or_tokens_as_asked() {
+    let workplace = Workplace::new();
+    let text = "[user]Hi<|im_end|>[assistant]";
+    let tokens =
+        |arguments: &[&str]| workplace.json(&[&["-p", text], arguments].concat())["prompt_tokens"].clone();
+    assert_eq!(tokens(&["--raw"]), text.len());
+    for special in [&["--special"][..], &["--raw", "--special"]] {
+        assert_eq!(tokens(special), text.len() - "<|im_end|>".len() + 1);
+    }
+    let outcome = workplace.run(&["-p", text, "--raw"]).succeeds();
+    contains(&outcome.stderr, &["note: the prompt holds `<|im_end|>`", "read as text", "--special"]);
+    for quiet in [&["-p", text, "--special"][..], &["-p", text], &["-p", "Hi", "--raw"]] {
+        assert!(!workplace.run(quiet).succeeds().stderr.contains("note:"), "{quiet:?}");
+    }
+    // without a template every prompt is raw
+    let plain = Workplace::with(&TinyModel { chat_template: None, ..TinyModel::default() });
+    contains(&plain.run(&["-p", text]).succeeds().stderr, &["note: the prompt holds"]);
+    workplace.misused(&["-p", text, "--special", "--chat"], &["--special", "--chat"]);
+    workplace.misused(&["-p", text, "--special", "--system", "Be kind."], &["--special", "--system"]);
+}
+
+/// Some editors put a mark before a text; others do not see it.
+#[test]
+fn byte_order_marks_are_no_part_of_a_prompt() {
+    let workplace = Workplace::new();
+    workplace.write("one.txt", "\u{feff}one");
+    let object = workplace.run_with(&["-f", "one.txt", "-f", "-", "--raw", "--json"], "\u{feff}two").json();
+    assert_eq!(object["prompt_tokens"], "one\n\ntwo".len());
+    workplace.write("empty.txt", "\u{feff}");
+    workplace.refused(&["-f", "empty.txt"], &["empty.txt", "expected a text, found nothing"]);
+}

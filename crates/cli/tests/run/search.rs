@@ -129,6 +129,8 @@ fn texts_and_token_files_are_calibration_too() {
     // a byte of the tiny vocabulary is a token, whose number is the byte's
     let of_text = hash(&["--calibration", "text.txt"]);
     assert_eq!(of_text, hash(&["--calibration", "tokens.json"]));
+    workplace.write("marked.txt", format!("\u{feff}{}", long_text(700)));
+    assert_eq!(of_text, hash(&["--calibration", "marked.txt"]));
     assert_eq!(of_text[0].0, 700);
     assert_eq!(hash(&["--calibration", "text.txt", "--tokens", "100"])[0].0, 100);
     assert_eq!(hash(&["--calibration", "text.txt", "--calibration", "tokens.json"]).len(), 2);

@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::prompt::PromptEncoder;
 use crate::sample::SampleSource;
 use minference_attention::files;
+use minference_model::byte_order_mark::bytes_without_mark;
 use minference_model::source::Fingerprint;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
@@ -39,9 +40,13 @@ impl Line {
             if bytes as u64 > LONGEST {
                 return Err(Error::file(path, Some(number), format!("at most {LONGEST} bytes"), "more"));
             }
+            // before the first line may stand a byte-order mark
+            let mark = if number == 1 { bytes - bytes_without_mark(&text).len() } else { 0 };
+            text.drain(..mark);
+            let (start_of_line, bytes_of_line) = (start + mark as u64, bytes - mark);
             if !text.trim_ascii().is_empty() {
                 content = both(content, Fingerprint::of_bytes(text.trim_ascii()));
-                show(Self { number, start, bytes }, &text)?;
+                show(Self { number, start: start_of_line, bytes: bytes_of_line }, &text)?;
             }
             start += bytes as u64;
         }
@@ -106,6 +111,11 @@ mod tests {
         let (found, content) = lines("a\n \r\n\nb c\r\nd");
         assert_eq!(found, [(1, "a".into()), (4, "b c".into()), (5, "d".into())]);
         assert_eq!(lines("a\nb c\nd\n").1, content);
+        assert_eq!(
+            lines("\u{feff}a\nb c\nd\n"),
+            (vec![(1, "a".into()), (2, "b c".into()), (3, "d".into())], content)
+        );
+        assert!(lines("\u{feff}\n").0.is_empty());
         for other in ["a\nb c", "a\nd\nb c", "a\nb c\nd\nd", "ab c\nd"] {
             assert_ne!(lines(other).1, content, "{other}");
         }

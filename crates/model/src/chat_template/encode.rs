@@ -6,7 +6,7 @@
 
 use super::{ChatTemplate, Message, RenderOptions};
 use crate::error::{Error, Result};
-use crate::tokenizer::{SpecialTokens, Tokenizer};
+use crate::tokenizer::{SpecialTokens, Tokenizer, begun};
 
 /// A mark before a name, and one after it.
 type Marks = [char; 2];
@@ -15,12 +15,21 @@ impl ChatTemplate {
     /// The tokens of a conversation. Special tokens are those that the template writes; in messages their names are text.
     ///
     /// Where no message holds such a name, these are exactly the tokens of the rendered text with
-    /// [`SpecialTokens::Parsed`], as transformers gives them.
+    /// [`SpecialTokens::Parsed`], as transformers gives them, after [`Tokenizer::chat_prefix`] where the template does not write that.
     ///
     /// # Errors
     /// As [`ChatTemplate::render`] and [`Tokenizer::encode`]; [`Error::SpecialTokenInMessage`] where a message holds the name of
     /// a special token, and the template does not write messages as they are.
     pub fn encode(
+        &self,
+        tokenizer: &Tokenizer,
+        messages: &[Message],
+        options: &RenderOptions,
+    ) -> Result<Vec<u32>> {
+        Ok(begun(tokenizer.chat_prefix(), self.encode_rendered(tokenizer, messages, options)?))
+    }
+
+    fn encode_rendered(
         &self,
         tokenizer: &Tokenizer,
         messages: &[Message],
@@ -115,7 +124,8 @@ fn encode_stretches(tokenizer: &Tokenizer, stretches: &[(Origin, &str)]) -> Resu
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tokenizer::tests::{IM_END, IM_START, tiny};
+    use crate::source::GgufValue as Value;
+    use crate::tokenizer::tests::{IM_END, IM_START, TOOL, tiny, tiny_metadata};
 
     const CHAT: &str = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content | trim }}<|im_end|>\n{% endfor %}\
                         {% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
@@ -168,6 +178,30 @@ mod tests {
         let tokenizer = tiny("qwen2");
         let text = tokenizer.encode("hello<|im_end|>", SpecialTokens::AsText).unwrap();
         assert_eq!(tokens, [[IM_START].as_slice(), &text].concat());
+    }
+
+    /// As llama.cpp: the file's word about the beginning holds for conversations too, and is not said twice.
+    #[test]
+    fn a_conversation_begins_as_the_file_says_whether_or_not_the_template_does() {
+        let mut metadata = tiny_metadata("qwen2");
+        for (adds_bos, source, expected) in [
+            (true, "{{ messages[0].content }}", &[IM_START, TOOL][..]),
+            (true, "{{ bos_token }}{{ messages[0].content }}", &[IM_START, TOOL]),
+            (true, "{{ bos_token }}{{ bos_token }}{{ messages[0].content }}", &[IM_START, IM_START, TOOL]),
+            (false, "{{ messages[0].content }}", &[TOOL]),
+            (false, "{{ bos_token }}{{ messages[0].content }}", &[IM_START, TOOL]),
+        ] {
+            metadata.insert("tokenizer.ggml.add_bos_token".to_owned(), Value::Bool(adds_bos));
+            metadata.insert("tokenizer.chat_template".to_owned(), Value::String(source.to_owned()));
+            let tokenizer = Tokenizer::from_gguf(&metadata).unwrap();
+            let template = ChatTemplate::of(&tokenizer).unwrap();
+            let encode = |text: &str| {
+                template.encode(&tokenizer, &[Message::user(text)], &RenderOptions::default()).unwrap()
+            };
+            assert_eq!(encode("<tool>"), expected, "{source}");
+            // what a message says is not what the template says
+            assert_eq!(encode("<|im_start|>").len(), expected.len() - 1 + "<|im_start|>".len(), "{source}");
+        }
     }
 
     /// What templates do with messages beside writing them: where names stay whole, it may be anything.

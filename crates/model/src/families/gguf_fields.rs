@@ -89,8 +89,9 @@ impl<'a> GgufFields<'a> {
             _ => None,
         };
         let rows = tensors.get("token_embd.weight").and_then(|tensor| tensor.shape.first().copied());
-        let vocabulary = tokens.or(rows).unwrap_or(0);
-        let vocabulary = check_vocabulary("tokenizer.ggml.tokens".to_owned(), vocabulary)?;
+        // A vocabulary may name more tokens than there are rows, or fewer.
+        let vocabulary = rows.or(tokens).unwrap_or(0);
+        let vocabulary = check_vocabulary("token_embd.weight".to_owned(), vocabulary)?;
         let (config, layers) = read_shape(family, self, &NAMES, &ShapeDefaults::default(), vocabulary)?;
         let value_length = self.size("attention.value_length", 1..=usize::MAX, Some(config.head_dim))?;
         if value_length != config.head_dim {

@@ -1,6 +1,7 @@
 //! [`FetchSettings`]: where models are kept and where they come from.
 
 use super::{FetchError, Result};
+use crate::byte_order_mark::text_without_mark;
 use minference_attention::files;
 use std::ffi::OsString;
 use std::fmt;
@@ -90,7 +91,7 @@ impl FetchSettings {
 
 /// A token file that can't be read is like none: most models need none, and the Hub says when one is missing.
 fn read_token(path: &Path) -> Option<String> {
-    files::read_text(path, files::SETTINGS_BYTES).ok()
+    files::read_text(path, files::SETTINGS_BYTES).ok().map(text_without_mark)
 }
 
 /// Without the token.

@@ -1,5 +1,6 @@
 //! Reading files that somebody else may have put there: only regular ones (a pipe would block for ever), and never more than a limit.
 
+use crate::byte_order_mark::bytes_without_mark;
 use crate::error::{Error, Result};
 use memmap2::Mmap;
 use minference_attention::files;
@@ -12,9 +13,12 @@ pub(crate) const SIDE_FILE_BYTES: u64 = files::SETTINGS_BYTES;
 /// More than any vocabulary's file.
 pub(crate) const VOCABULARY_BYTES: u64 = 256 << 20;
 
-/// All of a file that has at most `limit` bytes, whatever the system says about its length.
+/// All of a text file that has at most `limit` bytes, whatever the system says about its length; without a byte-order mark.
 pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
-    files::read(path, limit).map_err(Error::io(path))
+    let mut bytes = files::read(path, limit).map_err(Error::io(path))?;
+    let mark = bytes.len() - bytes_without_mark(&bytes).len();
+    bytes.drain(..mark);
+    Ok(bytes)
 }
 
 /// Whether a file begins with some bytes; the others are not read.

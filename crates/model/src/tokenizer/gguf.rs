@@ -1,9 +1,9 @@
 //! The vocabulary inside a GGUF file: the metadata under `tokenizer.`.
 
-use super::Tokenizer;
 use super::parts::{Parts, VocabularyToken, check_count, shown};
 use super::pieces::{PieceStyle, TokenKind};
 use super::pre_tokenizer::{PreTokenizer, expected_names};
+use super::{Tokenizer, end_tokens};
 use crate::error::{Error, Result};
 use crate::source::GgufValue as Value;
 use std::collections::HashMap;
@@ -15,8 +15,18 @@ const MERGES: &str = "tokenizer.ggml.merges";
 const PRE: &str = "tokenizer.ggml.pre";
 const BOS: &str = "tokenizer.ggml.bos_token_id";
 const EOS: &str = "tokenizer.ggml.eos_token_id";
-/// Tokens that end a turn, or a message to a tool.
-const MORE_ENDS: [&str; 2] = ["tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"];
+/// Tokens that end a text, a turn, a message to a tool, or what was to be filled in; each field holds one id, or several.
+const ENDS: [&str; 9] = [
+    EOS,
+    "tokenizer.ggml.eos_token_ids",
+    "tokenizer.ggml.eot_token_id",
+    "tokenizer.ggml.eot_token_ids",
+    "tokenizer.ggml.eom_token_id",
+    "tokenizer.ggml.eom_token_ids",
+    "tokenizer.ggml.fim_pad_token_id",
+    "tokenizer.ggml.fim_rep_token_id",
+    "tokenizer.ggml.fim_sep_token_id",
+];
 const ADDS_BOS: &str = "tokenizer.ggml.add_bos_token";
 const CHAT_TEMPLATE: &str = "tokenizer.chat_template";
 
@@ -45,8 +55,11 @@ fn byte_level(fields: Fields<'_>) -> Result<Parts> {
     let pre_tokenizer = PreTokenizer::named(name)?;
     let bos = fields.id(BOS)?;
     let adds_bos = fields.flag(ADDS_BOS)?.unwrap_or(pre_tokenizer.adds_bos) && !pre_tokenizer.without_bos;
+    let prefix: Vec<u32> = bos.filter(|_| adds_bos).into_iter().collect();
+    let mut tokens = fields.tokens()?;
+    end_tokens::make_special(&mut tokens, &[TokenKind::Text, TokenKind::Added, TokenKind::Unused]);
     Ok(Parts {
-        tokens: fields.tokens()?,
+        tokens,
         merges: fields.merges()?,
         byte_fallback: false,
         ignores_merges: pre_tokenizer.ignores_merges,
@@ -56,9 +69,10 @@ fn byte_level(fields: Fields<'_>) -> Result<Parts> {
         pre_tokenizer: Some(pre_tokenizer.cutter()?),
         style: PieceStyle::ByteLevel,
         bos,
-        eos: fields.id(EOS)?,
-        prefix: bos.filter(|_| adds_bos).into_iter().collect(),
-        end_tokens: fields.more_ends()?,
+        eos: fields.ids(EOS)?.first().copied(),
+        chat_prefix: prefix.clone(),
+        prefix,
+        end_tokens: fields.ends()?,
         chat_template: fields.text(CHAT_TEMPLATE)?.map(str::to_owned),
     })
 }
@@ -98,17 +112,23 @@ impl<'a> Fields<'a> {
 
     /// A token's id; writers say "none" with -1 in either sign.
     fn id(self, key: &str) -> Result<Option<u32>> {
-        let Some(value) = self.0.get(key) else { return Ok(None) };
-        let id = integer(value).ok_or_else(|| Error::config(key, "a whole number", kind_of(value)))?;
-        if id == -1 || id == i64::from(u32::MAX) {
-            return Ok(None);
-        }
-        u32::try_from(id).map(Some).map_err(|_| Error::config(key, "a token's id", id))
+        self.0.get(key).map_or(Ok(None), |value| id(key, value))
     }
 
-    fn more_ends(self) -> Result<Vec<u32>> {
-        let ids: Vec<Option<u32>> = MORE_ENDS.iter().map(|key| self.id(key)).collect::<Result<_>>()?;
+    /// The ids of a field that holds one, or several.
+    fn ids(self, key: &str) -> Result<Vec<u32>> {
+        let values = match self.0.get(key) {
+            None => &[],
+            Some(Value::Array(values)) => values.as_slice(),
+            Some(value) => std::slice::from_ref(value),
+        };
+        let ids: Vec<Option<u32>> = values.iter().map(|value| id(key, value)).collect::<Result<_>>()?;
         Ok(ids.into_iter().flatten().collect())
+    }
+
+    fn ends(self) -> Result<Vec<u32>> {
+        let ids: Vec<Vec<u32>> = ENDS.iter().map(|key| self.ids(key)).collect::<Result<_>>()?;
+        Ok(ids.concat())
     }
 
     fn tokens(self) -> Result<Vec<VocabularyToken>> {
@@ -153,6 +173,14 @@ impl<'a> Fields<'a> {
         };
         self.required_array(MERGES)?.iter().enumerate().map(pair).collect()
     }
+}
+
+fn id(key: &str, value: &Value) -> Result<Option<u32>> {
+    let id = integer(value).ok_or_else(|| Error::config(key, "a whole number", kind_of(value)))?;
+    if id == -1 || id == i64::from(u32::MAX) {
+        return Ok(None);
+    }
+    u32::try_from(id).map(Some).map_err(|_| Error::config(key, "a token's id", id))
 }
 
 fn integer(value: &Value) -> Option<i64> {

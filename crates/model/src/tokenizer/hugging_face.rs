@@ -2,16 +2,16 @@
 
 mod files;
 
-use super::Tokenizer;
 use super::parts::{Parts, VocabularyToken, check_count, shown};
 use super::pieces::{PieceStyle, TokenKind};
+use super::{Tokenizer, end_tokens};
 use crate::error::{Error, Result};
 use files::{AddedEntry, Folder, Merge, ModelEntry, TokenizerFile};
 use serde_json::Value;
 use std::path::Path;
 
 impl Tokenizer {
-    /// From a folder with `tokenizer.json`; `tokenizer_config.json`, `special_tokens_map.json`, `generation_config.json` and
+    /// From a folder with `tokenizer.json`; `tokenizer_config.json`, `special_tokens_map.json`, `generation_config.json`, `config.json` and
     /// `chat_template.jinja` are read where they are there.
     ///
     /// Supported are BPE vocabularies, byte-level ones and those with byte fallback: all that Llama-like models have.
@@ -39,12 +39,17 @@ impl Tokenizer {
             Some(adds_bos) => bos.filter(|_| adds_bos).into_iter().collect(),
             None => post_processor.as_ref().map_or_else(Vec::new, prefix_of),
         };
-        for id in bos.iter().chain(&eos) {
+        let named_ends: Vec<u32> = folder.end_names().iter().filter_map(|name| id_of(name)).collect();
+        for id in bos.iter().chain(&named_ends) {
             let token = usize::try_from(*id).ok().and_then(|id| tokens.get_mut(id));
             if let Some(token) = token {
                 token.kind = TokenKind::Special;
             }
         }
+        end_tokens::make_special(&mut tokens, &[TokenKind::Added]);
+        // an id beyond the vocabulary is never written, so that it ends nothing
+        let known = |id: &u32| usize::try_from(*id).is_ok_and(|id| id < tokens.len());
+        let end_tokens = folder.end_ids()?.into_iter().filter(known).chain(named_ends).collect();
         let merges = model.merges.into_iter().enumerate().map(|(index, merge)| match merge {
             Merge::Pair(pair) => Ok(pair),
             Merge::Line(line) => match line.split_once(' ') {
@@ -65,7 +70,8 @@ impl Tokenizer {
             bos,
             eos,
             prefix,
-            end_tokens: folder.end_tokens()?,
+            chat_prefix: Vec::new(),
+            end_tokens,
             chat_template: folder.chat_template(),
         }
         .build()

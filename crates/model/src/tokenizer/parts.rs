@@ -47,6 +47,8 @@ pub(super) struct Parts {
     pub(super) eos: Option<u32>,
     /// What a raw prompt begins with.
     pub(super) prefix: Vec<u32>,
+    /// What a conversation begins with where its template does not write it.
+    pub(super) chat_prefix: Vec<u32>,
     /// Tokens that end an answer by the file's own word; well-known names are added.
     pub(super) end_tokens: Vec<u32>,
     pub(super) chat_template: Option<String>,
@@ -83,9 +85,8 @@ impl Parts {
         plain.set_encode_special_tokens(true);
 
         let pieces = Pieces::new(self.tokens.iter().map(|t| (t.text.as_str(), t.kind)), self.style);
-        let mut end_tokens: Vec<u32> = end_tokens::well_known(&self.tokens).collect();
+        let mut end_tokens = end_tokens::well_known(&self.tokens);
         end_tokens.extend(self.end_tokens);
-        end_tokens.extend(self.eos);
         end_tokens.sort_unstable();
         end_tokens.dedup();
         Ok(Tokenizer {
@@ -98,6 +99,7 @@ impl Parts {
             bos: self.bos,
             eos: self.eos,
             prefix: self.prefix,
+            chat_prefix: self.chat_prefix,
             end_tokens,
             chat_template: self.chat_template,
         })

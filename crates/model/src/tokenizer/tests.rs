@@ -1,5 +1,6 @@
 //! Small vocabularies written here; those of real models are in `tests/real_tokenizers.rs`.
 
+mod ends;
 mod hostile;
 mod hugging_face;
 
@@ -11,7 +12,7 @@ use proptest::prelude::*;
 use std::collections::HashMap;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 
-pub(super) type Metadata = HashMap<String, Value>;
+pub(crate) type Metadata = HashMap<String, Value>;
 
 const WORDS: [(&str, &str); 8] = [
     ("h", "e"),
@@ -25,7 +26,7 @@ const WORDS: [(&str, &str); 8] = [
 ];
 pub(crate) const IM_START: u32 = 265;
 pub(crate) const IM_END: u32 = 266;
-const TOOL: u32 = 267;
+pub(crate) const TOOL: u32 = 267;
 const PAD: u32 = 268;
 
 fn strings<S: AsRef<str>>(texts: impl IntoIterator<Item = S>) -> Value {
@@ -33,7 +34,7 @@ fn strings<S: AsRef<str>>(texts: impl IntoIterator<Item = S>) -> Value {
 }
 
 /// All 256 bytes, a few merges, and tokens of each kind.
-pub(super) fn tiny_metadata(pre: &str) -> Metadata {
+pub(crate) fn tiny_metadata(pre: &str) -> Metadata {
     let mut alphabet: Vec<char> = ByteLevel::alphabet().into_iter().collect();
     alphabet.sort_unstable();
     let mut tokens: Vec<String> = alphabet.into_iter().map(String::from).collect();
@@ -109,13 +110,16 @@ fn ends_and_beginnings_are_as_the_file_says() {
     let tokenizer = Tokenizer::from_gguf(&metadata).unwrap();
     assert_eq!((tokenizer.bos(), tokenizer.eos()), (Some(IM_START), None));
     assert!(tokenizer.prompt_prefix().is_empty());
-    assert_eq!(tokenizer.end_tokens(), [IM_END]);
+    // `[PAD]` by its name, though the file says that it is not in use
+    assert_eq!(tokenizer.end_tokens(), [IM_END, PAD]);
+    assert!(tokenizer.chat_prefix().is_empty());
     assert_eq!(tokenizer.vocabulary_size(), 269);
     metadata.insert("tokenizer.ggml.add_bos_token".to_owned(), Value::Bool(true));
     metadata.insert("tokenizer.ggml.eos_token_id".to_owned(), Value::U32(PAD));
     metadata.insert("tokenizer.ggml.eot_token_id".to_owned(), Value::U32(TOOL));
     let tokenizer = Tokenizer::from_gguf(&metadata).unwrap();
     assert_eq!(tokenizer.prompt_prefix(), [IM_START]);
+    assert_eq!(tokenizer.chat_prefix(), [IM_START]);
     assert_eq!(tokenizer.end_tokens(), [IM_END, TOOL, PAD]);
     // Llama 3 begins with the token unless the file says no; GLM 4 never does.
     assert_eq!(tiny("llama-bpe").prompt_prefix(), [IM_START]);

@@ -4,6 +4,8 @@ mod builders;
 #[path = "../support/changes.rs"]
 mod changes;
 mod gguf;
+#[path = "../support/golden.rs"]
+mod golden;
 mod hostile_gguf;
 mod hostile_safetensors;
 mod hugging_face;
@@ -11,3 +13,4 @@ mod mistaken;
 mod mutations;
 mod real_models;
 mod split_gguf;
+mod vocabulary_sizes;

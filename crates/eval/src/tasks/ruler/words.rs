@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use diceware_wordlists::EFF_LONG_WORDLIST;
 use minference_attention::files;
 use minference_attention::synthetic::Random;
+use minference_model::byte_order_mark::text_without_mark;
 use minference_model::source::Fingerprint;
 use std::collections::HashSet;
 use std::path::Path;
@@ -74,9 +75,9 @@ impl WordList {
     }
 }
 
-/// The content of a file of UTF-8 text.
+/// The content of a file of UTF-8 text, without a byte-order mark.
 pub(super) fn read_text(path: &Path) -> Result<String> {
-    files::read_text(path, files::TEXT_BYTES).map_err(Error::read(path))
+    files::read_text(path, files::TEXT_BYTES).map(text_without_mark).map_err(Error::read(path))
 }
 
 /// A file's name, and what tells its content from others.
@@ -103,6 +104,9 @@ mod tests {
         std::fs::write(&path, text.join("\n") + " w1 w2").unwrap();
         let read = WordList::read(&path).unwrap();
         assert!(read.words == text && read.description().starts_with("words.txt ("));
+        // with the mark that some editors put first
+        std::fs::write(&path, "\u{feff}".to_string() + &text.join("\n") + " w1 w2").unwrap();
+        assert_eq!(WordList::read(&path).unwrap(), read);
         // more than there are pairs
         assert_eq!(read.different(12_000, &mut Random::new(1)).iter().collect::<HashSet<_>>().len(), 12_000);
         std::fs::write(&path, "a b a").unwrap();

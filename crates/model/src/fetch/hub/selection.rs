@@ -1,6 +1,7 @@
 //! [`Selection`]: which files of a repository a model needs.
 
 use super::listing::{ListedFile, Listing};
+use crate::byte_order_mark::bytes_without_mark;
 use crate::fetch::reference::{HubReference, is_file_name};
 use crate::fetch::{FetchError, Result};
 use crate::source::folder::instead_of_a_model;
@@ -139,7 +140,7 @@ fn shards(folder: &Path) -> Result<BTreeSet<String>> {
     let path = folder.join(INDEX);
     let bytes = minference_attention::files::read(&path, INDEX_BYTES)
         .map_err(|source| FetchError::io(&path, source, None))?;
-    let value: Option<Value> = serde_json::from_slice(&bytes).ok();
+    let value: Option<Value> = serde_json::from_slice(bytes_without_mark(&bytes)).ok();
     let names = value.as_ref().and_then(|value| value["weight_map"].as_object()).map(|map| {
         let name = |name: &Value| name.as_str().filter(|name| is_file_name(name)).map(str::to_string);
         map.values().map(name).collect::<Option<BTreeSet<String>>>()

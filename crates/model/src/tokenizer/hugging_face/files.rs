@@ -1,6 +1,6 @@
 //! The files of a folder, read with types.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 use crate::source::folder::no_tokenizer;
 use crate::source::mistaken::recognise;
 use crate::source::regular_file::{SIDE_FILE_BYTES, VOCABULARY_BYTES, read};
@@ -73,6 +73,9 @@ struct ModelKind {
     r#type: Option<String>,
 }
 
+/// What ends a text, a turn, and a message to a tool, as fields call it.
+const ENDS: [&str; 3] = ["eos", "eot", "eom"];
+
 /// A folder's files about tokens; those that are not there are null.
 pub(super) struct Folder {
     path: PathBuf,
@@ -80,6 +83,8 @@ pub(super) struct Folder {
     config: Value,
     special_tokens: Value,
     generation: Value,
+    /// `config.json`.
+    model: Value,
     template: Option<String>,
 }
 
@@ -95,6 +100,7 @@ impl Folder {
             config: json(&path.join("tokenizer_config.json"))?,
             special_tokens: json(&path.join("special_tokens_map.json"))?,
             generation: json(&path.join("generation_config.json"))?,
+            model: json(&path.join("config.json"))?,
             template,
             path: path.to_owned(),
         })
@@ -148,22 +154,51 @@ impl Folder {
         self.config[name].as_bool()
     }
 
-    /// The tokens that end an answer: one id or several.
-    pub(super) fn end_tokens(&self) -> Result<Vec<u32>> {
-        let ids = match &self.generation["eos_token_id"] {
-            Value::Null => &[],
-            Value::Array(ids) => ids.as_slice(),
-            id => std::slice::from_ref(id),
-        };
-        let id = |value: &Value| {
-            value.as_u64().and_then(|id| u32::try_from(id).ok()).ok_or_else(|| Error::File {
-                path: self.path.join("generation_config.json"),
-                place: "eos_token_id".to_owned(),
-                expected: "a token's id, or several".to_owned(),
-                found: value.to_string(),
+    /// The ids of tokens that end an answer: all that any file names.
+    pub(super) fn end_ids(&self) -> Result<Vec<u32>> {
+        let files = [
+            ("generation_config.json", "", &self.generation),
+            ("config.json", "", &self.model),
+            ("config.json", "text_config.", &self.model["text_config"]),
+            ("tokenizer_config.json", "", &self.config),
+        ];
+        let mut found = Vec::new();
+        for (file, object, fields) in files {
+            for end in ENDS {
+                let field = format!("{end}_token_id");
+                let ids = match &fields[&field] {
+                    Value::Null => &[],
+                    Value::Array(ids) => ids.as_slice(),
+                    id => std::slice::from_ref(id),
+                };
+                for id in ids {
+                    found.extend(end_id(id).ok_or_else(|| Error::File {
+                        path: self.path.join(file),
+                        place: format!("{object}{field}"),
+                        expected: "a token's id, or several".to_owned(),
+                        found: shown(&id.to_string()),
+                    })?);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// The names of tokens that end an answer: all that any file has.
+    pub(super) fn end_names(&self) -> Vec<String> {
+        let objects = [
+            &self.config,
+            &self.config["extra_special_tokens"],
+            &self.config["model_specific_special_tokens"],
+            &self.special_tokens,
+        ];
+        let names = objects.into_iter().flat_map(|object| {
+            ENDS.iter().filter_map(move |end| {
+                let field = &object[&format!("{end}_token")];
+                field.as_str().or(field["content"].as_str()).map(str::to_owned)
             })
-        };
-        ids.iter().map(id).collect()
+        });
+        names.collect()
     }
 
     /// `chat_template.jinja`, or the default template of `tokenizer_config.json`.
@@ -187,6 +222,14 @@ impl Folder {
             expected: expected.to_owned(),
             found: found.to_string(),
         }
+    }
+}
+
+/// Nothing for a negative one, by which some files say that there is none; an error's `None` for what is no id.
+fn end_id(value: &Value) -> Option<Option<u32>> {
+    match value.as_i64() {
+        Some(..0) => Some(None),
+        _ => value.as_u64().and_then(|id| u32::try_from(id).ok()).map(Some),
     }
 }
 

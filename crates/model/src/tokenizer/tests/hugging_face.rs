@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::fs;
 use tempfile::TempDir;
 
-fn folder(files: &[(&str, &Value)]) -> TempDir {
+pub(super) fn folder(files: &[(&str, &Value)]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (name, value) in files {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -15,7 +15,7 @@ fn folder(files: &[(&str, &Value)]) -> TempDir {
 }
 
 /// As Gemma's and Llama 2's: spaces as U+2581, bytes outside the vocabulary as `<0x..>`.
-fn fallback() -> Value {
+pub(super) fn fallback() -> Value {
     let mut vocab =
         json!({"<unk>": 0, "<s>": 1, "</s>": 2, "\u{2581}": 3, "h": 4, "i": 5, "hi": 6, "\u{2581}hi": 7});
     for byte in 0..256 {
@@ -86,6 +86,23 @@ fn files_beside_the_vocabulary_count() {
     assert_eq!(tokenizer.encode("<extra>", SpecialTokens::Parsed).unwrap(), [301]);
     fs::write(folder.path().join("chat_template.jinja"), "file").unwrap();
     assert_eq!(Tokenizer::from_hugging_face(folder.path()).unwrap().chat_template(), Some("file"));
+}
+
+/// Some editors put one before every file that they save.
+#[test]
+fn byte_order_marks_are_no_part_of_a_file() {
+    let marked =
+        |value: &Value| json!(format!("\u{feff}{}", value.as_str().map_or(value.to_string(), str::to_owned)));
+    let config = marked(&json!({"bos_token": "<s>"}));
+    let files = [
+        ("tokenizer.json", &marked(&fallback())),
+        ("tokenizer_config.json", &config),
+        ("generation_config.json", &marked(&json!({"eos_token_id": 4}))),
+        ("chat_template.jinja", &marked(&json!("{{ bos_token }}"))),
+    ];
+    let tokenizer = Tokenizer::from_hugging_face(folder(&files).path()).unwrap();
+    assert_eq!(tokenizer.chat_template(), Some("{{ bos_token }}"));
+    assert_eq!((tokenizer.bos(), tokenizer.end_tokens()), (Some(1), &[2, 4, 300][..]));
 }
 
 fn refusal(change: impl FnOnce(&mut Value)) -> String {
