@@ -119,6 +119,8 @@ impl Fnv {
             attention_scale,
             embedding_scale,
             ropes,
+            // follows from the family
+            rotated_keys: _,
             layers,
         } = config;
         self.bytes(family.as_bytes());

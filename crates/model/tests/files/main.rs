@@ -9,3 +9,4 @@ mod hostile_safetensors;
 mod hugging_face;
 mod mutations;
 mod real_models;
+mod rope_fields;
