@@ -256,7 +256,8 @@ fn what_has_the_same_angles_is_kept() {
 /// A compressed cache that is read again is compressed again.
 #[test]
 fn what_is_read_again_is_compressed_again() {
-    for recorded in recorded().iter().filter(|recorded| recorded.name.starts_with("phi")) {
+    // Phi-4-mini's window is longer than anything here, and loses nothing
+    for recorded in recorded().iter().filter(|recorded| recorded.name == "phi3") {
         let mut session = session(&recorded.decoder, 512);
         let prompt = tokens(BORDER - 2, 1);
         session.prefill(&prompt, &compressing(snap(64))).unwrap();
