@@ -152,7 +152,7 @@ fn measure(
     let options = PrefillOptions { plan: planned.plan, chunk, compression, progress: Some(watcher) };
     memory::forget_peak();
     let start = Instant::now();
-    let capacity = SessionOptions { capacity: tokens.len(), rope_tokens: None, cache: evaluation.cache };
+    let capacity = SessionOptions { capacity: tokens.len(), cache: evaluation.cache };
     let mut session = Session::new(evaluation.model.decoder().clone(), evaluation.compute.clone(), capacity)?;
     let forward = session.prefill(tokens, &options)?;
     std::hint::black_box(likeliest(&forward.logits));

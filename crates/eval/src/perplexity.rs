@@ -165,7 +165,7 @@ impl Run<'_> {
         let text = &document.tokens[..length];
         // the last token is predicted, not read
         let read = &text[..length - 1];
-        let options = SessionOptions { capacity: read.len(), rope_tokens: Some(read.len()), cache: *cache };
+        let options = SessionOptions { capacity: read.len(), cache: *cache };
         let mut session = Session::new(model.decoder().clone(), (*compute).clone(), options)?;
         let mut predictions = Predictions::new(model.decoder().config().vocabulary, read.len());
         let start = std::time::Instant::now();

@@ -4,7 +4,7 @@
 //! here: [`LayerWeights`](crate::weights::LayerWeights) holds it or not.
 
 use crate::error::Result;
-use crate::rope::{RopeConfig, RopeOverride, Rotation};
+use crate::rope::{RopeConfig, RopeOverride, RopeScaling, Rotation};
 
 /// The function between the two halves of a gated MLP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -13,6 +13,15 @@ pub enum Activation {
     Silu,
     /// GELU in its tanh approximation (Gemma).
     GeluTanh,
+}
+
+/// What becomes of the keys in a cache when a session gets so long that its positions have other angles (LongRoPE, dynamic NTK).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RotatedKeys {
+    /// They stay as they were rotated: only what is read from then on has the new angles.
+    Stay,
+    /// All tokens are read again, so that all keys have the same angles (Phi-3 and its successors).
+    ReadAgain,
 }
 
 /// What a layer's attention sees, and how it encodes positions.
@@ -53,6 +62,8 @@ pub struct ModelConfig {
     pub embedding_scale: f32,
     /// Position encodings in use: one, or two where sliding-window layers have their own (Gemma 3).
     pub ropes: Vec<RopeConfig>,
+    /// What becomes of keys where a session's length changes the angles of one of these.
+    pub rotated_keys: RotatedKeys,
     /// One entry per layer.
     pub layers: Vec<LayerConfig>,
 }
@@ -79,7 +90,29 @@ impl ModelConfig {
         Ok(())
     }
 
-    /// The angles of each of its [`ropes`](Self::ropes), for a prompt of some tokens.
+    /// The least length at which positions have the same angles as at `tokens` tokens; 0 where they don't depend on the length.
+    pub fn least_length_alike(&self, tokens: usize) -> usize {
+        self.ropes.iter().map(|rope| rope.least_length_alike(tokens)).max().unwrap_or(0)
+    }
+
+    /// Whether positions have the same angles at two lengths.
+    pub fn same_angles(&self, first: usize, second: usize) -> bool {
+        self.least_length_alike(first) == self.least_length_alike(second)
+    }
+
+    /// Whether a session that goes on from one length to another keeps the keys that it has.
+    pub fn keeps(&self, before: usize, after: usize) -> bool {
+        !self.reads_again() || self.same_angles(before, after)
+    }
+
+    /// Whether other angles mean that all tokens are read again.
+    pub(crate) fn reads_again(&self) -> bool {
+        // dynamic NTK, which someone may have asked for, has other angles with every token: nobody reads everything again for each
+        let dynamic = |rope: &RopeConfig| matches!(rope.scaling, RopeScaling::DynamicNtk { .. });
+        self.rotated_keys == RotatedKeys::ReadAgain && !self.ropes.iter().any(dynamic)
+    }
+
+    /// The angles of each of its [`ropes`](Self::ropes), for a pass at whose end a session has some tokens.
     pub(crate) fn rotations(&self, tokens: usize) -> Result<Vec<Rotation>> {
         self.ropes.iter().map(|rope| rope.rotation(tokens)).collect()
     }
@@ -88,7 +121,7 @@ impl ModelConfig {
 /// A small configuration for tests: two layers of four heads, two of them key-value heads.
 #[cfg(test)]
 pub(crate) fn test_config() -> ModelConfig {
-    use crate::rope::{PairLayout, RopeScaling};
+    use crate::rope::PairLayout;
     let layout = PairLayout::Halves;
     let rope =
         RopeConfig { rotary_dim: 16, base: 10_000.0, context: 512, scaling: RopeScaling::Default, layout };
@@ -106,6 +139,7 @@ pub(crate) fn test_config() -> ModelConfig {
         attention_scale: 0.25,
         embedding_scale: 1.0,
         ropes: vec![rope],
+        rotated_keys: RotatedKeys::Stay,
         layers: vec![LayerConfig { window: None, rope: 0 }; 2],
     }
 }
@@ -113,7 +147,6 @@ pub(crate) fn test_config() -> ModelConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rope::RopeScaling;
 
     #[test]
     fn an_override_changes_what_it_names_where_layers_see_everything() {

@@ -10,9 +10,10 @@
 //!
 //! // another day, another question about the same book
 //! let file = ContextFile::open("book.ctx")?;
-//! println!("{} of {} tokens are known", file.reusable(second), second.len());
+//! let known = file.reusable(second, model.decoder().config());
+//! println!("{known} of {} tokens are known", second.len());
 //! let options = LoadOptions {
-//!     tokens: Some(file.reusable(second)),
+//!     tokens: Some(known),
 //!     ..LoadOptions::all(SessionOptions::for_tokens(40_000))
 //! };
 //! let mut session = file.load(model.decoder().clone(), compute, &model.fingerprint(), &options)?;
@@ -40,6 +41,7 @@ mod save;
 mod sections;
 
 use crate::compute::Compute;
+use crate::config::ModelConfig;
 use crate::decoder::Decoder;
 use crate::error::{Error, Result};
 use crate::session::{Session, SessionOptions, reusable};
@@ -65,7 +67,7 @@ pub struct ContextFile {
 /// Choices for [`ContextFile::load`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LoadOptions {
-    /// The session to make. Its cache must be of the file's type. Without `rope_tokens`, positions are the file's; with it, they must be the same.
+    /// The session to make. Its cache must be of the file's type.
     pub session: SessionOptions,
     /// How many of the first tokens are loaded; all without it.
     pub tokens: Option<usize>,
@@ -149,9 +151,10 @@ impl ContextFile {
         &self.header.about
     }
 
-    /// How many tokens of a prompt need not be read again, as [`Session::reuse`] counts them.
-    pub fn reusable(&self, prompt: &[u32]) -> usize {
-        reusable(self.history(), self.compressed_tokens(), prompt)
+    /// How many tokens of a prompt need not be read again by a model, as [`Session::reuse`] counts them.
+    pub fn reusable(&self, prompt: &[u32], config: &ModelConfig) -> usize {
+        let read = (self.history(), &self.header.positions.readings);
+        reusable(config, read, self.compressed_tokens(), prompt)
     }
 
     /// A session that has read what is in the file.

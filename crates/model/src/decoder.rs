@@ -176,7 +176,7 @@ impl Decoder {
     }
 
     /// Refuses no tokens, and ids beyond the vocabulary.
-    fn check_tokens(&self, tokens: &[u32]) -> Result<()> {
+    pub(crate) fn check_tokens(&self, tokens: &[u32]) -> Result<()> {
         if tokens.is_empty() {
             return Err(Error::Prompt { tokens: 0, expected: "at least one".into() });
         }

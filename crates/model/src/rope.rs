@@ -80,7 +80,7 @@ pub struct Rotation {
 }
 
 impl RopeConfig {
-    /// The angles for a prompt of `tokens` tokens, its answer included: dynamic NTK and LongRoPE depend on the length.
+    /// The angles of a pass at whose end a session has `tokens` tokens: dynamic NTK and LongRoPE depend on the length.
     ///
     /// # Errors
     /// [`Error::Config`] for a dimension, a base or a scaling that gives no frequencies.
@@ -96,6 +96,20 @@ impl RopeConfig {
             return Err(Error::config("rope_scaling", "factors that give finite frequencies", bad));
         }
         Ok(Rotation { frequencies, attention_factor, layout: self.layout })
+    }
+
+    /// The least length that has the same angles as `tokens` tokens: 0 up to the border where angles begin to depend on the length, and
+    /// everywhere for encodings that don't.
+    pub fn least_length_alike(&self, tokens: usize) -> usize {
+        match &self.scaling {
+            RopeScaling::DynamicNtk { .. } if tokens > self.context => tokens,
+            RopeScaling::LongRope { short, long, original_context, .. }
+                if tokens > *original_context && short != long =>
+            {
+                original_context + 1
+            }
+            _ => 0,
+        }
     }
 }
 

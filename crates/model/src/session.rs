@@ -31,15 +31,21 @@
 //! # }
 //! ```
 
+mod chunks;
+mod readings;
+
+pub(crate) use readings::Readings;
+
 use crate::attention_plan::AttentionPlan;
 use crate::compute::Compute;
+use crate::config::ModelConfig;
 use crate::decoder::{Decoder, Forward, ForwardReport, ForwardRequest, LogitsVisitor};
 use crate::error::{Error, Result};
 use crate::kv_cache::{CacheFormat, KvCache, KvCompression};
 use crate::progress::Part;
-use crate::rope::Rotation;
+use chunks::chunks;
 use minference_attention::Progress;
-use minference_attention::index::BLOCK;
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -48,9 +54,6 @@ use std::sync::Arc;
 pub struct SessionOptions {
     /// Tokens that it has room for, prompt and answer together.
     pub capacity: usize,
-    /// Tokens for which position encodings that depend on the length (dynamic NTK, LongRoPE) are made: the prompt's, so that the first
-    /// token does not depend on how long an answer may get. As many as the capacity without it.
-    pub rope_tokens: Option<usize>,
     /// How keys and values are stored, and what queries and attention's output are beside them.
     pub cache: CacheFormat,
 }
@@ -58,7 +61,7 @@ pub struct SessionOptions {
 impl SessionOptions {
     /// Room for some tokens, in half precision.
     pub fn for_tokens(capacity: usize) -> Self {
-        Self { capacity, rope_tokens: None, cache: CacheFormat::F16 }
+        Self { capacity, cache: CacheFormat::F16 }
     }
 }
 
@@ -83,11 +86,26 @@ pub struct Session {
     pub(crate) decoder: Arc<Decoder>,
     pub(crate) compute: Compute,
     pub(crate) cache: KvCache,
-    /// Tokens that positions are made for.
-    pub(crate) rope_tokens: usize,
-    pub(crate) rotations: Vec<Rotation>,
+    /// For which length keys were rotated.
+    pub(crate) readings: Readings,
     /// All that was read.
     pub(crate) history: Vec<u32>,
+    /// How the last prompt was read.
+    pub(crate) last_way: ReadingWay,
+}
+
+/// How a prompt was read: so is what an answer makes a session read again.
+#[derive(Debug, Clone)]
+pub(crate) struct ReadingWay {
+    plan: AttentionPlan,
+    chunk: Option<usize>,
+    compression: Option<KvCompression>,
+}
+
+impl Default for ReadingWay {
+    fn default() -> Self {
+        Self { plan: AttentionPlan::Dense, chunk: None, compression: None }
+    }
 }
 
 impl Session {
@@ -101,9 +119,10 @@ impl Session {
         }
         let config = decoder.config();
         let cache = KvCache::new(config, options.capacity, options.cache)?;
-        let rope_tokens = options.rope_tokens.unwrap_or(options.capacity);
-        let rotations = config.rotations(rope_tokens)?;
-        Ok(Self { decoder, compute, cache, rope_tokens, rotations, history: Vec::new() })
+        // positions that can't be encoded are found before anything is read
+        config.rotations(options.capacity)?;
+        let (readings, history) = (Readings::default(), Vec::new());
+        Ok(Self { decoder, compute, cache, readings, history, last_way: ReadingWay::default() })
     }
 
     /// A session as if it had read `tokens` tokens, for benchmarks: how long an answer takes depends on how many keys and values there
@@ -152,10 +171,12 @@ impl Session {
         self.cache.capacity()
     }
 
-    /// Reads tokens that follow those so far; gives the logits of the last one.
+    /// Reads tokens that follow those so far; gives the logits of the last one. Where positions depend on the length, what was rotated for
+    /// another one may be read again with them, as [`reuse`](Self::reuse) says.
     ///
     /// # Errors
-    /// As [`Decoder::forward`]; the session is then as it was, or empty if some of its cache was dropped before that.
+    /// As [`Decoder::forward`]; the session is then as it was, or empty if some of its cache was dropped before that, or has lost what was
+    /// to be read again.
     pub fn prefill(&mut self, tokens: &[u32], options: &PrefillOptions) -> Result<Forward> {
         if options.chunk == Some(0) {
             return Err(Error::shape("chunk", "at least 1 token", 0));
@@ -163,17 +184,42 @@ impl Session {
         if tokens.is_empty() {
             return Err(Error::Prompt { tokens: 0, expected: "at least one".into() });
         }
+        let compressed_by = self.last_way.compression.filter(|_| self.cache.compressed_tokens() > 0);
+        let tokens = self.with_stale(tokens)?;
         let before = self.tokens();
-        let result = self.prefill_chunks(tokens, options);
+        // a cache that was compressed is so again
+        let again = compressed_by.filter(|_| self.cache.compressed_tokens() == 0);
+        let options = PrefillOptions { compression: options.compression.or(again), ..options.clone() };
+        let result = self.prefill_chunks(&tokens, &options);
         if result.is_err() {
             // a cache that was emptied has fewer tokens already
             self.truncate(before.min(self.tokens()))?;
         }
+        let compression = options.compression.or(compressed_by);
+        self.last_way = ReadingWay { plan: options.plan, chunk: options.chunk, compression };
         result
+    }
+
+    /// Tokens to be read, behind those that must be read again with them; the session has forgotten these.
+    fn with_stale<'a>(&mut self, tokens: &'a [u32]) -> Result<Cow<'a, [u32]>> {
+        let (before, total) = (self.tokens(), self.tokens().saturating_add(tokens.len()));
+        let config = self.decoder.config();
+        let known = self.readings.reusable(config, before, total);
+        // what the pass refuses should change nothing
+        if known == before || total > self.capacity() || self.decoder.check_tokens(tokens).is_err() {
+            return Ok(tokens.into());
+        }
+        // what was dropped is nowhere but in the beginning
+        let known = if known < self.cache.compressed_tokens() { 0 } else { known };
+        let again = [&self.history[known..], tokens].concat();
+        self.truncate(known)?;
+        Ok(again.into())
     }
 
     fn prefill_chunks(&mut self, tokens: &[u32], options: &PrefillOptions) -> Result<Forward> {
         let total = tokens.len();
+        let end_of_all = self.tokens().saturating_add(total);
+        let rotations = self.decoder.config().rotations(end_of_all)?;
         let (mut report, mut logits) = (ForwardReport::default(), Vec::new());
         for Range { start, end } in chunks(total, options.chunk.unwrap_or(total)) {
             let part = |whole| Part::of(whole, start as u64, (end - start) as u64, total as u64);
@@ -183,11 +229,11 @@ impl Session {
                 dense_queries: options.plan.dense_queries().saturating_sub(total - end),
                 wanted: 1,
                 compression: options.compression.filter(|_| end == total),
-                rotations: &self.rotations,
+                rotations: &rotations,
                 progress: options.progress.clone().map(part),
             };
             let forward = self.decoder.forward(&self.compute, &mut self.cache, &request);
-            let forward = self.remember(&tokens[start..end], forward)?;
+            let forward = self.remember(&tokens[start..end], end_of_all, forward)?;
             report.add(&forward.report);
             logits = forward.logits;
         }
@@ -195,19 +241,34 @@ impl Session {
     }
 
     /// Writes down what was read, if it was.
-    fn remember<T>(&mut self, tokens: &[u32], result: Result<T>) -> Result<T> {
+    ///
+    /// - `total`: tokens that positions were made for
+    fn remember<T>(&mut self, tokens: &[u32], total: usize, result: Result<T>) -> Result<T> {
         match &result {
-            Ok(_) => self.history.extend_from_slice(tokens),
-            Err(_) => self.history.truncate(self.cache.tokens()),
+            Ok(_) => {
+                self.readings.add(self.decoder.config(), self.history.len(), total);
+                self.history.extend_from_slice(tokens);
+            }
+            Err(_) => {
+                self.history.truncate(self.cache.tokens());
+                self.readings.truncate(self.cache.tokens());
+            }
         }
         result
     }
 
-    /// Reads one token, densely; gives its logits.
+    /// Reads one token, densely; gives its logits. Where positions depend on the length, all tokens may be read again with it
+    /// ([`RotatedKeys::ReadAgain`](crate::config::RotatedKeys::ReadAgain)), as the last prompt was.
     ///
     /// # Errors
-    /// As [`Decoder::forward`].
+    /// As [`Decoder::forward`]; the session is then as it was, or has lost what was to be read again.
     pub fn decode(&mut self, token: u32) -> Result<Vec<f32>> {
+        let (before, config) = (self.tokens(), self.decoder.config());
+        if self.readings.reusable(config, before, before.saturating_add(1)) < before {
+            let ReadingWay { plan, chunk, compression } = self.last_way.clone();
+            let options = PrefillOptions { plan, chunk, compression, progress: None };
+            return Ok(self.prefill(&[token], &options)?.logits);
+        }
         Ok(self.forward(&[token], 1, &AttentionPlan::Dense, None)?.logits)
     }
 
@@ -223,11 +284,14 @@ impl Session {
         plan: &AttentionPlan,
         progress: Option<Arc<dyn Progress>>,
     ) -> Result<Forward> {
-        let (rotations, dense_queries) = (&self.rotations, plan.dense_queries());
+        let all = self.with_stale(tokens)?;
+        let (tokens, dense_queries) = (&*all, plan.dense_queries());
+        let total = self.tokens().saturating_add(tokens.len());
+        let rotations = &self.decoder.config().rotations(total)?;
         let request =
             ForwardRequest { tokens, plan, dense_queries, wanted, compression: None, rotations, progress };
         let forward = self.decoder.forward(&self.compute, &mut self.cache, &request);
-        self.remember(tokens, forward)
+        self.remember(tokens, total, forward)
     }
 
     /// Reads tokens in one pass and hands out the logits of all of them, some at a time and in their order. The last tokens are read as all others:
@@ -242,11 +306,14 @@ impl Session {
         progress: Option<Arc<dyn Progress>>,
         visit: &mut LogitsVisitor<'_>,
     ) -> Result<ForwardReport> {
-        let (rotations, wanted) = (&self.rotations, tokens.len());
+        let (wanted, all) = (tokens.len(), self.with_stale(tokens)?);
+        let tokens = &*all;
+        let total = self.tokens().saturating_add(tokens.len());
+        let rotations = &self.decoder.config().rotations(total)?;
         let request =
             ForwardRequest { tokens, plan, dense_queries: 0, wanted, compression: None, rotations, progress };
         let report = self.decoder.forward_visiting(&self.compute, &mut self.cache, &request, visit);
-        self.remember(tokens, report)
+        self.remember(tokens, total, report)
     }
 
     /// Forgets all tokens from `tokens` on. (A cache in 8 or 4 bits may keep a trace of them: some keys are codes then that were not before.)
@@ -256,16 +323,22 @@ impl Session {
     pub fn truncate(&mut self, tokens: usize) -> Result<()> {
         self.cache.truncate(tokens)?;
         self.history.truncate(tokens);
+        self.readings.truncate(tokens);
         Ok(())
     }
 
     /// Goes back to the longest beginning that a prompt shares with what was read, and from which the prompt can be read on: at least its last
-    /// token is left, whose logits are wanted. Gives the tokens that need not be read again.
+    /// token is left, whose logits are wanted. Gives the tokens that need not be read again. Where positions depend on the length (dynamic NTK,
+    /// LongRoPE), tokens that were read for another one are no such beginning if `generate` of transformers would not have them in its
+    /// cache: Phi-3's are read again where LongRoPE changes its factors, all others where the session has gone back behind the length
+    /// that they were read for.
     ///
     /// # Errors
     /// As [`truncate`](Self::truncate), which does not happen: where there is no way back, the session begins anew.
     pub fn reuse(&mut self, prompt: &[u32]) -> Result<usize> {
-        let reused = reusable(&self.history, self.cache.compressed_tokens(), prompt);
+        let config = self.decoder.config();
+        let compressed = self.cache.compressed_tokens();
+        let reused = reusable(config, (&self.history, &self.readings), compressed, prompt);
         self.truncate(reused)?;
         Ok(reused)
     }
@@ -279,9 +352,9 @@ impl Session {
             decoder: self.decoder.clone(),
             compute: self.compute.clone(),
             cache: self.cache.fork()?,
-            rope_tokens: self.rope_tokens,
-            rotations: self.rotations.clone(),
+            readings: self.readings.clone(),
             history: self.history.clone(),
+            last_way: self.last_way.clone(),
         })
     }
 }
@@ -292,57 +365,13 @@ pub fn shared_tokens(first: &[u32], second: &[u32]) -> usize {
 }
 
 /// How many tokens of a history a prompt need not read again, if there is no way back before the first `compressed` but to the beginning.
-pub(crate) fn reusable(history: &[u32], compressed: usize, prompt: &[u32]) -> usize {
-    let shared = shared_tokens(history, prompt);
-    let reused = shared.min(prompt.len().saturating_sub(1));
+pub(crate) fn reusable(
+    config: &ModelConfig,
+    (history, readings): (&[u32], &Readings),
+    compressed: usize,
+    prompt: &[u32],
+) -> usize {
+    let shared = shared_tokens(history, prompt).min(prompt.len().saturating_sub(1));
+    let reused = readings.reusable(config, shared, prompt.len());
     if reused < compressed { 0 } else { reused }
-}
-
-/// Chunks of nearly equal length, at most `most` tokens each. Where that is more than a block of queries, all but the last are whole blocks.
-fn chunks(tokens: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
-    let unit = match most {
-        most if most >= tokens => tokens,
-        0..BLOCK => 1,
-        _ => BLOCK,
-    };
-    let units = tokens.div_ceil(unit);
-    let chunks = units.div_ceil(most / unit);
-    // the product of two lengths may not fit into 64 bits
-    let start = move |chunk: usize| {
-        let units = (units as u128 * chunk as u128 / chunks as u128) as usize;
-        (units * unit).min(tokens)
-    };
-    (0..chunks).map(move |chunk| start(chunk)..start(chunk + 1))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn chunks_are_alike_and_none_is_longer_than_wanted() {
-        for (tokens, most) in [
-            (10, 3),
-            (9, 3),
-            (100, 7),
-            (5, 5),
-            (5, 9),
-            (8193, 8192),
-            (1, 1),
-            (1000, 130),
-            (640, 64),
-            (700, 64),
-        ] {
-            let lengths: Vec<usize> = chunks(tokens, most).map(|chunk| chunk.len()).collect();
-            assert_eq!(lengths.iter().sum::<usize>(), tokens);
-            let (least, longest) = (lengths.iter().min().unwrap(), lengths.iter().max().unwrap());
-            let unit = if most < BLOCK { 1 } else { BLOCK };
-            assert!(*longest <= most && longest - least < 2 * unit, "{tokens} by {most}: {lengths:?}");
-            assert!(lengths[..lengths.len() - 1].iter().all(|length| length % unit == 0), "{lengths:?}");
-        }
-        assert_eq!(chunks(8193, 8192).collect::<Vec<_>>(), [0..4096, 4096..8193]);
-        for most in [100, 101, usize::MAX] {
-            assert!(chunks(100, most).eq(std::iter::once(0..100)), "{most}");
-        }
-    }
 }

@@ -53,12 +53,7 @@ fn dense_logits_are_those_of_transformers() {
         for prompt in &model.prompts {
             let tokens = prompt.tokens.len();
             // Room for an answer changes nothing, even where position encodings depend on the length.
-            let options = SessionOptions {
-                capacity: tokens + 4000,
-                rope_tokens: Some(tokens),
-                cache: CacheFormat::F32,
-            };
-            let mut session = Session::new(decoder.clone(), compute.clone(), options).unwrap();
+            let mut session = session(&decoder, &compute, tokens + 4000, CacheFormat::F32);
             let found = session.prefill(&prompt.tokens, &dense(None)).unwrap();
             let error = largest_error(&found.logits, &prompt.last);
             assert!(

@@ -81,7 +81,19 @@ fn wrong_files_are_refused_by_name() {
         (with(json!("linear")), vec!["rope_scaling", "an object"]),
         (with(json!({ "rope_type": "linear" })), vec!["rope_scaling.factor", "null"]),
         (with(json!({ "rope_type": "linear", "factor": 0 })), vec!["rope_scaling.factor", "above 0"]),
-        (with(json!({ "rope_type": "yarn", "factor": 2 })), vec!["original_max_position_embeddings"]),
+        (
+            with(json!({ "rope_type": "yarn", "factor": 2, "original_max_position_embeddings": 1 })),
+            vec!["original_max_position_embeddings", "at least 2"],
+        ),
+        (
+            with(json!({ "rope_type": "yarn", "factor": 2, "truncate": "no" })),
+            vec!["rope_scaling.truncate", "true or false", "no"],
+        ),
+        (
+            with(json!({ "rope_type": null, "type": "linear", "factor": 2 })),
+            vec!["rope_scaling.rope_type", "a name"],
+        ),
+        (json!({ "max_position_embeddings": 4096, "rope_theta": null }), vec!["rope_theta", "null"]),
         (
             with(
                 json!({ "rope_type": "longrope", "original_max_position_embeddings": 64, "short_factor": [1, "x"] }),

@@ -162,8 +162,7 @@ fn measure(
     repeats: usize,
     interrupt: &Interrupt,
 ) -> Result<Vec<(KvKind, Measured)>> {
-    let options =
-        SessionOptions { capacity: capacity(length, repeats), rope_tokens: None, cache: model.cache };
+    let options = SessionOptions { capacity: capacity(length, repeats), cache: model.cache };
     let mut sessions = Vec::new();
     for (kind, compression) in kinds {
         interrupt.check()?;

@@ -95,11 +95,18 @@ impl<'a> Reader<'a> {
         let model = &self.setting.model.model;
         let prompt = self.conversation.prompt(model, question)?;
         self.check_room(prompt.len())?;
+        let mut compression = None;
         if self.setting.compression.is_some() && self.session.reuse(&prompt)? == 0 {
             // a compressed cache has no way back but to its beginning
-            self.read_documents(&self.conversation.beginning(model)?)?;
+            let beginning = self.conversation.beginning(model)?;
+            if model.decoder().config().keeps(beginning.len(), prompt.len()) {
+                self.read_documents(&beginning)?;
+            } else {
+                // the question would have them read again at once
+                compression = self.documents_compression();
+            }
         }
-        let forward = self.read(&prompt, None)?;
+        let forward = self.read(&prompt, compression)?;
         let before = start.elapsed();
         let Setting { generation, interrupt, .. } = self.setting;
         let going_on = GoingOn { model, generation, interrupt };
@@ -240,11 +247,14 @@ impl<'a> Reader<'a> {
     /// Reads what stands before the next question, with a document that is new; then compresses the cache, if that was asked for.
     fn read_documents(&mut self, beginning: &[u32]) -> Result<()> {
         if !beginning.is_empty() {
-            // a few words of instruction need all their keys and values
-            let compression = self.setting.compression.filter(|_| self.conversation.documents() > 0);
-            self.read(beginning, compression)?;
+            self.read(beginning, self.documents_compression())?;
         }
         Ok(())
+    }
+
+    /// What stays of the documents. A few words of instruction need all their keys and values.
+    fn documents_compression(&self) -> Option<KvCompression> {
+        self.setting.compression.filter(|_| self.conversation.documents() > 0)
     }
 
     /// Reads what the session lacks of a prompt, at least its last token.
@@ -295,8 +305,7 @@ impl<'a> Reader<'a> {
 
 /// How a model is read with.
 fn options(model: &LoadedModel) -> SessionOptions {
-    // Nobody knows how long a conversation gets: positions are those of the whole context from the beginning.
-    SessionOptions { capacity: model.context, rope_tokens: None, cache: model.cache }
+    SessionOptions { capacity: model.context, cache: model.cache }
 }
 
 fn check_room(tokens: usize, context: usize) -> Result<()> {

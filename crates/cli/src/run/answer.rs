@@ -98,11 +98,7 @@ pub(crate) fn answer(
 ) -> Result<TimedAnswer> {
     let prompt = request.prompt;
     let start = Instant::now();
-    let options = SessionOptions {
-        capacity: request.capacity,
-        rope_tokens: Some(prompt.len()),
-        cache: request.model.cache,
-    };
+    let options = SessionOptions { capacity: request.capacity, cache: request.model.cache };
     let (mut session, reused) = begin(request, options)?;
     let known = session.tokens();
     let options = PrefillOptions {

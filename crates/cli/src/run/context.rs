@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use minference_model::context_file::{ContextFile, LoadOptions};
 use minference_model::kv_cache::KvCompression;
+use minference_model::session::shared_tokens;
 use minference_model::{Session, SessionOptions};
 use serde_json::json;
 use std::io::{self, Write};
@@ -118,13 +119,13 @@ pub(super) fn begin(
         return Ok((Session::new(decoder, compute, options)?, None));
     };
     let start = Instant::now();
-    let tokens = file.reusable(request.prompt);
+    let tokens = file.reusable(request.prompt, decoder.config());
     let load = LoadOptions { session: options, tokens: Some(tokens) };
     let session = file
         .load(decoder, compute, &request.model.model.fingerprint(), &load)
         .context("can't use this --context-file")?;
     if tokens == 0 {
-        writeln!(io::stderr(), "{}", why_nothing_is_reused(file))?;
+        writeln!(io::stderr(), "{}", why_nothing_is_reused(file, request.prompt))?;
     }
     let about = |name: &str| file.about()[name].as_str().map(String::from);
     let compressed_tokens = session.cache().compressed_tokens();
@@ -137,9 +138,14 @@ pub(super) fn begin(
     Ok((session, Some(reused)))
 }
 
-fn why_nothing_is_reused(file: &ContextFile) -> String {
+fn why_nothing_is_reused(file: &ContextFile, prompt: &[u32]) -> String {
     let path = file.path().display();
+    let shared = shared_tokens(file.history(), prompt).min(prompt.len().saturating_sub(1));
     match file.compressed_tokens() {
+        compressed if shared > 0 && shared >= compressed => format!(
+            "warning: this model's positions depend on the length, and those of the context of {path} were made for another one than this \
+             prompt's; all of it is read"
+        ),
         0 => format!("warning: the prompt begins otherwise than the context of {path}; all of it is read"),
         compressed => format!(
             "warning: the context of {path} was compressed, and only a prompt that begins with all of its {compressed} tokens can go on from \

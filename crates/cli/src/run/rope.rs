@@ -30,7 +30,7 @@ enum Scaling {
     None,
     /// Positions are divided by the factor
     Linear,
-    /// The base grows with the context
+    /// The base grows with what was read, beyond what the model was made for
     Dynamic,
     /// Slow wavelengths are divided, fast ones kept: mostly the best for long contexts
     Yarn,

@@ -106,6 +106,17 @@ fn documents_are_added_before_the_next_question() {
     contains(chat.told_after("/document other.txt"), &["tokens read in", "reused"]);
 }
 
+/// Nobody knows how long a conversation gets: dynamic NTK changes nothing before it is longer than the model was made for.
+#[test]
+fn positions_are_made_for_what_was_read_and_not_for_the_room() {
+    let (workplace, _) = with_book(1500);
+    let lines = ["Who?", "Why?"];
+    let plain = workplace.dense_chat(&["-d", "book.txt"], &lines).succeeds();
+    let dynamic = ["-d", "book.txt", "--context", "32768", "--rope-scaling", "dynamic"];
+    let stretched = workplace.dense_chat(&dynamic, &lines).succeeds();
+    assert_eq!(stretched.answers(), plain.answers());
+}
+
 #[test]
 fn attention_changes_for_what_is_read_from_then_on() {
     let (workplace, _) = with_book(3000);

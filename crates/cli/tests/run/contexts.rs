@@ -155,6 +155,25 @@ fn compressed_documents_of_a_chat_are_used_by_questions() {
     }
 }
 
+/// Dynamic NTK: beyond the model's own context each length has positions of its own.
+#[test]
+fn a_context_whose_positions_were_made_for_another_length_is_read_again() {
+    let workplace = Workplace::new();
+    workplace.write("book.txt", long_text(4500));
+    let dynamic =
+        ["--attention", "dense", "--context", "6000", "--rope-scaling", "dynamic", "-f", "book.txt"];
+    workplace.json(&[&dynamic[..], &["-p", "Who?", "--save-context", "book.ctx"]].concat());
+    let again = [&dynamic[..], &["-p", "Whom does she marry?"]].concat();
+    let found = workplace.json(&[&again[..], &FROM_FILE].concat());
+    assert_eq!(reused(&found), 0);
+    assert_eq!(found["answer"], workplace.json(&again)["answer"]);
+    let told = workplace.run(&[&again[..], &FROM_FILE].concat()).succeeds().stderr;
+    contains(&told, &["warning", "positions depend on the length", "all of it is read"]);
+    // another question of the same length
+    let same = [&dynamic[..], &["-p", "Why?"], &FROM_FILE].concat();
+    assert_eq!(reused(&workplace.json(&same)), 6 + 4500 + "\n\nWh".len() as u64);
+}
+
 #[test]
 fn files_that_do_not_fit_are_refused() {
     let workplace = asked_once(&[]);

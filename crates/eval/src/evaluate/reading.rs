@@ -41,6 +41,15 @@ impl Course {
             at_question: compression.filter(|_| !is_early),
         }
     }
+
+    /// Reads nothing in advance where positions depend on the length, and would be others than those of a prompt that is read as a whole. What is
+    /// compressed before a question is known is read before it in any case.
+    ///
+    /// - `same`: whether positions are the same at two lengths
+    fn for_positions(self, prompts: &[Vec<u32>], same: impl Fn(usize, usize) -> bool) -> Self {
+        let keeps = self.at_beginning.is_some() || prompts.iter().all(|p| same(self.beginning, p.len()));
+        if keeps { self } else { Self { beginning: 0, ..self } }
+    }
 }
 
 /// Reads the prompts of a sample, one after the other.
@@ -94,17 +103,15 @@ impl<'a> Reader<'a> {
     ) -> Result<Self> {
         let EncodedSample { sample, prompts, .. } = encoded;
         let needed = prompts.iter().zip(&sample.questions).map(|(prompt, q)| prompt.len() + q.max_tokens);
-        let options = SessionOptions {
-            capacity: needed.max().unwrap_or(1),
-            rope_tokens: prompts.iter().map(Vec::len).max(),
-            cache: evaluation.cache,
-        };
+        let options = SessionOptions { capacity: needed.max().unwrap_or(1), cache: evaluation.cache };
         let decoder = evaluation.model.decoder();
+        let course = Course::of(variant.compression, evaluation.protocol, encoded);
+        let course = course.for_positions(prompts, |begin, end| decoder.config().same_angles(begin, end));
         let progress: Arc<dyn Progress> = evaluation.progress.clone();
         let mut reader = Self {
             encoded,
             session_mode: evaluation.protocol.session,
-            course: Course::of(variant.compression, evaluation.protocol, encoded),
+            course,
             options: PrefillOptions {
                 plan,
                 chunk: variant.chunk,
@@ -134,6 +141,7 @@ impl<'a> Reader<'a> {
             Some(before) if is_turn => self.back_to_turn(before, prompt)?,
             _ => {
                 self.session.truncate(self.course.beginning)?;
+                self.check_positions(prompt)?;
                 self.course.beginning
             }
         };
@@ -164,9 +172,24 @@ impl<'a> Reader<'a> {
         Ok(Read { session, logits, report, cache, seconds })
     }
 
+    /// Refuses a prompt for which what was compressed would have to be read again, and to be compressed by other queries.
+    fn check_positions(&self, prompt: &[u32]) -> Result<()> {
+        let (config, read) = (self.session.decoder().config(), self.session.tokens());
+        if self.session.cache().compressed_tokens() == 0 || config.keeps(read, prompt.len()) {
+            return Ok(());
+        }
+        let what = format!("the length of sample {}", self.encoded.sample.name);
+        let expected = format!(
+            "all of it on one side of {} tokens, where this model's positions change, as what was compressed before can't be kept",
+            config.least_length_alike(prompt.len())
+        );
+        Err(Error::choice(what, expected, format!("{read} tokens, then {}", prompt.len())))
+    }
+
     /// Forgets the model's own answer to an earlier turn. Gives the tokens of a prompt that need not be read again.
     fn back_to_turn(&mut self, before: usize, prompt: &[u32]) -> Result<usize> {
         self.session.truncate(self.encoded.prompts[before].len())?;
+        self.check_positions(prompt)?;
         let compressed = self.session.cache().compressed_tokens();
         let known = self.session.reuse(prompt)?;
         if known < compressed {
@@ -194,6 +217,25 @@ mod tests {
             questions: vec![],
         };
         EncodedSample { sample, prompts: vec![vec![0; 130], vec![0; 100]], shared, context }
+    }
+
+    #[test]
+    fn what_all_share_is_read_before_questions_that_keep_its_positions() {
+        let encoded = encoded(60, 50);
+        let course = |compression, time| {
+            let protocol = Protocol { session: SessionMode::Requests, compression: time };
+            Course::of(compression, protocol, &encoded)
+        };
+        let snap = Some(CompressionKind::SnapKv.with_capacity(64).unwrap());
+        // prompts of 130 and 100 tokens; another encoding from a length on
+        let beginning = |course: Course, border: usize| {
+            let same = |a: usize, b: usize| (a > border) == (b > border);
+            course.for_positions(&encoded.prompts, same).beginning
+        };
+        for (border, expected) in [(59, 60), (60, 0), (99, 0), (129, 0), (130, 60)] {
+            assert_eq!(beginning(course(None, CompressionTime::Prompt), border), expected, "{border}");
+        }
+        assert_eq!(beginning(course(snap, CompressionTime::Context), 99), 50);
     }
 
     #[test]

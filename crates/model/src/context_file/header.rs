@@ -2,7 +2,7 @@
 
 use super::checksum::Checksum;
 use crate::config::ModelConfig;
-use crate::session::Session;
+use crate::session::{Readings, Session};
 use crate::source::Fingerprint;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -81,13 +81,13 @@ impl fmt::Display for ModelRecord {
 pub(super) struct Positions {
     /// Of the model's RoPE, with what was changed of it.
     pub(super) fingerprint: String,
-    /// The length that it was made for, on which some scalings depend.
-    pub(super) tokens: usize,
+    /// Which lengths they were made for, on which some scalings depend.
+    pub(super) readings: Readings,
 }
 
 impl Positions {
-    pub(super) fn of(config: &ModelConfig, tokens: usize) -> Self {
-        Self { fingerprint: Fingerprint::of_ropes(&config.ropes).to_string(), tokens }
+    pub(super) fn of(config: &ModelConfig, readings: Readings) -> Self {
+        Self { fingerprint: Fingerprint::of_ropes(&config.ropes).to_string(), readings }
     }
 }
 
@@ -127,7 +127,7 @@ impl Header {
             program: concat!("minference ", env!("CARGO_PKG_VERSION")).into(),
             byte_order: ByteOrder::NATIVE,
             model: ModelRecord::of(config, fingerprint),
-            positions: Positions::of(config, session.rope_tokens),
+            positions: Positions::of(config, session.readings.clone()),
             cache_format: cache.format().to_string(),
             tokens: cache.tokens(),
             compressed: cache.compressed_tokens(),
@@ -149,6 +149,10 @@ impl Header {
         if self.compressed > self.tokens {
             let expected = format!("at most {}, the tokens that were read", self.tokens);
             return wrong("compressed", expected, self.compressed);
+        }
+        if !self.positions.readings.are_of(self.tokens) {
+            let expected = "readings in the order of their tokens, all of them among the tokens".to_owned();
+            return Some(("header, positions.readings".into(), expected, "others".into()));
         }
         for (i, layer) in self.layers.iter().enumerate() {
             if layer.dropped > self.compressed {

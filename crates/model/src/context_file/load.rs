@@ -8,8 +8,7 @@ use crate::compute::Compute;
 use crate::decoder::Decoder;
 use crate::error::{Error, Result};
 use crate::kv_cache::{KvCache, LayerCache};
-use crate::rope::Rotation;
-use crate::session::{Session, SessionOptions};
+use crate::session::{ReadingWay, Session, SessionOptions};
 use crate::source::Fingerprint;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -22,7 +21,7 @@ pub(super) fn load(
     fingerprint: Fingerprint,
     options: &LoadOptions,
 ) -> Result<Session> {
-    let (rotations, kept) = check_header(file, &decoder, fingerprint, options)?;
+    let kept = check_header(file, &decoder, fingerprint, options)?;
     let options = &options.session;
     let history = file.history()[..kept].to_vec();
     let compressed = if kept == 0 { 0 } else { file.header.compressed };
@@ -31,8 +30,9 @@ pub(super) fn load(
         layers.map(|layer| load_layer(file, layer, kept, &decoder, options)).collect::<Result<_>>()
     })?;
     let cache = KvCache::from_layers(layers, options.cache, [options.capacity, kept, compressed]);
-    let rope_tokens = file.header.positions.tokens;
-    Ok(Session { decoder, compute, cache, rope_tokens, rotations, history })
+    let mut readings = file.header.positions.readings.clone();
+    readings.truncate(kept);
+    Ok(Session { decoder, compute, cache, readings, history, last_way: ReadingWay::default() })
 }
 
 /// Everything that can be wrong, with the layers' checksums.
@@ -42,29 +42,29 @@ pub(super) fn check(
     fingerprint: Fingerprint,
     options: &LoadOptions,
 ) -> Result<()> {
-    let (_, kept) = check_header(file, decoder, fingerprint, options)?;
+    let kept = check_header(file, decoder, fingerprint, options)?;
     (0..if kept == 0 { 0 } else { file.header.layers.len() })
         .into_par_iter()
         .try_for_each(|layer| check_layer(file, layer))
 }
 
-/// What the header says, held against model and options; the angles of the positions, and how many tokens are loaded.
+/// What the header says, held against model and options; how many tokens are loaded.
 fn check_header(
     file: &ContextFile,
     decoder: &Decoder,
     fingerprint: Fingerprint,
     options: &LoadOptions,
-) -> Result<(Vec<Rotation>, usize)> {
+) -> Result<usize> {
     let LoadOptions { session: options, tokens } = options;
     check_model(file, decoder, fingerprint)?;
     check_cache(file, options)?;
-    let rotations = rotations(file, decoder, options)?;
+    check_positions(file, decoder)?;
     let kept = check_tokens(file, tokens.unwrap_or(file.tokens()), options.capacity)?;
     let vocabulary = decoder.config().vocabulary;
     if let Some(id) = file.history()[..kept].iter().find(|id| **id as usize >= vocabulary) {
         return Err(file.wrong("history", format!("ids below {vocabulary}, the model's tokens"), id));
     }
-    Ok((rotations, kept))
+    Ok(kept)
 }
 
 fn check_layer(file: &ContextFile, layer: usize) -> Result<()> {
@@ -91,27 +91,17 @@ fn check_cache(file: &ContextFile, options: &SessionOptions) -> Result<()> {
     Err(file.wrong("keys and values", format!("{expected}, the type of this session's"), found))
 }
 
-/// The angles that the file's keys were rotated by, if they are those of the session that was asked for.
-fn rotations(file: &ContextFile, decoder: &Decoder, options: &SessionOptions) -> Result<Vec<Rotation>> {
-    let (config, found) = (decoder.config(), &file.header.positions);
-    let expected = Positions::of(config, found.tokens);
-    if found.fingerprint != expected.fingerprint {
-        let expected = format!("those of this model as it is used here (RoPE {})", expected.fingerprint);
-        let found =
-            format!("others (RoPE {}); use the same base and scaling, or {READ_AGAIN}", found.fingerprint);
-        return Err(file.wrong("positions", expected, found));
+/// Refuses positions that were encoded in another way than this model's are here.
+fn check_positions(file: &ContextFile, decoder: &Decoder) -> Result<()> {
+    let found = &file.header.positions;
+    let expected = Positions::of(decoder.config(), found.readings.clone());
+    if *found == expected {
+        return Ok(());
     }
-    let rotations = config.rotations(found.tokens)?;
-    match options.rope_tokens {
-        Some(tokens) if config.rotations(tokens)? != rotations => {
-            let expected = format!(
-                "those of a prompt of {tokens} tokens, since this scaling of RoPE depends on the length"
-            );
-            let found = format!("those of {} tokens; {READ_AGAIN} for this length", found.tokens);
-            Err(file.wrong("positions", expected, found))
-        }
-        _ => Ok(rotations),
-    }
+    let expected = format!("those of this model as it is used here (RoPE {})", expected.fingerprint);
+    let found =
+        format!("others (RoPE {}); use the same base and scaling, or {READ_AGAIN}", found.fingerprint);
+    Err(file.wrong("positions", expected, found))
 }
 
 /// How many tokens are loaded, if that many can be.

@@ -21,7 +21,7 @@ use std::path::Path;
 pub(super) const MAGIC: &[u8; 8] = b"minf-ctx";
 
 /// Changes with whatever an older program would not understand.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
 /// Bytes before the header, and those of them that the checksum covers.
 const PREFIX: usize = 24;

@@ -1,7 +1,7 @@
 //! GLM-4: `glm` (glm-4-9b-chat-hf) and `glm4` (GLM-4-0414, with norms after attention and MLP too). Half of each head is rotated,
 //! neighbours paired; gate and up projection are one matrix.
 
-use super::hugging_face::{HuggingFaceFields, RopeRules};
+use super::hugging_face::{HuggingFaceFields, RopeRules, Rotated};
 use super::layers::{LayerKind, check_kinds, set_layers};
 use super::shape::ShapeDefaults;
 use super::tensor_plan::{Bias, Biases, LayerNames, Parts, TensorPlan};
@@ -14,7 +14,8 @@ use crate::source::Tensors;
 pub(super) const FAMILY: Family =
     Family { hugging_face: &["glm", "glm4"], from_hugging_face, gguf: &["glm4"], from_gguf };
 const NAME: &str = "glm4";
-const ROPE: RopeRules = RopeRules { layout: PairLayout::Neighbours, rotary_share: 0.5, ..RopeRules::USUAL };
+const ROPE: RopeRules =
+    RopeRules { layout: PairLayout::Neighbours, rotated: Rotated::Share(0.5), ..RopeRules::USUAL };
 
 fn from_hugging_face(fields: &HuggingFaceFields<'_>, _: &Tensors) -> Result<Plan> {
     let defaults =

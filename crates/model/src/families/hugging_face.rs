@@ -1,7 +1,7 @@
 //! The fields of a `config.json`, older style or that of transformers 5.
 
 use super::fields::Fields;
-pub(super) use super::hugging_face_rope::RopeRules;
+pub(super) use super::hugging_face_rope::{RopeRules, Rotated, Scalings};
 use super::shape::{ShapeDefaults, ShapeNames, check_vocabulary, read_shape};
 use crate::config::ModelConfig;
 use crate::error::{Error, Result, shown};

@@ -50,6 +50,11 @@ fn from_gguf(fields: &GgufFields<'_>, tensors: &Tensors) -> Result<Plan> {
     let kinds = vec![if windowed { LayerKind::Sliding } else { LayerKind::Full }; layers];
     let window = read_window(fields, "attention.sliding_window", &kinds, None)?;
     let rope = fields.rope(&config, PairLayout::Neighbours, tensors)?;
+    if rope.rotary_dim != config.head_dim {
+        // llama.cpp refuses it, too
+        let expected = format!("{}: this family rotates whole heads", config.head_dim);
+        return Err(Error::config(fields.path("rope.dimension_count"), expected, rope.rotary_dim));
+    }
     set_layers(&mut config, &kinds, window, |_| Ok(rope.clone()))?;
     let biases = Biases { query_key_value: Bias::IfPresent, output: Bias::IfPresent, mlp: Bias::IfPresent };
     Ok(Plan { config, tensors: TensorPlan::gguf(LayerNames::GGUF, biases) })

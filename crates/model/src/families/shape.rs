@@ -1,7 +1,7 @@
 //! The sizes that every model has, under the names of either kind of file, checked against each other.
 
 use super::fields::Fields;
-use crate::config::{Activation, ModelConfig};
+use crate::config::{Activation, ModelConfig, RotatedKeys};
 use crate::error::{Error, Result};
 
 /// Sizes beyond these are no model's, and would overflow or exhaust memory somewhere.
@@ -81,6 +81,7 @@ pub(super) fn read_shape(
         attention_scale: (1.0 / (head_dim as f64).sqrt()) as f32,
         embedding_scale: 1.0,
         ropes: Vec::new(),
+        rotated_keys: RotatedKeys::Stay,
         layers: Vec::new(),
     };
     Ok((config, fields.size(names.layers, 1..=MAX_LAYERS, None)?))

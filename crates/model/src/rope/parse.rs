@@ -26,7 +26,7 @@ impl RopeConfig {
         let top = Fields { name: "", values: config.as_object().unwrap_or(&empty) };
         let scaling = Fields { name, values: scaling };
         let first = |field: &str, default: f64| -> Result<f64> {
-            Ok(scaling.optional(field)?.or(top.optional(field)?).unwrap_or(default))
+            Ok(scaling.unless_null(field)?.or(top.unless_null(field)?).unwrap_or(default))
         };
         let share = first("partial_rotary_factor", 1.0)?;
         if !(share > 0.0 && share <= 1.0) {
@@ -46,22 +46,31 @@ impl RopeConfig {
 fn parse_scaling(fields: &Fields<'_>, top: &Fields<'_>, context: usize) -> Result<RopeScaling> {
     let kind = fields.values.get("rope_type").or_else(|| fields.values.get("type"));
     let kind = match kind {
-        None | Some(Value::Null) => "default",
+        None => "default",
         Some(Value::String(kind)) => kind.as_str(),
         Some(other) => return Err(Error::config(fields.path("rope_type"), "a name", other)),
     };
     let factor = || fields.positive("factor");
     // Phi-3 has it at the top.
-    let original_context = || match top.values.get("original_max_position_embeddings") {
-        Some(value) if !value.is_null() => top.count("original_max_position_embeddings"),
-        _ => fields.count("original_max_position_embeddings"),
+    let original_context = || {
+        let name = "original_max_position_embeddings";
+        let holder =
+            [top, fields].into_iter().find(|fields| fields.values.get(name).is_some_and(|x| !x.is_null()));
+        holder.map_or(Ok(context), |fields| fields.count(name))
     };
     Ok(match kind {
         "default" => RopeScaling::Default,
         "linear" => RopeScaling::Linear { factor: factor()? },
         "dynamic" => RopeScaling::DynamicNtk { factor: factor()? },
         "yarn" => {
-            let factor = factor()?;
+            // null stands for what the two contexts say
+            let factor = match fields.values.get("factor") {
+                Some(Value::Null) => context as f64 / original_context()? as f64,
+                _ => factor()?,
+            };
+            let beta = |name: &str, usual: f64| -> Result<f64> {
+                Ok(fields.optional(name)?.filter(|beta| *beta != 0.0).unwrap_or(usual))
+            };
             // the temperature's rule: 0.1 ln(factor) + 1
             let rule = |weight: f64| if factor <= 1.0 { 1.0 } else { 0.1 * weight * factor.ln() + 1.0 };
             let weights = (fields.optional("mscale")?, fields.optional("mscale_all_dim")?);
@@ -72,10 +81,17 @@ fn parse_scaling(fields: &Fields<'_>, top: &Fields<'_>, context: usize) -> Resul
             RopeScaling::Yarn {
                 factor,
                 original_context: original_context()?,
-                beta_fast: fields.optional("beta_fast")?.unwrap_or(32.0),
-                beta_slow: fields.optional("beta_slow")?.unwrap_or(1.0),
+                beta_fast: beta("beta_fast", 32.0)?,
+                beta_slow: beta("beta_slow", 1.0)?,
                 attention_factor: fields.optional("attention_factor")?.unwrap_or(by_rule),
-                truncate: fields.values.get("truncate").and_then(Value::as_bool).unwrap_or(true),
+                truncate: match fields.values.get("truncate") {
+                    None => true,
+                    Some(Value::Null) => false,
+                    Some(Value::Bool(truncate)) => *truncate,
+                    Some(other) => {
+                        return Err(Error::config(fields.path("truncate"), "true or false", other));
+                    }
+                },
             }
         }
         "llama3" => {
@@ -92,7 +108,7 @@ fn parse_scaling(fields: &Fields<'_>, top: &Fields<'_>, context: usize) -> Resul
                 original_context: original_context()?,
             }
         }
-        "longrope" | "su" => {
+        "longrope" => {
             let original_context = original_context()?;
             let factor = fields.optional("factor")?.unwrap_or(context as f64 / original_context as f64);
             let by_rule =
@@ -130,6 +146,14 @@ impl Fields<'_> {
                 Some(number) => Ok(Some(number)),
                 None => Err(Error::config(self.path(field), "a number", value)),
             },
+        }
+    }
+
+    /// The same for a field that transformers fails on where it is null.
+    fn unless_null(&self, field: &str) -> Result<Option<f64>> {
+        match self.values.get(field) {
+            Some(Value::Null) => Err(Error::config(self.path(field), "a number, or no such field", "null")),
+            _ => self.optional(field),
         }
     }
 

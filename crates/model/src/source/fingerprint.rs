@@ -9,7 +9,7 @@ use std::fmt;
 /// Sixty-four bits that stand for a model: the same files give the same ones everywhere and for ever, another model or another
 /// quantisation of the same model gives others.
 ///
-/// It is the 64-bit FNV-1a hash of the whole [`ModelConfig`], field by field in the order of its declaration, lists after their lengths,
+/// It is the 64-bit FNV-1a hash of the [`ModelConfig`], field by field in the order of its declaration (but for what follows from the family), lists after their lengths,
 /// variants by a number of their own; then of each tensor in the order of names: its name, format and shape, and 64 bytes at its
 /// beginning, at a third and two thirds of its length, and at its end. Whole numbers enter as 64 bits little-endian, others as the
 /// bits of an `f64`, texts and bytes after their length.
@@ -119,6 +119,8 @@ impl Fnv {
             attention_scale,
             embedding_scale,
             ropes,
+            // follows from the family
+            rotated_keys: _,
             layers,
         } = config;
         self.bytes(family.as_bytes());

@@ -90,7 +90,7 @@ fn a_header_that_contradicts_the_file() {
     let (_folder, path) = saved();
     let parts = Parts::of(&std::fs::read(&path).unwrap());
     let huge = usize::MAX;
-    let cases: [(&str, Value, &[&str]); 25] = [
+    let cases: [(&str, Value, &[&str]); 26] = [
         ("/program", json!(7), &["header", "JSON"]),
         ("/byte_order", json!("big"), &["byte_order", "Little", "Big"]),
         ("/byte_order", json!("middle"), &["header", "unknown variant"]),
@@ -100,7 +100,8 @@ fn a_header_that_contradicts_the_file() {
         ("/model/kv_heads", json!(3), &["model", "3 key-value heads"]),
         ("/model/head_dim", json!(0), &["model", "of 0 elements"]),
         ("/positions/fingerprint", json!("x"), &["positions", "RoPE x", "same base and scaling"]),
-        ("/positions/tokens", json!(-1), &["header", "JSON"]),
+        ("/positions/readings/0/start", json!(-1), &["header", "JSON"]),
+        ("/positions/readings/0/start", json!(71), &["header, positions.readings", "among the tokens"]),
         ("/cache_format", json!("f12"), &["keys and values", "f32", "f12"]),
         ("/tokens", json!(huge), &["header", "sizes that fit"]),
         ("/tokens", json!(huge / 8), &["at least", "cut"]),

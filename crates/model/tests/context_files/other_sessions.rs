@@ -2,8 +2,7 @@
 
 use super::tiny_sessions::{compute, decoder, dense, model, tokens};
 use super::{MODEL, fingerprint, load, options, saved, says};
-use minference_model::CacheFormat;
-use minference_model::context_file::LoadOptions;
+use minference_model::context_file::{ContextFile, LoadOptions};
 use minference_model::rope::{RopeOverride, RopeScaling};
 use minference_model::{Decoder, ModelFiles, Session, SessionOptions};
 use std::sync::Arc;
@@ -54,30 +53,32 @@ fn other_positions() {
     }
 }
 
-/// Dynamic NTK: what a prompt's length changes beyond the context that the model was made for.
+/// Dynamic NTK: what a prompt's length changes beyond the context that the model was made for. A file is of use for what a session with its
+/// keys would go on with.
 #[test]
 fn positions_of_another_length() {
     let (_folder, path) = saved();
     let (decoder, fingerprint) = (decoder(&model("llama_dynamic")), fingerprint("llama_dynamic"));
     let made_for = decoder.config().ropes[0].context;
-    let options = |rope_tokens| {
-        let capacity = 2 * made_for;
-        let session = SessionOptions { capacity, rope_tokens, cache: CacheFormat::F32 };
-        LoadOptions::all(session)
-    };
-    let load = |tokens| Session::load(&path, decoder.clone(), compute(), &fingerprint, &options(tokens));
-    let save = |rope_tokens| {
-        let mut session = Session::new(decoder.clone(), compute(), options(rope_tokens).session).unwrap();
-        session.prefill(&tokens(20, 1), &dense()).unwrap();
+    let save = |prompt: &[u32]| {
+        let mut session = Session::new(decoder.clone(), compute(), options(2 * made_for).session).unwrap();
+        session.prefill(prompt, &dense()).unwrap();
         session.save(&path, &fingerprint).unwrap();
+        ContextFile::open(&path).unwrap()
     };
-    save(Some(20));
-    load(None).unwrap();
-    load(Some(made_for)).unwrap();
-    says(load(Some(made_for + 9)), &["positions", "depends on the length", "those of 20 tokens"]);
-    save(Some(made_for + 9));
-    load(None).unwrap();
-    load(Some(made_for + 9)).unwrap();
-    says(load(Some(made_for + 10)), &["depends on the length"]);
-    assert_eq!(load(None).unwrap().tokens(), 20);
+    let reusable = |file: &ContextFile, prompt: &[u32]| file.reusable(prompt, decoder.config());
+    let document = tokens(made_for - 20, 1);
+    let question = |count, seed| [document.clone(), tokens(count, seed)].concat();
+
+    let within = save(&question(20, 2));
+    for count in [1, 20, 21, 60] {
+        assert_eq!(reusable(&within, &question(count, 3)), document.len(), "{count}");
+    }
+    let beyond = save(&question(29, 2));
+    assert_eq!(reusable(&beyond, &question(29, 3)), document.len());
+    for count in [1, 20, 28, 30] {
+        assert_eq!(reusable(&beyond, &question(count, 3)), 0, "{count}");
+    }
+    // a conversation that goes on
+    assert_eq!(reusable(&beyond, &[question(29, 2), tokens(9, 3)].concat()), made_for + 9);
 }

@@ -23,11 +23,11 @@ fn sessions_go_on_as_if_nothing_had_happened() {
     for name in [MODEL, "gemma3", "qwen2_yarn", "mistral", "llama_dynamic"] {
         for cache in CacheFormat::ALL {
             let (decoder, fingerprint) = (decoder(&model(name)), fingerprint(name));
-            let options = SessionOptions { cache, rope_tokens: Some(300), ..SessionOptions::for_tokens(350) };
+            let options = SessionOptions { cache, ..SessionOptions::for_tokens(350) };
             let mut session = Session::new(decoder.clone(), compute(), options).unwrap();
             session.prefill(&tokens(300, 1), &dense()).unwrap();
             session.save(&path, &fingerprint).unwrap();
-            let more_room = SessionOptions { capacity: 400, rope_tokens: None, ..options };
+            let more_room = SessionOptions { capacity: 400, ..options };
             let loaded = Session::load(&path, decoder, compute(), &fingerprint, &LoadOptions::all(more_room));
             let mut loaded = loaded.unwrap();
             assert_eq!((loaded.tokens(), loaded.capacity()), (300, 400));
@@ -66,8 +66,8 @@ fn compressed_sessions_come_back_compressed() {
         says(load(&path, &first(299)), &["0, or 300", "to 301", "found 299"]);
         let file = ContextFile::open(&path).unwrap();
         let question = |beginning: &[u32]| [beginning, &[1, 2]].concat();
-        assert_eq!(file.reusable(&question(&tokens(300, 2))), 300);
-        assert_eq!(file.reusable(&question(&tokens(299, 2))), 0);
+        assert_eq!(file.reusable(&question(&tokens(300, 2)), decoder(&model(MODEL)).config()), 300);
+        assert_eq!(file.reusable(&question(&tokens(299, 2)), decoder(&model(MODEL)).config()), 0);
     }
 }
 
@@ -90,7 +90,7 @@ fn a_beginning_can_be_loaded_alone() {
     let (_folder, path) = saved();
     let file = ContextFile::open(&path).unwrap();
     let prompt = [&tokens(70, 1)[..50], &[59, 58, 57]].concat();
-    assert_eq!(file.reusable(&prompt), 50);
+    assert_eq!(file.reusable(&prompt, decoder(&model(MODEL)).config()), 50);
     // less room than the file has tokens
     let mut loaded = load(&path, &LoadOptions { tokens: Some(50), ..options(53) }).unwrap();
     let mut fresh = session(&model(MODEL), 80);

@@ -78,6 +78,8 @@ fn llama_3_has_divisors_and_mistral_a_window() {
     let config = opened.files.config();
     assert!(config.layers.iter().all(|layer| layer.window == Some(64)));
     assert_eq!(config.ropes[0].base, 5e5);
+    gguf.set("llama.rope.dimension_count", Value::U32(4));
+    assert_mentions(&refusal(gguf.open()), &["llama.rope.dimension_count", "8", "whole heads", "found 4"]);
 }
 
 #[test]
@@ -269,7 +271,6 @@ fn fingerprints_tell_files_apart() {
     for (name, value) in [
         ("rope.freq_base", Value::F32(5e5)),
         ("rope.scaling.factor", Value::F32(2.0)),
-        ("rope.dimension_count", Value::U32(4)),
         ("context_length", Value::U32(1024)),
         ("attention.layer_norm_rms_epsilon", Value::F32(1e-6)),
     ] {

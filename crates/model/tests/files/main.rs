@@ -14,3 +14,4 @@ mod mutations;
 mod real_models;
 mod split_gguf;
 mod vocabulary_sizes;
+mod rope_fields;
