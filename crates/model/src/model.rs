@@ -96,7 +96,7 @@ impl Model {
     ///
     /// # Errors
     /// No chat template, and as [`ChatTemplate::encode`].
-    pub fn chat_prompt(&self, messages: &[Message]) -> Result<Vec<u32>> {
-        ChatTemplate::of(&self.tokenizer)?.encode(&self.tokenizer, messages, &RenderOptions::default())
+    pub fn chat_prompt(&self, messages: &[Message], options: &RenderOptions) -> Result<Vec<u32>> {
+        ChatTemplate::of(&self.tokenizer)?.encode(&self.tokenizer, messages, options)
     }
 }

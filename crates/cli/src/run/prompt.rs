@@ -1,9 +1,10 @@
 //! The prompt: texts from the command line, files and standard input, as a conversation or as they stand.
 
+use super::template::TemplateOptions;
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
 use minference_model::Model;
-use minference_model::chat_template::Message;
+use minference_model::chat_template::{LocalTime, Message, RenderOptions};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -29,6 +30,8 @@ pub(crate) struct PromptOptions {
     /// Let the model go on from the text as it stands [default where the model has no chat template]
     #[arg(long)]
     raw: bool,
+    #[command(flatten)]
+    template: TemplateOptions,
 }
 
 /// How the text becomes tokens.
@@ -60,12 +63,22 @@ impl PromptOptions {
             "no prompt: give --prompt TEXT or --prompt-file FILE, or pipe a text into --prompt-file -"
         );
         ensure!(self.prompt.as_deref() != Some(""), "--prompt: expected a text, found an empty one");
-        Ok(())
+        if self.raw {
+            self.template.check_unused("--raw")?;
+        }
+        self.template.check()
     }
 
     /// Whether the prompt is read as it stands, without a chat template.
     pub(crate) fn is_raw(&self) -> bool {
         self.raw
+    }
+
+    /// What the model's chat template is told besides the messages.
+    ///
+    /// - `time`: the time, where no --date was given
+    pub(crate) fn render_options(&self, model: &Model, time: LocalTime) -> Result<RenderOptions> {
+        self.template.render_options(model.tokenizer(), time)
     }
 
     /// Reads all parts, files first.
@@ -115,7 +128,9 @@ impl PromptText {
     }
 
     /// The tokens that a model reads.
-    pub(crate) fn tokens(&self, model: &Model) -> Result<Vec<u32>> {
+    ///
+    /// - `render`: what the chat template is told, where the text is asked through it
+    pub(crate) fn tokens(&self, model: &Model, render: &RenderOptions) -> Result<Vec<u32>> {
         let has_template = model.tokenizer().chat_template().is_some();
         let is_chat = match self.form {
             Form::Chat => true,
@@ -125,7 +140,7 @@ impl PromptText {
         let tokens = if is_chat {
             let system = self.system.iter().map(Message::system);
             let messages: Vec<Message> = system.chain([Message::user(&self.text)]).collect();
-            model.chat_prompt(&messages)
+            model.chat_prompt(&messages, render)
         } else {
             model.raw_prompt(&self.text)
         };
