@@ -89,8 +89,9 @@ Context files:
   --save-context keeps the keys and values of the prompt's tokens, not of the answer's. --context-file needs the
   same model, --dtype and RoPE options, and uses what both prompts begin with: the text that is the same must come
   first, as it does above. It was attended to as it was when it was saved, whatever --attention says now. With both
-  options a context grows. A chat template that names the date is told the context's, unless --date says another. A file that was saved with --kv can be used only by a prompt that begins with all of it,
-  which no question in a chat template does: it needs --raw. `minference chat --kv` saves documents without that.
+  options a context grows. A chat template that writes the date is told the context's, unless --date says another.
+  A file that was saved with --kv can be used only by a prompt that begins with all of it, which no question in a
+  chat template does: it needs --raw. `minference chat --kv` saves documents without that.
 
 JSON:
   model, attention, prompt_tokens, answer, time_to_first_token_s, prefill_tokens_per_s,

@@ -8,6 +8,9 @@ use std::fmt::Write as _;
 /// Lists in lists, and so on. Python stops at about a thousand; a template that nests deeper was made to harm.
 pub(super) const MAX_DEPTH: usize = 100;
 
+/// Bytes that a value may take: lists that hold each other twice, and so on, are far longer than the memory that describes them.
+const MAX_BYTES: usize = 1 << 26;
+
 /// `str(value)`: texts as they are, all else as [`repr`].
 pub(super) fn text(value: &Value) -> Result<String, Error> {
     match value.as_str() {
@@ -27,6 +30,11 @@ pub(super) fn repr(value: &Value) -> Result<String, Error> {
 fn write_repr(out: &mut String, value: &Value, depth: usize) -> Result<(), Error> {
     if depth > MAX_DEPTH {
         return Err(wrong(format!("expected a value of at most {MAX_DEPTH} levels, found more")));
+    }
+    if out.len() > MAX_BYTES {
+        return Err(wrong(format!(
+            "expected a value that takes at most {MAX_BYTES} bytes, found a longer one"
+        )));
     }
     match value.kind() {
         ValueKind::Undefined => out.push_str("Undefined"),

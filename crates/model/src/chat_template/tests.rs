@@ -111,6 +111,10 @@ fn templates_that_run_away_are_stopped() {
         "{% set ns = namespace(s='x') %}{% for i in range(60) %}{% set ns.s = ns.s + ns.s %}{% endfor %}",
         "{{ 'x' * 99999999 * 99 }}",
         "{% set ns = namespace(s=[0]) %}{% for i in range(30) %}{% set ns.s = ns.s + ns.s %}{% endfor %}{{ ns.s | tojson }}",
+        "{% set ns = namespace(s=[0]) %}{% for i in range(60) %}{% set ns.s = [ns.s, ns.s] %}{% endfor %}{{ ns.s }}",
+        "{% set ns = namespace(s=[0]) %}{% for i in range(300) %}{% set ns.s = [ns.s] %}{% endfor %}{{ ns.s }}",
+        "{{ 'x'.center(99999999999) }}",
+        "{{ 'x' | indent(99999999999) }}",
     ];
     for source in sources {
         let error = render(source, &conversation()).unwrap_err();
