@@ -154,7 +154,7 @@ fn evaluations_are_told_the_same_on_every_day() {
     assert_eq!(settings["date"], "2026-03-04");
     let other = needle(&["--output", "told"]);
     assert_eq!(other.code, Some(ERROR));
-    contains(&other.stderr, &["settings"]);
+    contains(&other.stderr, &["date 2026-03-04 instead of none", "thinking off instead of none"]);
     let raw = needle(&["--template", "raw", "--thinking", "off"]);
     raw.is_refused(WRONG_OPTIONS, &["--thinking", "--template raw"]);
 }
