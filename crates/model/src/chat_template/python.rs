@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 pub(super) const MAX_DEPTH: usize = 100;
 
 /// Bytes that a value may take: lists that hold each other twice, and so on, are far longer than the memory that describes them.
-const MAX_BYTES: usize = 1 << 26;
+const MAX_BYTES: usize = 1 << 24;
 
 /// `str(value)`: texts as they are, all else as [`repr`].
 pub(super) fn text(value: &Value) -> Result<String, Error> {
