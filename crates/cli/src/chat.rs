@@ -21,13 +21,14 @@ mod statistics;
 use crate::bench::options::{Compute, Matmul};
 use crate::complain;
 use crate::interrupt::{self, Interrupt};
-use crate::run::{AnswerOptions, AttentionOptions, KvOptions, ModelOptions};
+use crate::run::{AnswerOptions, AttentionOptions, KvOptions, ModelOptions, TemplateOptions};
 use crate::usage::checked;
 use anyhow::{Result, bail};
 use clap::Args;
 use conversation::Conversation;
 use dialogue::{read_document, report_reading, respond};
 use input::{Input, Line};
+use minference_model::chat_template::LocalTime;
 use reader::{Reader, Setting};
 use std::path::PathBuf;
 
@@ -83,6 +84,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true, help_heading = "Conversation")]
     system: Option<String>,
     #[command(flatten)]
+    template: TemplateOptions,
+    #[command(flatten)]
     attention: AttentionOptions,
     #[command(flatten)]
     kv: KvOptions,
@@ -100,6 +103,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     checked(options.attention.check())?;
     let compression = checked(options.kv.compression())?;
     checked(options.model.check())?;
+    checked(options.template.check())?;
     let compute = options.compute.compute(options.matmul)?;
     let patterns = options.attention.patterns()?;
     let documents: Vec<String> =
@@ -108,6 +112,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let mut input = Input::open()?;
     let interrupt = if input.is_script() { Interrupt::listen()? } else { Interrupt::listen_patiently()? };
     let model = options.model.load(&interrupt)?;
+    let render = options.template.render_options(model.model.tokenizer(), LocalTime::now())?;
     let setting = Setting {
         model: &model,
         compute: &compute,
@@ -115,8 +120,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         interrupt: &interrupt,
         patterns,
         compression,
+        is_dated: options.template.date().is_some(),
     };
-    let mut reader = Reader::open(setting, options.attention.clone(), conversation)?;
+    let mut reader = Reader::open(setting, options.attention.clone(), render, conversation)?;
     if !options.document.is_empty() {
         report_reading(&reader);
     }

@@ -8,6 +8,7 @@ use crate::run::{
 use crate::usage::checked;
 use anyhow::{Result, anyhow, ensure};
 use clap::{Args, ValueEnum};
+use minference_model::chat_template::RenderOptions;
 use minference_model::fetch::ModelReference;
 use minference_model::generate::GenerationOptions;
 use minference_model::haystack::{Haystack, HaystackFact, HaystackOptions, HaystackStyle};
@@ -69,7 +70,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let haystack = Haystack::generate(&haystack_options(options, &[depth(options.seed)]), |text| {
         tokenizer.encode(text, SpecialTokens::AsText).map(|tokens| tokens.len())
     })?;
-    let prompt = PromptText::new(haystack.prompt()).tokens(&model.model)?;
+    let render = RenderOptions::reproducible();
+    let prompt = PromptText::new(haystack.prompt()).tokens(&model.model, &render)?;
     let plan = NamedPlan::minference(&model, prompt.len())?;
     let room = Room {
         prompt: prompt.len(),
@@ -87,6 +89,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         model: &model,
         compute: &compute,
         prompt: &prompt,
+        date: render.time,
         capacity,
         generation: &generation,
         chunk: None,

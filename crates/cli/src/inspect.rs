@@ -11,6 +11,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use minference_attention::files;
 use minference_eval::inspect::{Heads, InspectionRequest, inspect_prompt};
+use minference_model::chat_template::{LocalTime, RenderOptions};
 use minference_model::haystack::{Haystack, HaystackOptions, HaystackStyle};
 use minference_model::memory::{MemoryForecast, PlannedWalk};
 use std::io::Write;
@@ -78,8 +79,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let text = if options.prompt.is_empty() { None } else { Some(options.prompt.read()?) };
     let interrupt = Interrupt::listen()?;
     let model = options.model.load(&interrupt)?;
-    let text = text.map_or_else(|| generated(&model), Ok)?;
-    let prompt = text.tokens(&model.model)?;
+    let time = if text.is_some() { LocalTime::now() } else { LocalTime::FIXED };
+    let render = options.prompt.render_options(&model.model, time)?;
+    let text = text.map_or_else(|| generated(&model, &render), Ok)?;
+    let prompt = text.tokens(&model.model, &render)?;
     text.complain_about_names(&model.model);
     let context = model.context;
     ensure!(
@@ -147,14 +150,14 @@ fn check(options: &Options) -> Result<()> {
 }
 
 /// A text with a fact in it, as the demo's.
-fn generated(model: &LoadedModel) -> Result<PromptText> {
+fn generated(model: &LoadedModel, render: &RenderOptions) -> Result<PromptText> {
     /// What the chat template and the question take at most.
     const AROUND: usize = 100;
     let tokens = TOKENS.min(model.context).saturating_sub(AROUND);
     let options =
         HaystackOptions { style: HaystackStyle::Prose, tokens, depths: &[0.5], similar_facts: 0, seed: 1 };
     let haystack = Haystack::generate(&options, |text| {
-        PromptText::new(text.to_string()).tokens(&model.model).map(|tokens| tokens.len())
+        PromptText::new(text.to_string()).tokens(&model.model, render).map(|tokens| tokens.len())
     })?;
     Ok(PromptText::new(haystack.prompt()))
 }

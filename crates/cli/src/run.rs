@@ -3,7 +3,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | `model`, `rope` | which model, and how far it may read |
-//! | `prompt` | where the prompt comes from, and how it becomes tokens |
+//! | `prompt`, `template` | where the prompt comes from, and how it becomes tokens |
 //! | `attention` | which pattern each head gets |
 //! | `kv` | what stays of keys and values |
 //! | `context` | prompts that were read before, in files |
@@ -24,17 +24,19 @@ mod progress;
 mod prompt;
 mod rope;
 mod summary;
+mod template;
 
 pub(crate) use answer::{GoingOn, Request, answer, print, read};
 pub(crate) use attention::{AttentionKind, AttentionOptions, NamedPlan, PatternFile};
 pub(crate) use comparison::Comparison;
-pub(crate) use context::check_target;
+pub(crate) use context::{DATE, check_target, date_of};
 pub(crate) use fairness::preload;
 pub(crate) use generation::AnswerOptions;
 pub(crate) use kv::{KvKind, KvOptions, KvSizes};
 pub(crate) use model::{LoadedModel, ModelOptions, Room, cache_folder, pattern_cache};
 pub(crate) use prompt::{BETWEEN_PARTS, PromptOptions, PromptText, complain_about_names, read_text};
 pub(crate) use summary::{print_summary, print_what_was_cut};
+pub(crate) use template::TemplateOptions;
 
 use crate::bench::options::{Compute, Matmul};
 use crate::interrupt::Interrupt;
@@ -43,6 +45,7 @@ use answer::TimedAnswer;
 use anyhow::{Context, Result};
 use clap::Args;
 use context::ContextOptions;
+use minference_model::chat_template::LocalTime;
 use minference_model::{AttentionPlan, memory};
 use std::io::{self, IsTerminal, Write};
 
@@ -89,8 +92,9 @@ Context files:
   --save-context keeps the keys and values of the prompt's tokens, not of the answer's. --context-file needs the
   same model, --dtype and RoPE options, and uses what both prompts begin with: the text that is the same must come
   first, as it does above. It was attended to as it was when it was saved, whatever --attention says now. With both
-  options a context grows. A file that was saved with --kv can be used only by a prompt that begins with all of it,
-  which no question in a chat template does: it needs --raw. `minference chat --kv` saves documents without that.
+  options a context grows. A chat template that writes the date is told the context's, unless --date says another.
+  A file that was saved with --kv can be used only by a prompt that begins with all of it, which no question in a
+  chat template does: it needs --raw. `minference chat --kv` saves documents without that.
 
 JSON:
   model, attention, prompt_tokens, answer, time_to_first_token_s, prefill_tokens_per_s,
@@ -152,7 +156,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     // From here on: while standard input is read, Ctrl-C must end the program by itself.
     let interrupt = Interrupt::listen()?;
     let model = options.model.load(&interrupt)?;
-    let prompt = text.tokens(&model.model)?;
+    let time = context_file.as_ref().and_then(date_of).unwrap_or_else(LocalTime::now);
+    let render = options.prompt.render_options(&model.model, time)?;
+    let prompt = text.tokens(&model.model, &render)?;
     text.complain_about_names(&model.model);
     interrupt.check()?;
     let chunk = options.attention.chunk();
@@ -175,6 +181,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         model: &model,
         compute: &compute,
         prompt: &prompt,
+        date: render.time,
         capacity,
         generation: &generation,
         chunk,

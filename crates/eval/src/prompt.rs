@@ -67,12 +67,21 @@ impl FromStr for PromptTemplate {
 pub struct PromptEncoder<'a> {
     model: &'a Model,
     template: PromptTemplate,
+    /// As [`RenderOptions::reproducible`] where there are none.
+    render: Option<&'a RenderOptions>,
 }
 
 impl<'a> PromptEncoder<'a> {
-    /// For a model, which is asked in some form.
+    /// For a model, which is asked in some form. Its chat template is told a [fixed date](minference_model::chat_template::LocalTime::FIXED), so that
+    /// prompts are the same on every day.
     pub fn new(model: &'a Model, template: PromptTemplate) -> Self {
-        Self { model, template }
+        Self { model, template, render: None }
+    }
+
+    /// With other things for the model's chat template to be told.
+    #[must_use]
+    pub fn told(self, render: &'a RenderOptions) -> Self {
+        Self { render: Some(render), ..self }
     }
 
     /// The tokens of a prompt. Special tokens come from templates and from [`PromptText::Rendered`] texts; elsewhere their names are text.
@@ -87,14 +96,14 @@ impl<'a> PromptEncoder<'a> {
             (Form::Rounds(rounds), PromptTemplate::Raw) => self.model.raw_prompt(&rounds.joined())?,
             (Form::Rounds(rounds), PromptTemplate::Model) => {
                 let (messages, prefix) = rounds.messages();
-                let mut tokens = self.model.chat_prompt(&messages)?;
+                let mut tokens = self.model.chat_prompt(&messages, &self.render_options())?;
                 tokens.extend(tokenizer.encode(prefix, SpecialTokens::AsText)?);
                 tokens
             }
             (Form::Rounds(rounds), PromptTemplate::Published(published)) => {
                 let messages = rounds.continued();
                 let template = published.chat_template()?;
-                self.begun(template.encode(tokenizer, &messages, &RenderOptions::default())?)
+                self.begun(template.encode(tokenizer, &messages, &RenderOptions::reproducible())?)
             }
         };
         Ok(tokens)
@@ -106,16 +115,15 @@ impl<'a> PromptEncoder<'a> {
     /// # Errors
     /// A chat template that refuses.
     pub fn text(&self, prompt: &PromptText) -> Result<String> {
-        let options = RenderOptions::default();
         let text = match (Form::of(prompt), self.template()) {
             (Form::Text(text) | Form::Rendered(text), _) => text.to_string(),
             (Form::Rounds(rounds), PromptTemplate::Raw) => rounds.joined(),
             (Form::Rounds(rounds), PromptTemplate::Model) => {
                 let (messages, prefix) = rounds.messages();
-                ChatTemplate::of(self.model.tokenizer())?.render(&messages, &options)? + prefix
+                ChatTemplate::of(self.model.tokenizer())?.render(&messages, &self.render_options())? + prefix
             }
             (Form::Rounds(rounds), PromptTemplate::Published(published)) => {
-                published.chat_template()?.render(&rounds.continued(), &options)?
+                published.chat_template()?.render(&rounds.continued(), &RenderOptions::reproducible())?
             }
         };
         Ok(text)
@@ -150,6 +158,10 @@ impl<'a> PromptEncoder<'a> {
     /// Tokens that the vocabulary doesn't have.
     pub fn text_of(&self, tokens: &[u32]) -> Result<String> {
         Ok(self.model.tokenizer().decode(tokens)?)
+    }
+
+    fn render_options(&self) -> RenderOptions {
+        self.render.cloned().unwrap_or_else(RenderOptions::reproducible)
     }
 
     /// What the model is asked in, after all.

@@ -19,15 +19,30 @@
 //! # Ok::<(), minference_model::Error>(())
 //! ```
 
+mod characters;
 mod clock;
+mod containers;
+mod conversions;
 mod encode;
+mod filters;
 mod functions;
+mod generation;
+mod json;
+mod options;
+mod predicates;
+mod python;
+mod signature;
+mod strings;
+
+pub use clock::LocalTime;
+pub use options::{RenderOptions, TemplateArguments};
 
 use crate::error::{Error, Result};
 use crate::tokenizer::Tokenizer;
+use generation::without_generation;
 use minijinja::syntax::SyntaxConfig;
-use minijinja::{Environment, Value, context};
-use std::time::SystemTime;
+use minijinja::{Environment, Value};
+use std::collections::BTreeSet;
 
 /// Fuel for any conversation, and for each message besides its length. A unit is a step or 64 bytes; real templates take a few
 /// hundred steps per message.
@@ -84,22 +99,6 @@ impl Message {
     }
 }
 
-/// What a template is told besides the messages.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RenderOptions {
-    /// The text ends where the model's answer begins. True by default.
-    pub add_generation_prompt: bool,
-    /// What the template's `strftime_now` says, in UTC. None, the default, leaves the function undefined, so that the same
-    /// messages always give the same text; templates then write a fixed date, or none.
-    pub time: Option<SystemTime>,
-}
-
-impl Default for RenderOptions {
-    fn default() -> Self {
-        Self { add_generation_prompt: true, time: None }
-    }
-}
-
 /// A model's chat template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChatTemplate {
@@ -114,8 +113,11 @@ impl ChatTemplate {
     /// # Errors
     /// [`Error::ChatTemplate`] for what is no Jinja template.
     pub fn new(source: &str) -> Result<Self> {
-        let template = Self { source: source.to_owned(), bos: String::new(), eos: String::new() };
-        template.environment()?.template_from_str(source).map_err(|e| error(&e))?;
+        // Jinja knows one end of lines, also within texts
+        let source = source.replace("\r\n", "\n").replace('\r', "\n");
+        let source = without_generation(&source).into_owned();
+        let template = Self { source, bos: String::new(), eos: String::new() };
+        template.environment(LocalTime::now())?.template_from_str(&template.source).map_err(|e| error(&e))?;
         Ok(template)
     }
 
@@ -135,30 +137,47 @@ impl ChatTemplate {
     /// # Errors
     /// [`Error::ChatTemplate`] where the template refuses the messages, uses what does not exist, or takes too long.
     pub fn render(&self, messages: &[Message], options: &RenderOptions) -> Result<String> {
-        let mut environment = self.environment()?;
+        let mut environment = self.environment(options.time)?;
         // By its length, a template may write the messages 64 times over.
         let fuel_of = |message: &Message| MESSAGE_FUEL + message.content.len() as u64;
         environment.set_fuel(Some(BASE_FUEL + messages.iter().map(fuel_of).sum::<u64>()));
-        if let Some(time) = options.time {
-            environment.add_function("strftime_now", move |format: &str| clock::format(time, format));
-        }
         let template = environment.template_from_str(&self.source).map_err(|e| error(&e))?;
-        let context = context! {
-            messages => messages.iter().map(value).collect::<Vec<_>>(),
-            add_generation_prompt => options.add_generation_prompt,
-            bos_token => self.bos.as_str(),
-            eos_token => self.eos.as_str(),
-            tools => Value::from(()),
-            documents => Value::from(()),
-        };
-        template.render(context).map_err(|e| error(&e))
+        template.render(self.told(messages, options)).map_err(|e| error(&e))
     }
 
-    fn environment(&self) -> Result<Environment<'_>> {
+    /// Names that the template reads and does not define, without those that every template is given: what
+    /// [`RenderOptions::arguments`] may set to any effect. A name that it defines in one place and reads in another is among them.
+    ///
+    /// # Errors
+    /// [`Error::ChatTemplate`] for what is no Jinja template.
+    pub fn variables(&self) -> Result<BTreeSet<String>> {
+        let environment = self.environment(LocalTime::FIXED)?;
+        let template = environment.template_from_str(&self.source).map_err(|e| error(&e))?;
+        let mut names: BTreeSet<String> = template.undeclared_variables(false).into_iter().collect();
+        let globals: Vec<&str> = environment.globals().map(|(name, _)| name).collect();
+        names.retain(|name| !globals.contains(&name.as_str()) && !options::RESERVED.contains(&name.as_str()));
+        Ok(names)
+    }
+
+    /// What the template is told. Arguments come last: they stand in for special tokens, tools and documents.
+    fn told(&self, messages: &[Message], options: &RenderOptions) -> Value {
+        let told = [
+            ("bos_token", Value::from(self.bos.as_str())),
+            ("eos_token", Value::from(self.eos.as_str())),
+            ("tools", Value::from(())),
+            ("documents", Value::from(())),
+            ("messages", messages.iter().map(value).collect()),
+            ("add_generation_prompt", Value::from(options.add_generation_prompt)),
+        ];
+        let told = told.into_iter().map(|(name, value)| (name.to_owned(), value));
+        Value::from_pairs(told.chain(options.arguments.values()))
+    }
+
+    fn environment(&self, time: LocalTime) -> Result<Environment<'_>> {
         let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
         let mut environment = Environment::new();
         environment.set_syntax(syntax.map_err(|e| error(&e))?);
-        functions::add_to(&mut environment);
+        functions::add_to(&mut environment, time);
         Ok(environment)
     }
 }

@@ -100,6 +100,14 @@ pub enum Error {
         /// What is wrong, or what the template objects to.
         message: String,
     },
+    /// A variable for a chat template that can't be given.
+    #[error("argument `{name}` of the chat template: {message}")]
+    TemplateArgument {
+        /// What it is called.
+        name: String,
+        /// What was expected, and what was found.
+        message: String,
+    },
     /// A message with a special token's name, and a chat template that does not write messages as they are, so that the name could
     /// pass for the template's own.
     #[error(

@@ -104,9 +104,9 @@ impl Model {
     ///
     /// # Errors
     /// No chat template, as [`ChatTemplate::encode`], and [`Error::TokenWithoutRow`].
-    pub fn chat_prompt(&self, messages: &[Message]) -> Result<Vec<u32>> {
+    pub fn chat_prompt(&self, messages: &[Message], options: &RenderOptions) -> Result<Vec<u32>> {
         let template = ChatTemplate::of(&self.tokenizer)?;
-        self.with_rows(template.encode(&self.tokenizer, messages, &RenderOptions::default())?)
+        self.with_rows(template.encode(&self.tokenizer, messages, options)?)
     }
 
     /// The tokens, if the model can read them: vocabularies may name more than there are rows.

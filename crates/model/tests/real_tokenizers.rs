@@ -77,7 +77,7 @@ fn chats_are_rendered_as_transformers_renders_them() {
                 }
             };
             let messages: Vec<Message> = chat.as_array().unwrap().iter().map(message).collect();
-            let text = template.render(&messages, &RenderOptions::default()).unwrap();
+            let text = template.render(&messages, &RenderOptions::reproducible()).unwrap();
             assert_eq!(text, expected["chats"][index].as_str().unwrap());
         }
     }

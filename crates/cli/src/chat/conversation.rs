@@ -7,7 +7,7 @@
 use crate::run::BETWEEN_PARTS;
 use anyhow::{Context, Result};
 use minference_model::Model;
-use minference_model::chat_template::Message;
+use minference_model::chat_template::{Message, RenderOptions};
 use minference_model::session::shared_tokens;
 use serde::{Deserialize, Serialize};
 
@@ -78,16 +78,20 @@ impl Conversation {
     }
 
     /// The tokens that ask a question, after all that was said.
-    pub(super) fn prompt(&self, model: &Model, question: &str) -> Result<Vec<u32>> {
-        model.chat_prompt(&self.messages(question)).context("can't make a prompt of this conversation")
+    ///
+    /// - `render`: what the chat template is told besides
+    pub(super) fn prompt(&self, model: &Model, render: &RenderOptions, question: &str) -> Result<Vec<u32>> {
+        model
+            .chat_prompt(&self.messages(question), render)
+            .context("can't make a prompt of this conversation")
     }
 
     /// The tokens that the next prompt begins with, whatever the question.
-    pub(super) fn beginning(&self, model: &Model) -> Result<Vec<u32>> {
+    pub(super) fn beginning(&self, model: &Model, render: &RenderOptions) -> Result<Vec<u32>> {
         let [first, others @ ..] = PROBES;
-        let mut beginning = self.prompt(model, first)?;
+        let mut beginning = self.prompt(model, render, first)?;
         for question in others {
-            let prompt = self.prompt(model, question)?;
+            let prompt = self.prompt(model, render, question)?;
             beginning.truncate(shared_tokens(&beginning, &prompt));
         }
         Ok(beginning)

@@ -9,10 +9,12 @@ use super::statistics::{Answering, Reading, Statistics};
 use crate::complain;
 use crate::interrupt::Interrupt;
 use crate::run::{
-    AttentionKind, AttentionOptions, GoingOn, LoadedModel, NamedPlan, PatternFile, Room, check_target, read,
+    AttentionKind, AttentionOptions, DATE, GoingOn, LoadedModel, NamedPlan, PatternFile, Room, check_target,
+    date_of, read,
 };
 use anyhow::{Context, Result, ensure};
 use minference_eval::numbers::count;
+use minference_model::chat_template::RenderOptions;
 use minference_model::context_file::{ContextFile, LoadOptions};
 use minference_model::decoder::Forward;
 use minference_model::generate::{Answer, Finish, GenerationOptions};
@@ -34,12 +36,16 @@ pub(super) struct Setting<'a> {
     pub(super) patterns: Option<PatternFile>,
     /// What stays of the documents' keys and values, if not all.
     pub(super) compression: Option<KvCompression>,
+    /// The chat template's date was chosen, whatever a conversation that is loaded says.
+    pub(super) is_dated: bool,
 }
 
 /// A conversation, and what was read of it.
 pub(super) struct Reader<'a> {
     setting: Setting<'a>,
     attention: AttentionOptions,
+    /// What the chat template is told: the same date from the first turn to the last, so that nothing is read again at midnight.
+    render: RenderOptions,
     conversation: Conversation,
     session: Session,
     reading: Option<Reading>,
@@ -53,10 +59,11 @@ impl<'a> Reader<'a> {
     pub(super) fn open(
         setting: Setting<'a>,
         attention: AttentionOptions,
+        render: RenderOptions,
         conversation: Conversation,
     ) -> Result<Self> {
         let model = setting.model;
-        let beginning = conversation.beginning(&model.model)?;
+        let beginning = conversation.beginning(&model.model, &render)?;
         check_room(beginning.len(), model.context).context(
             "the documents are too long; shorten them, or stretch the context with --context and --rope-scaling",
         )?;
@@ -73,7 +80,8 @@ impl<'a> Reader<'a> {
         let session = Session::new(model.model.decoder().clone(), setting.compute.clone(), options(model))
             .context("a smaller --context takes less memory")?;
         let (reading, answering, is_advised) = (None, None, false);
-        let mut reader = Self { setting, attention, conversation, session, reading, answering, is_advised };
+        let mut reader =
+            Self { setting, attention, render, conversation, session, reading, answering, is_advised };
         reader.read_documents(&beginning)?;
         Ok(reader)
     }
@@ -93,12 +101,12 @@ impl<'a> Reader<'a> {
     ) -> Result<Answer> {
         let start = Instant::now();
         let model = &self.setting.model.model;
-        let prompt = self.conversation.prompt(model, question)?;
+        let prompt = self.conversation.prompt(model, &self.render, question)?;
         self.check_room(prompt.len())?;
         let mut compression = None;
         if self.setting.compression.is_some() && self.session.reuse(&prompt)? == 0 {
             // a compressed cache has no way back but to its beginning
-            let beginning = self.conversation.beginning(model)?;
+            let beginning = self.conversation.beginning(model, &self.render)?;
             if model.decoder().config().keeps(beginning.len(), prompt.len()) {
                 self.read_documents(&beginning)?;
             } else {
@@ -146,7 +154,8 @@ impl<'a> Reader<'a> {
     /// Writes the conversation, and what was read of it, to a file: a new one, or in place of another context.
     pub(super) fn save(&self, path: &Path) -> Result<()> {
         check_target(path).context("can't save this conversation")?;
-        let about = serde_json::to_value(&self.conversation)?;
+        let mut about = serde_json::to_value(&self.conversation)?;
+        about[DATE] = self.render.time.to_string().into();
         let fingerprint = self.setting.model.model.fingerprint();
         self.session.save_with(path, &fingerprint, about).context("can't save this conversation")
     }
@@ -167,6 +176,10 @@ impl<'a> Reader<'a> {
             .load(decoder, compute, &model.model.fingerprint(), &options)
             .context("can't load this conversation")?;
         self.conversation = conversation;
+        // with another date the template would write what was read otherwise
+        if let Some(time) = date_of(&file).filter(|_| !self.setting.is_dated) {
+            self.render.time = time;
+        }
         (self.reading, self.answering) = (None, None);
         Ok(())
     }
@@ -229,7 +242,7 @@ impl<'a> Reader<'a> {
 
     /// What the next prompt begins with, after checking that there is room.
     fn beginning(&self) -> Result<Vec<u32>> {
-        let beginning = self.conversation.beginning(&self.setting.model.model)?;
+        let beginning = self.conversation.beginning(&self.setting.model.model, &self.render)?;
         self.check_room(beginning.len())?;
         Ok(beginning)
     }

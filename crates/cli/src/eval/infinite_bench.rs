@@ -1,7 +1,9 @@
 //! `minference eval infinite-bench`: which samples.
 
+use super::options::check_template;
 use super::run::ask;
 use super::{Length, RunOptions, tokens};
+use crate::run::TemplateOptions;
 use crate::usage::checked;
 use anyhow::{Result, ensure};
 use clap::Args;
@@ -56,6 +58,8 @@ pub(crate) struct Options {
     #[command(flatten)]
     samples: SampleOptions,
     #[command(flatten)]
+    chat_template: TemplateOptions,
+    #[command(flatten)]
     run: RunOptions,
 }
 
@@ -95,9 +99,10 @@ enum Prepared {
 }
 
 pub(super) fn run(options: &Options) -> Result<()> {
-    let Options { samples, run } = options;
+    let Options { samples, chat_template, run } = options;
     let prepared = samples.prepare()?;
-    let setup = run.setup()?;
+    checked(check_template(chat_template, samples.template))?;
+    let setup = run.setup()?.told(chat_template, samples.template)?;
     let context = setup.model.context;
     let settings = samples.settings(&prepared, context);
     let source: Box<dyn SampleSource> = match prepared {

@@ -1,8 +1,10 @@
 //! `minference eval needle`.
 
+use super::options::check_template;
 use super::protocol::ProtocolOptions;
 use super::run::ask;
 use super::{Length, RunOptions, TextFile, tokens};
+use crate::run::TemplateOptions;
 use crate::usage::checked;
 use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
@@ -67,6 +69,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "NAME", default_value = "model", help_heading = "Texts")]
     template: PromptTemplate,
     #[command(flatten)]
+    chat_template: TemplateOptions,
+    #[command(flatten)]
     protocol: ProtocolOptions,
     #[command(flatten)]
     run: RunOptions,
@@ -84,7 +88,8 @@ enum StyleChoice {
 pub(super) fn run(options: &Options) -> Result<()> {
     let text = options.text()?;
     let needle = checked(options.needle(text))?;
-    let setup = options.run.setup()?;
+    checked(check_template(&options.chat_template, options.template))?;
+    let setup = options.run.setup()?.told(&options.chat_template, options.template)?;
     if let Some(longest) = tokens(&options.lengths).last() {
         setup.check_questions(*longest, options.needles, options.protocol.into())?;
     }

@@ -4,7 +4,7 @@ use super::EvaluationBar;
 use super::variants::VariantOptions;
 use crate::bench::options::{Compute, Matmul};
 use crate::interrupt::Interrupt;
-use crate::run::{LoadedModel, ModelOptions, PatternFile, Room, preload};
+use crate::run::{LoadedModel, ModelOptions, PatternFile, Room, TemplateOptions, preload};
 use crate::usage::checked;
 use anyhow::{Context, Result};
 use clap::Args;
@@ -15,6 +15,7 @@ use minference_eval::perplexity::{BYTES_PER_TOKEN, KEPT_ROWS};
 use minference_eval::prompt::{PromptEncoder, PromptTemplate};
 use minference_eval::results::{EvaluationKind, FORMAT, READING, READING_SETTING, ResultsFolder, RunHeader};
 use minference_model::AttentionPlan;
+use minference_model::chat_template::{LocalTime, RenderOptions};
 use minference_model::memory::{MemoryForecast, PlannedWalk};
 use minference_model::rope::RopeOverride;
 use minference_model::source::Fingerprint;
@@ -57,6 +58,16 @@ pub(crate) struct Setup {
     settings: BTreeMap<String, String>,
     output: Option<PathBuf>,
     bar: Arc<EvaluationBar>,
+    /// What the model's chat template is told.
+    render: RenderOptions,
+}
+
+/// Refuses what the model's chat template would be told where prompts have another form, before a model is fetched.
+pub(super) fn check_template(options: &TemplateOptions, template: PromptTemplate) -> Result<()> {
+    match template {
+        PromptTemplate::Model => options.check(),
+        other => options.check_unused(&format!("--template {}", other.name())),
+    }
 }
 
 impl RunOptions {
@@ -127,11 +138,23 @@ impl RunOptions {
             minference,
             settings,
             output: self.output.clone(),
+            render: RenderOptions::reproducible(),
         })
     }
 }
 
 impl Setup {
+    /// With what the model's chat template is told, which is part of the settings then.
+    ///
+    /// - `template`: the form of prompts; only the model's own has variables and a date
+    pub(crate) fn told(mut self, options: &TemplateOptions, template: PromptTemplate) -> Result<Self> {
+        if template == PromptTemplate::Model {
+            self.render = options.render_options(self.model.model.tokenizer(), LocalTime::FIXED)?;
+            self.settings.extend(options.settings());
+        }
+        Ok(self)
+    }
+
     /// Brings all weights into memory, so that the first method does not wait for the disk.
     pub(crate) fn preload(&self) -> Result<()> {
         preload(&self.model, &self.interrupt)
@@ -147,7 +170,7 @@ impl Setup {
         Evaluation {
             model: &self.model.model,
             compute: &self.compute,
-            encoder: PromptEncoder::new(&self.model.model, template),
+            encoder: PromptEncoder::new(&self.model.model, template).told(&self.render),
             cache: self.model.cache,
             context: self.model.context,
             methods: &self.methods,

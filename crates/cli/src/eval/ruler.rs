@@ -1,7 +1,9 @@
 //! `minference eval ruler`: which tasks, at which lengths, made of what.
 
+use super::options::check_template;
 use super::run::ask;
 use super::{Length, RunOptions, tokens};
+use crate::run::TemplateOptions;
 use crate::usage::checked;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
@@ -55,6 +57,8 @@ Examples:
 pub(crate) struct Options {
     #[command(flatten)]
     samples: SampleOptions,
+    #[command(flatten)]
+    chat_template: TemplateOptions,
     #[command(flatten)]
     run: RunOptions,
 }
@@ -125,7 +129,8 @@ enum Samples {
 
 pub(super) fn run(options: &Options) -> Result<()> {
     let Prepared { samples, template, settings } = options.samples.prepare()?;
-    let setup = options.run.setup()?;
+    checked(check_template(&options.chat_template, template))?;
+    let setup = options.run.setup()?.told(&options.chat_template, template)?;
     let evaluation = setup.evaluation(template);
     if let Some(folder) = &options.samples.write {
         let written = write_samples(folder, samples.source(), &evaluation.encoder, &*evaluation.progress);

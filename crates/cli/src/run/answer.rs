@@ -6,6 +6,7 @@ use super::model::LoadedModel;
 use super::progress::PrefillBar;
 use crate::interrupt::Interrupt;
 use anyhow::Result;
+use minference_model::chat_template::LocalTime;
 use minference_model::context_file::ContextFile;
 use minference_model::decoder::{Forward, ForwardReport};
 use minference_model::generate::{Answer, GenerationOptions, generate};
@@ -23,6 +24,8 @@ pub(crate) struct Request<'a> {
     pub(crate) model: &'a LoadedModel,
     pub(crate) compute: &'a Compute,
     pub(crate) prompt: &'a [u32],
+    /// The time that the prompt's chat template was told.
+    pub(crate) date: LocalTime,
     /// Room for prompt and answer, in tokens.
     pub(crate) capacity: usize,
     pub(crate) generation: &'a GenerationOptions,

@@ -5,6 +5,7 @@ use super::attention::NamedPlan;
 use super::prompt::PromptOptions;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
+use minference_model::chat_template::LocalTime;
 use minference_model::context_file::{ContextFile, LoadOptions};
 use minference_model::kv_cache::KvCompression;
 use minference_model::session::shared_tokens;
@@ -13,6 +14,9 @@ use serde_json::json;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+/// The field of a context file that says which time the chat template was told.
+pub(crate) const DATE: &str = "date";
 
 /// Where contexts come from and go to.
 #[derive(Debug, Args)]
@@ -96,6 +100,12 @@ impl ContextOptions {
     }
 }
 
+/// The time that the chat template of a context's prompt was told. With another one the prompt would differ from the context where the template
+/// names the date, often in its first line.
+pub(crate) fn date_of(file: &ContextFile) -> Option<LocalTime> {
+    file.about()[DATE].as_str()?.parse().ok()
+}
+
 /// Refuses a file that no context can, or should, be written to: what is no context is nothing to replace.
 pub(crate) fn check_target(path: &Path) -> Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -170,6 +180,7 @@ pub(super) fn save(
     let kv: Vec<String> = before.into_iter().chain(now).collect();
     let about = json!({
         "model": request.model.short_name(),
+        DATE: request.date.to_string(),
         "attention": plan.kind.name(),
         "pattern": plan.pattern,
         "kv": (!kv.is_empty()).then(|| kv.join(", then ")),

@@ -1,12 +1,13 @@
 //! The prompt: texts from the command line, files and standard input, as a conversation or as they stand.
 
 use crate::complain;
+use super::template::TemplateOptions;
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
 use minference_attention::files::{self, FileProblem};
 use minference_model::Model;
 use minference_model::byte_order_mark::text_without_mark;
-use minference_model::chat_template::Message;
+use minference_model::chat_template::{LocalTime, Message, RenderOptions};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -38,6 +39,8 @@ pub(crate) struct PromptOptions {
     /// As --raw, for a text that a chat template has written: names of special tokens are read as these tokens
     #[arg(long, conflicts_with_all = ["chat", "system"])]
     special: bool,
+    #[command(flatten)]
+    template: TemplateOptions,
 }
 
 /// How the text becomes tokens.
@@ -71,12 +74,22 @@ impl PromptOptions {
             "no prompt: give --prompt TEXT or --prompt-file FILE, or pipe a text into --prompt-file -"
         );
         ensure!(self.prompt.as_deref() != Some(""), "--prompt: expected a text, found an empty one");
-        Ok(())
+        if self.raw {
+            self.template.check_unused("--raw")?;
+        }
+        self.template.check()
     }
 
     /// Whether the prompt is read as it stands, without a chat template.
     pub(crate) fn is_raw(&self) -> bool {
         self.raw || self.special
+    }
+
+    /// What the model's chat template is told besides the messages.
+    ///
+    /// - `time`: the time, where no --date was given
+    pub(crate) fn render_options(&self, model: &Model, time: LocalTime) -> Result<RenderOptions> {
+        self.template.render_options(model.tokenizer(), time)
     }
 
     /// Reads all parts, files first.
@@ -153,14 +166,16 @@ impl PromptText {
     }
 
     /// The tokens that a model reads.
-    pub(crate) fn tokens(&self, model: &Model) -> Result<Vec<u32>> {
+    ///
+    /// - `render`: what the chat template is told, where the text is asked through it
+    pub(crate) fn tokens(&self, model: &Model, render: &RenderOptions) -> Result<Vec<u32>> {
         let tokens = match self.form_for(model) {
             Form::Raw => model.raw_prompt(&self.text),
             Form::Rendered => model.rendered_prompt(&self.text),
             Form::Chat | Form::Either => {
                 let system = self.system.iter().map(Message::system);
                 let messages: Vec<Message> = system.chain([Message::user(&self.text)]).collect();
-                model.chat_prompt(&messages)
+                model.chat_prompt(&messages, render)
             }
         };
         tokens.context("can't make a prompt")

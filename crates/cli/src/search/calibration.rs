@@ -8,6 +8,7 @@ use minference_attention::files;
 use minference_attention::pattern::provenance::CalibrationSample;
 use minference_attention::pattern::vertical_slash::LAST_QUERIES;
 use minference_model::byte_order_mark::text_without_mark;
+use minference_model::chat_template::RenderOptions;
 use minference_model::haystack::Haystack;
 use minference_model::source::Fingerprint;
 use std::path::{Path, PathBuf};
@@ -113,7 +114,9 @@ fn name(path: &Path) -> String {
 
 /// As long as fits, the chat template included.
 fn key_values(model: &LoadedModel, length: usize, seed: u64) -> Result<Prompt> {
-    let prompt = |text: &str| PromptText::new(text.to_string()).tokens(&model.model);
+    // a search that goes on another day must find the same prompts
+    let render = RenderOptions::reproducible();
+    let prompt = |text: &str| PromptText::new(text.to_string()).tokens(&model.model, &render);
     let haystack = Haystack::key_values(length, seed, |text| prompt(text).map(|tokens| tokens.len()))?;
     let tokens = prompt(&haystack.prompt())?;
     // an object of one entry is as short as it gets

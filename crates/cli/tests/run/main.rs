@@ -14,6 +14,7 @@ mod interrupts;
 mod kv;
 mod refusals;
 mod search;
+mod templates;
 mod tiny_model;
 mod variants;
 

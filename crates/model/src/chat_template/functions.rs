@@ -1,74 +1,59 @@
-//! What transformers adds to Jinja, and what templates expect from Python.
+//! The environment of a template: minijinja's, with what transformers adds to Jinja and what Jinja has from Python.
 
-use minijinja::value::Kwargs;
-use minijinja::{Environment, Error, ErrorKind, State, Value};
+use super::containers::{DictType, call_of_list, call_of_map};
+use super::python::text;
+use super::signature::{Given, bind, required, string, wrong};
+use super::{LocalTime, filters, predicates, strings};
+use minijinja::value::ValueKind;
+use minijinja::{AutoEscape, Environment, Error, Output, State, Value, escape_formatter};
+use minijinja_contrib::globals::{cycler, joiner};
 use minijinja_contrib::pycompat::unknown_method_callback;
-use serde::Serialize as _;
-use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
-use std::io::{self, Write};
 
-pub(super) fn add_to(environment: &mut Environment<'_>) {
-    environment.set_unknown_method_callback(unknown_method_callback);
+/// - `time`: what `strftime_now` writes
+pub(super) fn add_to(environment: &mut Environment<'_>, time: LocalTime) {
+    environment.set_formatter(format);
+    environment.set_unknown_method_callback(call_method);
     environment.add_function("raise_exception", raise_exception);
-    environment.add_filter("tojson", |state: &State<'_, '_>, value: &Value, options: Kwargs| {
-        to_json(state, value, &options)
+    environment.add_function("strftime_now", move |given: Given| {
+        let [format] = bind("strftime_now", &given.into_values(), ["format"])?;
+        let format = required("strftime_now", "format", format)?;
+        Ok::<_, Error>(time.format(string("strftime_now", &format)?))
     });
+    environment.add_function("cycler", cycler);
+    environment.add_function("joiner", joiner);
+    environment.add_global("dict", Value::from_object(DictType));
+    filters::add_to(environment);
+    predicates::add_to(environment);
+}
+
+/// Writes a value as Python's `str` does, and within `autoescape` as minijinja does.
+fn format(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
+    if !matches!(state.auto_escape(), AutoEscape::None) {
+        return escape_formatter(out, state, value);
+    }
+    match value.as_str() {
+        Some(text) => out.write_str(text).map_err(Error::from),
+        None => out.write_str(&text(value)?).map_err(Error::from),
+    }
+}
+
+/// Methods of Python's types: ours, then those of `pycompat`.
+fn call_method(
+    state: &mut State<'_, '_>,
+    value: &Value,
+    method: &str,
+    given: &[Value],
+) -> Result<Value, Error> {
+    let answer = match (value.as_str(), value.kind()) {
+        (Some(text), _) => strings::call(state, text, method, given)?,
+        (_, ValueKind::Seq) => call_of_list(value, method, given)?,
+        (_, ValueKind::Map) if !predicates::is_namespace(value) => call_of_map(value, method, given)?,
+        _ => None,
+    };
+    answer.map_or_else(|| unknown_method_callback(state, value, method, given), Ok)
 }
 
 /// How a template refuses messages.
-fn raise_exception(message: &str) -> Result<Value, Error> {
-    Err(Error::new(ErrorKind::InvalidOperation, message.to_owned()))
-}
-
-/// As Python's `json.dumps` writes it: `ensure_ascii` off, nothing escaped for HTML.
-fn to_json(state: &State<'_, '_>, value: &Value, options: &Kwargs) -> Result<Value, Error> {
-    let indent: Option<usize> = options.get("indent")?;
-    let _: Option<bool> = options.get("ensure_ascii")?;
-    options.assert_all_used()?;
-    let wrong = |e: serde_json::Error| Error::new(ErrorKind::BadSerialization, e.to_string());
-    let mut paid = Paid { state, bytes: Vec::new() };
-    match indent {
-        None => value.serialize(&mut Serializer::with_formatter(&mut paid, Spaced)),
-        Some(width) => {
-            let spaces = " ".repeat(width.min(16));
-            let formatter = PrettyFormatter::with_indent(spaces.as_bytes());
-            value.serialize(&mut Serializer::with_formatter(&mut paid, formatter))
-        }
-    }
-    .map_err(wrong)?;
-    Ok(Value::from(String::from_utf8_lossy(&paid.bytes).into_owned()))
-}
-
-/// Bytes that cost fuel as they are written: a sequence may be far longer than the memory that describes it.
-struct Paid<'a, 'b, 'c> {
-    state: &'a State<'b, 'c>,
-    bytes: Vec<u8>,
-}
-
-impl Write for Paid<'_, '_, '_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let units = (self.bytes.len() + bytes.len()) / 64 - self.bytes.len() / 64;
-        let units = u64::try_from(units).unwrap_or(u64::MAX);
-        self.state.consume_fuel(units).map_err(io::Error::other)?;
-        self.bytes.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// A space after commas and colons.
-struct Spaced;
-
-impl Formatter for Spaced {
-    fn begin_array_value<W: ?Sized + Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
-        writer.write_all(if first { b"" } else { b", " })
-    }
-    fn begin_object_key<W: ?Sized + Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
-        writer.write_all(if first { b"" } else { b", " })
-    }
-    fn begin_object_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        writer.write_all(b": ")
-    }
+fn raise_exception(message: &Value) -> Result<Value, Error> {
+    Err(wrong(text(message)?))
 }

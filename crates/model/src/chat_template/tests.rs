@@ -54,7 +54,7 @@ fn features_that_templates_use() {
             "{{ '</t> a'.split('</t>')[-1].lstrip(' ') }}{{ 'ab\\n'.rstrip('\\n') }}{{ 'abc'.startswith('ab') }}",
             "aabTrue",
         ),
-        ("{{ tools is none }} {{ documents is none }} {{ strftime_now is defined }}", "True True False"),
+        ("{{ tools is none }} {{ documents is none }} {{ strftime_now is defined }}", "True True True"),
         ("{{ messages[0].name }}{{ messages[0].get('name', 'nobody') }}", "nobody"),
         ("{{ (messages|length) % 2 == 0 and not false }} {{ 7 // 2 }}", "True 3"),
         ("a\n{# note #}\n  {% set x = 1 %}\nb {{- ' c' }}\n\n", "a\nb c\n"),
@@ -67,14 +67,18 @@ fn features_that_templates_use() {
 
 #[test]
 fn options_reach_the_template() {
-    let template =
-        ChatTemplate::new("{{ strftime_now('%d %b %Y') }}{% if add_generation_prompt %}!{% endif %}")
-            .unwrap();
-    let time = Some(SystemTime::UNIX_EPOCH);
-    let options = RenderOptions { add_generation_prompt: false, time };
-    assert_eq!(template.render(&[], &options).unwrap(), "01 Jan 1970");
-    let error = template.render(&[], &RenderOptions::default()).unwrap_err();
-    assert!(error.to_string().contains("strftime_now"), "{error}");
+    let source = "{{ strftime_now('%d %b %Y') }}{% if add_generation_prompt %}!{% endif %}{{ bos_token }}{{ tools }}{{ x is defined }}";
+    let template = ChatTemplate::new(source).unwrap();
+    let mut options = RenderOptions {
+        add_generation_prompt: false,
+        time: "1970-01-01".parse().unwrap(),
+        arguments: TemplateArguments::default(),
+    };
+    assert_eq!(template.render(&[], &options).unwrap(), "01 Jan 1970NoneFalse");
+    for (name, value) in [("bos_token", "<s>"), ("tools", "[{}]"), ("x", "null")] {
+        options.arguments.set(name, value).unwrap();
+    }
+    assert_eq!(template.render(&[], &options).unwrap(), "01 Jan 1970<s>[{}]True");
 }
 
 #[test]
@@ -107,6 +111,10 @@ fn templates_that_run_away_are_stopped() {
         "{% set ns = namespace(s='x') %}{% for i in range(60) %}{% set ns.s = ns.s + ns.s %}{% endfor %}",
         "{{ 'x' * 99999999 * 99 }}",
         "{% set ns = namespace(s=[0]) %}{% for i in range(30) %}{% set ns.s = ns.s + ns.s %}{% endfor %}{{ ns.s | tojson }}",
+        "{% set ns = namespace(s=[0]) %}{% for i in range(60) %}{% set ns.s = [ns.s, ns.s] %}{% endfor %}{{ ns.s }}",
+        "{% set ns = namespace(s=[0]) %}{% for i in range(300) %}{% set ns.s = [ns.s] %}{% endfor %}{{ ns.s }}",
+        "{{ 'x'.center(99999999999) }}",
+        "{{ 'x' | indent(99999999999) }}",
     ];
     for source in sources {
         let error = render(source, &conversation()).unwrap_err();
