@@ -2,6 +2,8 @@
 
 mod hostile;
 mod hugging_face;
+mod pre_tokenizers;
+mod settings;
 
 pub(crate) use hugging_face::with_fallback;
 
