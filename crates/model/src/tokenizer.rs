@@ -83,6 +83,21 @@ impl Tokenizer {
     /// [`Error::Shape`] for more than 500,000 white-space characters in a row; [`Error::Config`] where the vocabulary has no
     /// token for a part of the text.
     pub fn encode(&self, text: &str, special: SpecialTokens) -> Result<Vec<u32>> {
+        self.encode_with(self.pre_tokenizer.as_ref(), text, special)
+    }
+
+    /// The same for text that follows other text of one prompt: some vocabularies put a blank before the first word of a
+    /// prompt, and only there.
+    pub(crate) fn encode_continuing(&self, text: &str, special: SpecialTokens) -> Result<Vec<u32>> {
+        self.encode_with(self.pre_tokenizer.as_ref().map(pre_tokenizer::continuing).as_ref(), text, special)
+    }
+
+    fn encode_with(
+        &self,
+        pre_tokenizer: Option<&PreTokenizerWrapper>,
+        text: &str,
+        special: SpecialTokens,
+    ) -> Result<Vec<u32>> {
         check_white_space(text)?;
         let added = match special {
             SpecialTokens::AsText => &self.plain,
@@ -90,7 +105,7 @@ impl Tokenizer {
         };
         let failed = |e| Error::config("vocabulary", "tokens for every text", e);
         let mut cut = added.extract_and_normalize(self.normalizer.as_ref(), text);
-        if let Some(pre_tokenizer) = &self.pre_tokenizer {
+        if let Some(pre_tokenizer) = pre_tokenizer {
             pre_tokenizer.pre_tokenize(&mut cut).map_err(failed)?;
         }
         let mut ids = Vec::with_capacity(text.len() / 3);

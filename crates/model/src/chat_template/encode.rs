@@ -104,12 +104,21 @@ fn stretches(marked: &str, [open, close]: Marks) -> Option<Vec<(Origin, &str)>> 
 /// Text between two special tokens is encoded in one piece, whoever wrote its parts, so that words are cut as they always are.
 fn encode_stretches(tokenizer: &Tokenizer, stretches: &[(Origin, &str)]) -> Result<Vec<u32>> {
     let (mut tokens, mut text) = (Vec::new(), String::new());
+    let encode = |tokens: &mut Vec<u32>, text: &str| {
+        let found = if tokens.is_empty() {
+            tokenizer.encode(text, SpecialTokens::AsText)?
+        } else {
+            tokenizer.encode_continuing(text, SpecialTokens::AsText)?
+        };
+        tokens.extend(found);
+        Ok::<(), Error>(())
+    };
     for &(origin, stretch) in stretches {
         let mut start = 0;
         if origin == Origin::Template {
             for (range, id) in tokenizer.special_tokens_in(stretch) {
                 text.push_str(&stretch[start..range.start]);
-                tokens.extend(tokenizer.encode(&text, SpecialTokens::AsText)?);
+                encode(&mut tokens, &text)?;
                 tokens.push(id);
                 text.clear();
                 start = range.end;
@@ -117,7 +126,7 @@ fn encode_stretches(tokenizer: &Tokenizer, stretches: &[(Origin, &str)]) -> Resu
         }
         text.push_str(&stretch[start..]);
     }
-    tokens.extend(tokenizer.encode(&text, SpecialTokens::AsText)?);
+    encode(&mut tokens, &text)?;
     Ok(tokens)
 }
 

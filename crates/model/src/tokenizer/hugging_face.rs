@@ -1,6 +1,7 @@
 //! The vocabulary of a Hugging Face folder: `tokenizer.json`, and what the files beside it say about special tokens.
 
 mod files;
+mod settings;
 
 use super::parts::{Parts, VocabularyToken, check_count, shown};
 use super::pieces::{PieceStyle, TokenKind};
@@ -8,11 +9,14 @@ use super::{Tokenizer, end_tokens};
 use crate::error::{Error, Result};
 use files::{AddedEntry, Folder, Merge, ModelEntry, TokenizerFile};
 use serde_json::Value;
+use settings::Settings;
+use std::collections::HashMap;
 use std::path::Path;
+use tokenizers::{NormalizerWrapper, PreTokenizerWrapper};
 
 impl Tokenizer {
-    /// From a folder with `tokenizer.json`; `tokenizer_config.json`, `special_tokens_map.json`, `generation_config.json`, `config.json` and
-    /// `chat_template.jinja` are read where they are there.
+    /// From a folder with `tokenizer.json`; `tokenizer_config.json`, `special_tokens_map.json`, `added_tokens.json`, `config.json`,
+    /// `generation_config.json` and `chat_template.jinja` are read where they are there, as transformers 5.24 reads them.
     ///
     /// Supported are BPE vocabularies, byte-level ones and those with byte fallback: all that Llama-like models have.
     ///
@@ -28,16 +32,21 @@ impl Tokenizer {
             let found = decoder.as_ref().map_or("none".to_owned(), |decoder| shown(&decoder.to_string()));
             folder.wrong("decoder", expected, found)
         })?;
+        let written = Written { normalizer, pre_tokenizer, unknown: model.unk_token.clone(), style };
+        let Written { normalizer, pre_tokenizer, unknown, style } =
+            Settings::of(&folder, style)?.apply(&folder, &model, written)?;
         let mut tokens = vocabulary(&model)?;
-        for entry in added_tokens.into_iter().chain(folder.more_added_tokens()?) {
+        let older = folder.older_added_tokens()?;
+        for entry in older.into_iter().chain(added_tokens).chain(folder.more_added_tokens()?) {
             add(&mut tokens, entry)?;
         }
+        name_special_tokens(&mut tokens, folder.named_tokens()?)?;
         let id_of = |name: &str| (0..).zip(&tokens).find(|(_, t)| t.text == name).map(|(id, _)| id);
         let bos = folder.special_token("bos_token").and_then(|name| id_of(&name));
         let eos = folder.special_token("eos_token").and_then(|name| id_of(&name));
-        let prefix = match folder.flag("add_bos_token") {
-            Some(adds_bos) => bos.filter(|_| adds_bos).into_iter().collect(),
-            None => post_processor.as_ref().map_or_else(Vec::new, prefix_of),
+        let prefix = match &post_processor {
+            Some(processor) => prefix_of(processor, &folder)?,
+            None => Vec::new(),
         };
         let named_ends: Vec<u32> = folder.end_names().iter().filter_map(|name| id_of(name)).collect();
         for id in bos.iter().chain(&named_ends) {
@@ -62,7 +71,7 @@ impl Tokenizer {
             tokens,
             byte_fallback: model.byte_fallback,
             ignores_merges: model.ignore_merges,
-            unknown: model.unk_token,
+            unknown,
             fuses_unknown: model.fuse_unk,
             normalizer,
             pre_tokenizer,
@@ -76,6 +85,14 @@ impl Tokenizer {
         }
         .build()
     }
+}
+
+/// What `tokenizer.json` says about the way from text to tokens and back, as far as settings change it.
+struct Written {
+    normalizer: Option<NormalizerWrapper>,
+    pre_tokenizer: Option<PreTokenizerWrapper>,
+    unknown: Option<String>,
+    style: PieceStyle,
 }
 
 /// Tokens in the order of their ids; ids without a token are empty.
@@ -100,6 +117,24 @@ fn add(tokens: &mut Vec<VocabularyToken>, entry: AddedEntry) -> Result<()> {
         single_word: entry.single_word,
         text: entry.content,
     };
+    Ok(())
+}
+
+/// Makes tokens that the settings name special ones: those of the vocabulary that were text, and new ones after its end. What is known of
+/// added tokens stays.
+fn name_special_tokens(tokens: &mut Vec<VocabularyToken>, named: Vec<AddedEntry>) -> Result<()> {
+    if named.is_empty() {
+        return Ok(());
+    }
+    let mut ids: HashMap<String, usize> =
+        tokens.iter().enumerate().map(|(id, token)| (token.text.clone(), id)).collect();
+    for mut entry in named {
+        let id = *ids.entry(entry.content.clone()).or_insert(tokens.len());
+        if tokens.get(id).is_none_or(|token| matches!(token.kind, TokenKind::Text)) {
+            entry.id = u32::try_from(id).unwrap_or(u32::MAX);
+            add(tokens, entry)?;
+        }
+    }
     Ok(())
 }
 
@@ -135,13 +170,25 @@ fn piece_style(decoder: Option<&Value>) -> Option<PieceStyle> {
     }
 }
 
-/// The special tokens that a post-processor's template puts before the text.
-fn prefix_of(processor: &Value) -> Vec<u32> {
-    if let Some(steps) = processor["processors"].as_array() {
-        return steps.iter().flat_map(prefix_of).collect();
+/// The special tokens that a post-processor's template puts before the text. (Those that it puts behind it end the text, and a prompt goes on.)
+fn prefix_of(processor: &Value, folder: &Folder) -> Result<Vec<u32>> {
+    match processor["type"].as_str() {
+        Some("ByteLevel") => Ok(Vec::new()),
+        Some("Sequence") => {
+            let steps = processor["processors"].as_array().map_or(&[][..], Vec::as_slice);
+            let prefixes: Vec<Vec<u32>> =
+                steps.iter().map(|step| prefix_of(step, folder)).collect::<Result<_>>()?;
+            Ok(prefixes.concat())
+        }
+        Some("TemplateProcessing") => {
+            let pieces = processor["single"].as_array().map_or(&[][..], Vec::as_slice);
+            let names = pieces.iter().map_while(|piece| piece["SpecialToken"]["id"].as_str());
+            let ids = names.filter_map(|name| processor["special_tokens"][name]["ids"].as_array()).flatten();
+            Ok(ids.filter_map(|id| id.as_u64().and_then(|id| u32::try_from(id).ok())).collect())
+        }
+        other => {
+            let expected = "TemplateProcessing or ByteLevel, or a Sequence of them";
+            Err(folder.wrong("post_processor", expected, shown(other.unwrap_or("no type"))))
+        }
     }
-    let pieces = processor["single"].as_array().map_or(&[][..], Vec::as_slice);
-    let names = pieces.iter().map_while(|piece| piece["SpecialToken"]["id"].as_str());
-    let ids = names.filter_map(|name| processor["special_tokens"][name]["ids"].as_array()).flatten();
-    ids.filter_map(|id| id.as_u64().and_then(|id| u32::try_from(id).ok())).collect()
 }

@@ -1,29 +1,32 @@
 //! How text is cut into words before merges: the pre-tokenizers of byte-level vocabularies, by the names that GGUF files give
 //! them (`tokenizer.ggml.pre`).
 //!
-//! A name stands for a normal form and one or more regular expressions; each cuts the pieces that the one before it has left. A wrong
+//! A name stands for a normal form and one or more steps; each cuts the pieces that the one before it has left. A wrong
 //! one still gives plausible tokens and a worse model, so that names that are not in [`KNOWN`] are refused.
 
+mod expressions;
+mod table;
+
 use crate::error::{Error, Result, shown};
+use expressions::TEKKEN;
+use table::KNOWN;
 use tokenizers::normalizers::unicode::NFC;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+use tokenizers::pre_tokenizers::digits::Digits;
+use tokenizers::pre_tokenizers::metaspace::{Metaspace, PrependScheme};
+use tokenizers::pre_tokenizers::punctuation::Punctuation;
 use tokenizers::pre_tokenizers::sequence::Sequence;
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::{NormalizerWrapper, PreTokenizerWrapper, SplitDelimiterBehavior};
-
-const GPT2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
-const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-const QWEN2: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-const TEKKEN: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-const GPT4O: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-const DIGIT: &str = r"\p{N}";
 
 /// What a name stands for.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PreTokenizer {
     names: &'static [&'static str],
-    /// Applied one after the other.
-    expressions: &'static [&'static str],
+    /// Applied to the text, one after the other.
+    steps: &'static [Step],
+    /// Applied then, when each byte is written as the character that stands for it.
+    byte_steps: &'static [Step],
     /// Text is brought into Unicode's normal form C first.
     composed: bool,
     /// A word that is a token is not built up by merges.
@@ -34,45 +37,34 @@ pub(super) struct PreTokenizer {
     pub(super) without_bos: bool,
 }
 
-const PLAIN: PreTokenizer = PreTokenizer {
-    names: &[],
-    expressions: &[],
-    composed: false,
-    ignores_merges: false,
-    adds_bos: false,
-    without_bos: false,
-};
+/// One way of cutting a piece of text.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    /// Each match of a regular expression is a piece, and what lies between two of them is one.
+    Cut(&'static str),
+    /// Each digit of any script is a piece.
+    Digits,
+    /// Digits side by side are a piece.
+    RunsOfDigits,
+    /// Punctuation side by side is a piece: Unicode's, and all signs of ASCII.
+    RunsOfPunctuation,
+}
 
-/// Sources: the `tokenizer.json` of the families, and what llama.cpp does for the name.
-const KNOWN: [PreTokenizer; 9] = [
-    PreTokenizer { names: &["gpt-2"], expressions: &[GPT2], ..PLAIN },
-    PreTokenizer {
-        names: &["llama-bpe", "llama3", "llama-v3"],
-        expressions: &[LLAMA3],
-        ignores_merges: true,
-        adds_bos: true,
-        ..PLAIN
-    },
-    PreTokenizer { names: &["qwen2"], expressions: &[QWEN2], composed: true, ..PLAIN },
-    PreTokenizer { names: &["smollm", "starcoder"], expressions: &[DIGIT, GPT2], ..PLAIN },
-    PreTokenizer {
-        names: &["glm4"],
-        expressions: &[LLAMA3],
-        ignores_merges: true,
-        without_bos: true,
-        ..PLAIN
-    },
-    PreTokenizer { names: &["chatglm-bpe"], expressions: &[LLAMA3], without_bos: true, ..PLAIN },
-    PreTokenizer { names: &["dbrx", "smaug-bpe"], expressions: &[LLAMA3], ..PLAIN },
-    PreTokenizer {
-        names: &["tekken"],
-        expressions: &[TEKKEN],
-        ignores_merges: true,
-        adds_bos: true,
-        ..PLAIN
-    },
-    PreTokenizer { names: &["gpt-4o"], expressions: &[GPT4O], ..PLAIN },
-];
+impl Step {
+    fn cutter(self) -> Result<PreTokenizerWrapper> {
+        Ok(match self {
+            Self::Cut(expression) => {
+                let pattern = SplitPattern::Regex(expression.to_owned());
+                Split::new(pattern, SplitDelimiterBehavior::Isolated, false)
+                    .map_err(|e| Error::config("pre-tokenizer", "a regular expression", e))?
+                    .into()
+            }
+            Self::Digits => Digits::new(true).into(),
+            Self::RunsOfDigits => Digits::new(false).into(),
+            Self::RunsOfPunctuation => Punctuation::new(SplitDelimiterBehavior::Contiguous).into(),
+        })
+    }
+}
 
 impl PreTokenizer {
     /// By the name that a GGUF file gives it.
@@ -90,22 +82,42 @@ impl PreTokenizer {
 
     /// Cuts text and writes each byte as the character that stands for it in the vocabulary.
     pub(super) fn cutter(&self) -> Result<PreTokenizerWrapper> {
-        let mut steps: Vec<PreTokenizerWrapper> = Vec::new();
-        for expression in self.expressions {
-            let pattern = SplitPattern::Regex((*expression).to_owned());
-            let split = Split::new(pattern, SplitDelimiterBehavior::Isolated, false)
-                .map_err(|e| Error::config("pre-tokenizer", "a regular expression", e))?;
-            steps.push(split.into());
+        let before = self.steps.iter().map(|step| step.cutter());
+        let bytes = std::iter::once(Ok(ByteLevel::new(false, false, false).into()));
+        let steps = before.chain(bytes).chain(self.byte_steps.iter().map(|step| step.cutter()));
+        Ok(Sequence::new(steps.collect::<Result<_>>()?).into())
+    }
+}
+
+/// Whether words are first cut as Mistral's newer vocabularies are.
+pub(super) fn is_tekken(pre_tokenizer: &PreTokenizerWrapper) -> bool {
+    match pre_tokenizer {
+        PreTokenizerWrapper::Sequence(steps) => steps.as_ref().first().is_some_and(is_tekken),
+        PreTokenizerWrapper::Split(step) => step.pattern == SplitPattern::Regex(TEKKEN.to_owned()),
+        _ => false,
+    }
+}
+
+/// The same for text that other text stands before: without a blank that only a text's beginning gets.
+pub(super) fn continuing(pre_tokenizer: &PreTokenizerWrapper) -> PreTokenizerWrapper {
+    match pre_tokenizer {
+        PreTokenizerWrapper::Metaspace(step) if step.prepend_scheme == PrependScheme::First => {
+            Metaspace::new(step.get_replacement(), PrependScheme::Never, step.split).into()
         }
-        steps.push(ByteLevel::new(false, false, false).into());
-        Ok(Sequence::new(steps).into())
+        PreTokenizerWrapper::Sequence(steps) => {
+            Sequence::new(steps.as_ref().iter().map(continuing).collect()).into()
+        }
+        other => other.clone(),
     }
 }
 
 /// What a file must name.
 pub(super) fn expected_names() -> String {
-    let names: Vec<&str> = KNOWN.iter().flat_map(|known| known.names).copied().collect();
-    format!("one of {}", names.join(", "))
+    format!("one of {}", known_names().collect::<Vec<_>>().join(", "))
+}
+
+pub(super) fn known_names() -> impl Iterator<Item = &'static str> {
+    KNOWN.iter().flat_map(|known| known.names).copied()
 }
 
 #[cfg(test)]

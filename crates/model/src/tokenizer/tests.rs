@@ -3,6 +3,8 @@
 mod ends;
 mod hostile;
 mod hugging_face;
+mod pre_tokenizers;
+mod settings;
 
 pub(crate) use hugging_face::with_fallback;
 

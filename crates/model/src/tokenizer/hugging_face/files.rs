@@ -39,6 +39,25 @@ pub(super) struct AddedEntry {
     pub(super) normalized: Option<bool>,
 }
 
+impl AddedEntry {
+    /// A token of which nothing is known but its name.
+    fn named(name: impl Into<String>, special: bool) -> Self {
+        Self {
+            id: 0,
+            content: name.into(),
+            special,
+            lstrip: false,
+            rstrip: false,
+            single_word: false,
+            normalized: Some(!special),
+        }
+    }
+}
+
+/// Roles of special tokens, in transformers' order.
+const ROLES: [&str; 7] =
+    ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
+
 /// The vocabulary proper.
 #[derive(Deserialize)]
 pub(super) struct ModelEntry {
@@ -82,6 +101,7 @@ pub(super) struct Folder {
     tokenizer: Vec<u8>,
     config: Value,
     special_tokens: Value,
+    added_tokens: Value,
     generation: Value,
     /// `config.json`.
     model: Value,
@@ -99,8 +119,9 @@ impl Folder {
             tokenizer: read(&path.join("tokenizer.json"), VOCABULARY_BYTES)?,
             config: json(&path.join("tokenizer_config.json"))?,
             special_tokens: json(&path.join("special_tokens_map.json"))?,
-            generation: json(&path.join("generation_config.json"))?,
+            added_tokens: json(&path.join("added_tokens.json"))?,
             model: json(&path.join("config.json"))?,
+            generation: json(&path.join("generation_config.json"))?,
             template,
             path: path.to_owned(),
         })
@@ -131,9 +152,7 @@ impl Folder {
         let Some(entries) = self.config["added_tokens_decoder"].as_object() else { return Ok(Vec::new()) };
         let entry = |(id, entry): (&String, &Value)| {
             let wrong = |found: String| {
-                let path = self.path.join("tokenizer_config.json");
-                let place = format!("added_tokens_decoder.{id}");
-                Error::File { path, place, expected: "an id and a token".to_owned(), found }
+                self.wrong_setting(&format!("added_tokens_decoder.{id}"), "an id and a token", found)
             };
             let mut token = AddedEntry::deserialize(entry).map_err(|e| wrong(e.to_string()))?;
             token.id = id.parse().map_err(|_| wrong(id.clone()))?;
@@ -144,14 +163,114 @@ impl Folder {
         Ok(added)
     }
 
-    /// The name of a special token, such as `bos_token`.
-    pub(super) fn special_token(&self, role: &str) -> Option<String> {
-        let name = |file: &Value| file[role].as_str().or(file[role]["content"].as_str()).map(str::to_owned);
-        name(&self.config).or_else(|| name(&self.special_tokens))
+    /// Tokens of `added_tokens.json`, which counts where `tokenizer_config.json` describes none. It has names and ids; `tokenizer.json`
+    /// knows more of those that it holds too.
+    pub(super) fn older_added_tokens(&self) -> Result<Vec<AddedEntry>> {
+        let Some(entries) = self.added_tokens.as_object().filter(|_| !self.describes_added_tokens()) else {
+            return Ok(Vec::new());
+        };
+        let entry = |(name, id): (&String, &Value)| {
+            let id = id.as_u64().and_then(|id| u32::try_from(id).ok()).ok_or_else(|| Error::File {
+                path: self.path.join("added_tokens.json"),
+                place: shown(name),
+                expected: "a token's id".to_owned(),
+                found: id.to_string(),
+            })?;
+            // Lists of `special_tokens_map.json` are read too late to count here.
+            let special = ROLES.iter().any(|role| name_of(self.setting(role)) == Some(name.as_str()))
+                || ["extra_special_tokens", "additional_special_tokens"]
+                    .iter()
+                    .filter_map(|group| self.config[*group].as_array())
+                    .any(|list| list.iter().any(|token| name_of(token) == Some(name.as_str())));
+            Ok(AddedEntry { id, ..AddedEntry::named(name.as_str(), special) })
+        };
+        let mut added: Vec<AddedEntry> = entries.iter().map(entry).collect::<Result<_>>()?;
+        added.sort_by_key(|token| token.id);
+        Ok(added)
     }
 
-    pub(super) fn flag(&self, name: &str) -> Option<bool> {
-        self.config[name].as_bool()
+    /// A field of `tokenizer_config.json`, or of `special_tokens_map.json`, which goes first where the former doesn't describe the
+    /// added tokens, and is not read at all where it does.
+    fn setting(&self, name: &str) -> &Value {
+        let older = &self.special_tokens[name];
+        if older.is_null() || self.describes_added_tokens() { &self.config[name] } else { older }
+    }
+
+    fn describes_added_tokens(&self) -> bool {
+        self.config["added_tokens_decoder"].is_object()
+    }
+
+    /// The name of a special token, such as `bos_token`.
+    pub(super) fn special_token(&self, role: &str) -> Option<String> {
+        name_of(self.setting(role)).or_else(|| name_of(&self.special_tokens[role])).map(str::to_owned)
+    }
+
+    /// Special tokens that the files beside `tokenizer.json` name, in the order in which new ones get ids: those with a role, and the others.
+    pub(super) fn named_tokens(&self) -> Result<Vec<AddedEntry>> {
+        let mut found = Vec::new();
+        for role in ROLES {
+            found.extend(self.named_token(role, self.setting(role))?);
+        }
+        let files = [Some(&self.config), (!self.describes_added_tokens()).then_some(&self.special_tokens)];
+        let fields = files.into_iter().flatten().filter_map(Value::as_object).flatten();
+        for (name, value) in
+            fields.filter(|(name, _)| name.ends_with("_token") && !ROLES.contains(&name.as_str()))
+        {
+            // Some settings are called like tokens: `add_bos_token`.
+            if name_of(value).is_some() {
+                found.extend(self.named_token(name, value)?);
+            }
+        }
+        for group in ["model_specific_special_tokens", "extra_special_tokens", "additional_special_tokens"] {
+            let newer_is_there =
+                self.setting("extra_special_tokens").as_array().is_some_and(|list| !list.is_empty());
+            if group == "additional_special_tokens" && newer_is_there {
+                continue;
+            }
+            let values: Vec<&Value> = match self.setting(group) {
+                Value::Null => Vec::new(),
+                Value::Array(values) => values.iter().collect(),
+                Value::Object(values) => values.values().collect(),
+                other => return Err(self.wrong_setting(group, "a list of tokens", other.to_string())),
+            };
+            for value in values {
+                found.extend(self.named_token(group, value)?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// A special token as a setting writes it: its name alone, or with what belongs to it.
+    fn named_token(&self, setting: &str, value: &Value) -> Result<Option<AddedEntry>> {
+        let wrong = |found: String| self.wrong_setting(setting, "a token", found);
+        match value {
+            Value::Null => Ok(None),
+            Value::String(name) if name.is_empty() => Ok(None),
+            Value::String(name) => Ok(Some(AddedEntry::named(name.as_str(), true))),
+            other => {
+                let token = AddedEntry::deserialize(other).map_err(|e| wrong(e.to_string()))?;
+                Ok(Some(AddedEntry { special: true, ..token }))
+            }
+        }
+    }
+
+    /// A switch of `tokenizer_config.json`.
+    pub(super) fn flag(&self, name: &str) -> Result<Option<bool>> {
+        match &self.config[name] {
+            Value::Null => Ok(None),
+            Value::Bool(flag) => Ok(Some(*flag)),
+            other => Err(self.wrong_setting(name, "true or false", other.to_string())),
+        }
+    }
+
+    /// The class that the folder names for its tokenizer.
+    pub(super) fn class(&self) -> Option<&str> {
+        self.config["tokenizer_class"].as_str().or(self.model["tokenizer_class"].as_str())
+    }
+
+    /// A text of `config.json`, if it is there.
+    pub(super) fn model_text(&self, name: &str) -> Option<&str> {
+        self.model[name].as_str()
     }
 
     /// The ids of tokens that end an answer: all that any file names.
@@ -214,6 +333,16 @@ impl Folder {
             .or_else(|| field.as_array().and_then(named))
     }
 
+    /// Something wrong in `tokenizer_config.json`.
+    pub(super) fn wrong_setting(&self, place: &str, expected: &str, found: impl std::fmt::Display) -> Error {
+        Error::File {
+            path: self.path.join("tokenizer_config.json"),
+            place: place.to_owned(),
+            expected: expected.to_owned(),
+            found: shown(&found.to_string()),
+        }
+    }
+
     /// Something wrong in `tokenizer.json`.
     pub(super) fn wrong(&self, place: &str, expected: &str, found: impl std::fmt::Display) -> Error {
         Error::File {
@@ -231,6 +360,11 @@ fn end_id(value: &Value) -> Option<Option<u32>> {
         Some(..0) => Some(None),
         _ => value.as_u64().and_then(|id| u32::try_from(id).ok()).map(Some),
     }
+}
+
+/// The name of a special token as a setting writes it: alone, or with what belongs to it.
+fn name_of(token: &Value) -> Option<&str> {
+    token.as_str().or_else(|| token["content"].as_str())
 }
 
 fn optional(path: &Path) -> Result<Option<Vec<u8>>> {

@@ -79,7 +79,8 @@ fn files_beside_the_vocabulary_count() {
     ];
     let folder = folder(&files);
     let tokenizer = Tokenizer::from_hugging_face(folder.path()).unwrap();
-    assert!(tokenizer.prompt_prefix().is_empty());
+    // Beside a `tokenizer.json`, transformers doesn't read `add_bos_token`.
+    assert_eq!(tokenizer.prompt_prefix(), [1]);
     assert_eq!(tokenizer.eos(), Some(2));
     assert_eq!(tokenizer.end_tokens(), [2, 300, 301]);
     assert_eq!(tokenizer.chat_template(), Some("yes"));
