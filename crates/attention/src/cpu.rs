@@ -6,6 +6,7 @@
 //! | `dot` | arithmetic of the two products: `f32`, `bf16`, `f16`, `i16` in 32-bit words |
 //! | `packed`, `tile`, `query_block` | keys and values, tiles of them, and queries as the kernels want them |
 //! | `micro_kernel`, `tile_loop` | the attention kernel, once for all patterns and instruction sets |
+//! | `narrow_range` | probabilities of 16 bits behind attention sinks |
 //! | `line_scores`, `block_scores` | the online estimates |
 //! | `decode` | a single query |
 //! | `stored`, `codes` | the caller's element types, widened; 8 and 4 bits, scaled |
@@ -42,6 +43,7 @@ mod instances;
 mod instruction_set;
 mod line_scores;
 mod micro_kernel;
+mod narrow_range;
 mod packed;
 mod peak;
 mod query_block;

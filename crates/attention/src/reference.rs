@@ -5,37 +5,62 @@ use crate::error::Result;
 use crate::index::{BLOCK, SparseIndex};
 use crate::inputs::AttentionInputs;
 use crate::layout::{KeyLayout, Lowering};
+use crate::view::TensorView;
+
+/// A row of a tensor, widened.
+fn read(tensor: TensorView<'_>, token: usize, head: usize) -> Vec<f64> {
+    let mut row = vec![0.0f32; tensor.head_dim()];
+    tensor.read_row(token, head, &mut row);
+    row.into_iter().map(f64::from).collect()
+}
+
+/// The keys that one query row sees under its block's layout, each with its probability.
+fn probabilities(
+    inputs: &AttentionInputs<'_>,
+    layout: &KeyLayout,
+    head: usize,
+    token: usize,
+) -> Vec<(usize, f64)> {
+    let i = inputs.geometry().offset() + token;
+    let kv_head = head / inputs.group_size();
+    let query = read(inputs.q(), token, head);
+    let score = |j: usize| {
+        let key = read(inputs.k(), j, kv_head);
+        let product: f64 = query.iter().zip(&key).map(|(q, k)| q * k).sum();
+        (j, product * f64::from(inputs.scale()))
+    };
+    let scores: Vec<_> = (0..=i).filter(|&j| layout.contains(i, j)).map(score).collect();
+    let maximum = scores.iter().map(|(_, score)| *score).fold(f64::NEG_INFINITY, f64::max);
+    let sum: f64 = scores.iter().map(|(_, score)| (score - maximum).exp()).sum();
+    scores.into_iter().map(|(j, score)| (j, (score - maximum).exp() / sum)).collect()
+}
 
 /// Attention of one query row (a token of the chunk, not a position) of one head over the keys of its block's layout, in `f64`.
 /// Returns `[head_dim]`.
 pub fn attend_row(inputs: &AttentionInputs<'_>, layout: &KeyLayout, head: usize, token: usize) -> Vec<f64> {
-    let read = |tensor: crate::TensorView<'_>, token, head| -> Vec<f64> {
-        let mut row = vec![0.0f32; inputs.head_dim()];
-        tensor.read_row(token, head, &mut row);
-        row.into_iter().map(f64::from).collect()
-    };
-    let i = inputs.geometry().offset() + token;
-    let kv_head = head / inputs.group_size();
-    let query = read(inputs.q(), token, head);
-    let keys: Vec<usize> = (0..=i).filter(|&j| layout.contains(i, j)).collect();
-    let scores: Vec<f64> = keys
-        .iter()
-        .map(|&j| {
-            let key = read(inputs.k(), j, kv_head);
-            let product: f64 = query.iter().zip(&key).map(|(q, k)| q * k).sum();
-            product * f64::from(inputs.scale())
-        })
-        .collect();
-    let maximum = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let mut sum = 0.0;
     let mut output = vec![0.0; inputs.head_dim()];
-    for (&j, score) in keys.iter().zip(scores) {
-        let p = (score - maximum).exp();
-        sum += p;
-        output.iter_mut().zip(read(inputs.v(), j, kv_head)).for_each(|(o, v)| *o += p * v);
+    for (j, p) in probabilities(inputs, layout, head, token) {
+        let value = read(inputs.v(), j, head / inputs.group_size());
+        output.iter_mut().zip(value).for_each(|(o, v)| *o += p * v);
     }
-    output.iter_mut().for_each(|o| *o /= sum);
     output
+}
+
+/// What the last `last_queries` queries of a head give each key together: the columns of
+/// [`LineScores`](crate::backend::LineScores), in `f64`. Returns `[keys]`.
+///
+/// # Errors
+/// None that valid inputs cause.
+pub fn column_scores(inputs: &AttentionInputs<'_>, head: usize, last_queries: usize) -> Result<Vec<f64>> {
+    let (geometry, dense) = (inputs.geometry(), SparseIndex::Dense);
+    let lowering = Lowering::new(&dense, geometry)?;
+    let mut columns = vec![0.0; geometry.keys()];
+    for token in geometry.queries() - last_queries..geometry.queries() {
+        for (j, p) in probabilities(inputs, &lowering.layout(token / BLOCK), head, token) {
+            columns[j] += p;
+        }
+    }
+    Ok(columns)
 }
 
 /// Attention of all heads under their indices, in `f64`: `[queries, heads, head_dim]`.

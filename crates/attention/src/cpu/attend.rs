@@ -34,14 +34,25 @@ pub(super) fn attend(
     indices: &[SparseIndex],
     output: &mut TensorViewMut<'_>,
 ) -> Result<Vec<HeadCost>> {
+    attend_with(backend, backend.kernels(inputs), inputs, indices, output)
+}
+
+/// [`attend`] with kernels that the machine has.
+pub(super) fn attend_with(
+    backend: &CpuBackend,
+    kernels: &'static Kernels,
+    inputs: &AttentionInputs<'_>,
+    indices: &[SparseIndex],
+    output: &mut TensorViewMut<'_>,
+) -> Result<Vec<HeadCost>> {
     check_output(inputs, indices, output)?;
     let lowerings: Vec<Lowering<'_>> =
         indices.iter().map(|index| Lowering::new(index, inputs.geometry())).collect::<Result<_>>()?;
     backend.check_cancelled()?;
     if inputs.geometry().queries() == 1 && indices.iter().all(SparseIndex::is_dense) {
-        return attend_one_query(backend, inputs, output);
+        return attend_one_query(backend, kernels, inputs, output);
     }
-    let call = Call { backend, inputs, kernels: backend.kernels(inputs), lowerings: &lowerings, output };
+    let call = Call { backend, inputs, kernels, lowerings: &lowerings, output };
     call.run()
 }
 
@@ -223,11 +234,11 @@ fn value_scale(inputs: &AttentionInputs<'_>, kv_head: usize, limit: f32) -> f32 
 /// A decoding step: partitions of the keys in parallel, joined in order.
 fn attend_one_query(
     backend: &CpuBackend,
+    kernels: &Kernels,
     inputs: &AttentionInputs<'_>,
     output: &TensorViewMut<'_>,
 ) -> Result<Vec<HeadCost>> {
     let start = Instant::now();
-    let kernels = backend.kernels(inputs);
     let geometry = inputs.geometry();
     let first_key = geometry.window().map_or(0, |window| geometry.keys() - window);
     let partitions = (geometry.keys() - first_key).div_ceil(decode::PARTITION);

@@ -15,12 +15,15 @@
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod bfloat16;
+#[cfg(all(test, target_arch = "x86_64"))]
+pub(crate) mod emulated_float16;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod float16;
 pub(crate) mod float32;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod int16;
 
+use super::narrow_range::NarrowRange;
 use super::simd::Simd;
 
 /// Arithmetic of `Q K^T`.
@@ -56,9 +59,8 @@ pub(crate) trait ScoreDot<S: Simd> {
 pub(crate) trait ValueDot<S: Simd> {
     /// Keys in a word.
     const KEYS_PER_WORD: usize;
-    /// A tile whose probabilities sum to this or more in some row is computed again with a new maximum. It bounds what the
-    /// accumulator must hold.
-    const SUM_LIMIT: f32;
+    /// The range of probabilities, where it is narrower than that of `f32`.
+    const RANGE: Option<NarrowRange>;
     /// Values are scaled by a power of two so that the largest of a head is below this; `None` leaves them as they are.
     const VALUE_LIMIT: Option<f32>;
     type Accumulator: Copy;
@@ -78,8 +80,10 @@ pub(crate) trait ValueDot<S: Simd> {
     /// Adds the probabilities of a word, as they were rounded: what a row is divided by then fits what was multiplied with the
     /// values, and a row that one key dominates gets that key's value exactly.
     unsafe fn add_to_sums(sums: Self::Sums, probabilities: S::Word) -> Self::Sums;
-    /// `total` and the sums of a chunk.
-    unsafe fn total_sums(total: S::Float, sums: Self::Sums) -> S::Float;
+    /// The sums of a chunk in `f32`.
+    unsafe fn widen_sums(sums: Self::Sums) -> S::Float;
+    /// The value of the even (0) or the odd (1) key in a word.
+    fn value(word: u32, half: usize) -> f32;
     /// Packs the value rows of one key (then `odd` is unused), or of two neighbouring ones. The three slices are equally
     /// long, a multiple of 8.
     unsafe fn pack_values(even: &[f32], odd: &[f32], words: &mut [u32]);

@@ -190,6 +190,13 @@ kernels! {
     AVX2: InFloat32<Avx2>, tile: 4 by 2, float32: FLOAT32_AVX2, features: "avx2,fma,f16c"
 }
 
+#[cfg(all(test, target_arch = "x86_64"))]
+kernels! {
+    /// AVX2 with `f32` scores and emulated `f16` values.
+    AVX2_EMULATED_FP16: Of<Avx2, Float32, super::dot::emulated_float16::EmulatedFloat16>, tile: 4 by 2,
+    float32: FLOAT32_AVX2, features: "avx2,fma,f16c"
+}
+
 #[cfg(target_arch = "x86_64")]
 kernels! {
     /// AVX-512, `f32` arithmetic.

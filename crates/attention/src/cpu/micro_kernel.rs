@@ -15,10 +15,16 @@
 
 use super::dot::{ScoreDot, ValueDot};
 use super::instances::Instance;
+use super::narrow_range::{NarrowRange, fit_tile, set_first_reference};
 use super::query_block::{NO_MAXIMUM, QueryBlock};
 use super::simd::Simd;
 use super::tile::{CHUNK, Chunk, Tile};
 use crate::index::BLOCK;
+use std::ops::Range;
+
+/// A tile whose probabilities sum to this or more in some row is computed again with a new maximum, where their range is that of
+/// `f32`.
+const SUM_LIMIT: f32 = 1e6;
 
 type Float<I> = <<I as Instance>::Simd as Simd>::Float;
 
@@ -35,7 +41,8 @@ pub(crate) struct TileShape {
 ///
 /// The running maximum need not be the maximum. It starts as that of the first chunk and is raised only when a tile's sums
 /// reach the limit of the arithmetic, which is rare; then the tile is computed again. Thus the usual tile needs no pass for
-/// maxima and no rescaling.
+/// maxima and no rescaling. Where probabilities have a narrow range, the reference follows the many small ones instead, and
+/// few large ones are added apart ([`super::narrow_range`]).
 ///
 /// # Safety
 /// The machine has the instance's instructions; `tile`, `block` and `probabilities` (`[64 words][64]`) fit `shape`.
@@ -65,29 +72,87 @@ pub(crate) unsafe fn softmax_tile<I: Instance, const R: usize, const V: usize>(
 ) {
     unsafe {
         if block.fresh {
-            raise_maxima::<I, R, V>(block, tile, 1, shape);
+            match <I::Value as ValueDot<I::Simd>>::RANGE {
+                None => raise_maxima::<I, R, V>(block, tile, 1, shape),
+                Some(_) => set_first_reference::<I, R, V>(block, tile, shape),
+            }
             block.fresh = false;
         }
-        let mut tile_sums = [0.0f32; BLOCK];
-        probabilities_of_tile::<I, R, V>(block, tile, shape, probabilities, &mut tile_sums);
-        let lanes = I::Simd::LANES;
-        let limit = <I::Value as ValueDot<I::Simd>>::SUM_LIMIT;
-        let within_limit = (0..BLOCK / lanes)
-            .all(|v| I::Simd::all_less(I::Simd::load(tile_sums.as_ptr().add(v * lanes)), limit));
-        if !within_limit {
+        let mut totals = TileTotals::new();
+        probabilities_of_tile::<I, R, V>(block, tile, shape, probabilities, &mut totals);
+        if let Some(range) = <I::Value as ValueDot<I::Simd>>::RANGE {
+            let fits = TileTotals::all_less::<I::Simd>(&totals.largest_chunks, range.chunk_limit)
+                && totals.all_precise::<I::Simd>(block, range);
+            if !fits {
+                fit_tile::<I, R, V>(block, tile, shape, range, probabilities, &mut totals);
+            }
+        } else if !TileTotals::all_less::<I::Simd>(&totals.sums, SUM_LIMIT) {
             raise_maxima::<I, R, V>(block, tile, tile.chunks().len(), shape);
-            tile_sums.fill(0.0);
-            probabilities_of_tile::<I, R, V>(block, tile, shape, probabilities, &mut tile_sums);
+            totals = TileTotals::new();
+            probabilities_of_tile::<I, R, V>(block, tile, shape, probabilities, &mut totals);
         }
-        for (sum, tile_sum) in block.sums.iter_mut().zip(tile_sums) {
+        for (sum, tile_sum) in block.sums.iter_mut().zip(totals.sums) {
             *sum += tile_sum;
         }
     }
 }
 
+/// What the probabilities of a tile sum to.
+#[derive(Debug)]
+pub(crate) struct TileTotals {
+    /// Over all keys: `[64]`
+    pub(crate) sums: [f32; BLOCK],
+    /// The largest sum over a chunk of keys; kept only where probabilities have a narrow range. `[64]`
+    pub(crate) largest_chunks: [f32; BLOCK],
+    /// The least sum over a chunk of which the query sees all keys; kept only where the range has a floor. `[64]`
+    pub(crate) smallest_chunks: [f32; BLOCK],
+}
+
+impl TileTotals {
+    #[inline(always)]
+    pub(crate) fn new() -> Self {
+        Self { sums: [0.0; BLOCK], largest_chunks: [0.0; BLOCK], smallest_chunks: [f32::MAX; BLOCK] }
+    }
+
+    // Loops, not closures: where a closure is not inlined, every intrinsic in it is a call.
+
+    /// Whether all values are below a limit.
+    #[inline(always)]
+    unsafe fn all_less<S: Simd>(values: &[f32; BLOCK], limit: f32) -> bool {
+        let mut all = true;
+        for lane in (0..BLOCK).step_by(S::LANES) {
+            all &= unsafe { S::all_less(S::load(values.as_ptr().add(lane)), limit) };
+        }
+        all
+    }
+
+    /// Whether no row has a chunk of small probabilities that lost bits, unless the row has enough beside it.
+    #[inline(always)]
+    unsafe fn all_precise<S: Simd>(&self, block: &QueryBlock, range: NarrowRange) -> bool {
+        if range.chunk_floor == 0.0 {
+            return true;
+        }
+        let mut all = true;
+        for lane in (0..BLOCK).step_by(S::LANES) {
+            unsafe {
+                let zero = S::splat(0.0);
+                let sums = S::load(block.sums.as_ptr().add(lane));
+                let bulk = S::add(sums, S::load(self.sums.as_ptr().add(lane)));
+                let with_peaks = S::add(bulk, S::load(block.peak_sums.as_ptr().add(lane)));
+                let smallest = S::load(self.smallest_chunks.as_ptr().add(lane));
+                let of_floor = S::mul_add(smallest, S::splat(1.0 / range.chunk_floor), zero);
+                let of_bulk = S::mul_add(bulk, S::splat(1.0 / range.enough_bulk), zero);
+                let of_enough = S::mul_add(with_peaks, S::splat(1.0 / range.enough), zero);
+                all &= S::all_at_least(S::max(of_floor, S::max(of_bulk, of_enough)), 1.0);
+            }
+        }
+        all
+    }
+}
+
 /// The exponents of `R` keys for `V` vectors of queries, from lane `lane` on.
 #[inline(always)]
-unsafe fn exponents<I: Instance, const R: usize, const V: usize>(
+pub(crate) unsafe fn exponents<I: Instance, const R: usize, const V: usize>(
     block: &QueryBlock,
     negative_maxima: *const f32,
     lane: usize,
@@ -135,14 +200,14 @@ unsafe fn exponents<I: Instance, const R: usize, const V: usize>(
     }
 }
 
-/// Probabilities of a tile under the block's maxima as they are; their row sums are added to `sums`.
+/// Probabilities of a tile under the block's maxima as they are; their row sums are added to `totals`.
 #[inline(always)]
-unsafe fn probabilities_of_tile<I: Instance, const R: usize, const V: usize>(
+pub(crate) unsafe fn probabilities_of_tile<I: Instance, const R: usize, const V: usize>(
     block: &QueryBlock,
     tile: &Tile,
     shape: TileShape,
     probabilities: &mut [u32],
-    sums: &mut [f32; BLOCK],
+    totals: &mut TileTotals,
 ) {
     let words_per_chunk = CHUNK / <I::Value as ValueDot<I::Simd>>::KEYS_PER_WORD * BLOCK;
     for (c, chunk) in tile.chunks().iter().enumerate() {
@@ -150,9 +215,9 @@ unsafe fn probabilities_of_tile<I: Instance, const R: usize, const V: usize>(
         let out = probabilities[c * words_per_chunk..][..words_per_chunk].as_mut_ptr();
         unsafe {
             if chunk.masked {
-                probabilities_of_chunk::<I, R, V, true>(block, chunk, positions, shape, out, sums);
+                probabilities_of_chunk::<I, R, V, true>(block, chunk, positions, shape, out, totals);
             } else {
-                probabilities_of_chunk::<I, R, V, false>(block, chunk, positions, shape, out, sums);
+                probabilities_of_chunk::<I, R, V, false>(block, chunk, positions, shape, out, totals);
             }
         }
     }
@@ -165,7 +230,7 @@ unsafe fn probabilities_of_chunk<I: Instance, const R: usize, const V: usize, co
     positions: *const i32,
     shape: TileShape,
     out: *mut u32,
-    sums: &mut [f32; BLOCK],
+    totals: &mut TileTotals,
 ) {
     unsafe {
         let lanes = I::Simd::LANES;
@@ -203,27 +268,51 @@ unsafe fn probabilities_of_chunk<I: Instance, const R: usize, const V: usize, co
                 }
             }
             for (v, sum) in lane_sums.into_iter().enumerate() {
-                let total = sums.as_mut_ptr().add(lane + v * lanes);
-                I::Simd::store(total, I::Value::total_sums(I::Simd::load(total), sum));
+                let total = totals.sums.as_mut_ptr().add(lane + v * lanes);
+                let sum = I::Value::widen_sums(sum);
+                I::Simd::store(total, I::Simd::add(I::Simd::load(total), sum));
+                if let Some(range) = <I::Value as ValueDot<I::Simd>>::RANGE {
+                    let largest = totals.largest_chunks.as_mut_ptr().add(lane + v * lanes);
+                    I::Simd::store(largest, I::Simd::max(I::Simd::load(largest), sum));
+                    if range.chunk_floor > 0.0 {
+                        let mut whole = sum;
+                        if MASKED {
+                            // Of queries that see all of the chunk: the first and the last of its keys.
+                            let queries =
+                                I::Simd::count_from(block.first_position + (lane + v * lanes) as i32);
+                            for key in [0, CHUNK - 1] {
+                                let visible =
+                                    I::Simd::visible(queries, positions.add(key).read(), shape.window);
+                                whole = I::Simd::select(visible, whole, I::Simd::splat(f32::MAX));
+                            }
+                        }
+                        let smallest = totals.smallest_chunks.as_mut_ptr().add(lane + v * lanes);
+                        I::Simd::store(smallest, I::Simd::min(I::Simd::load(smallest), whole));
+                    }
+                }
             }
             lane += V * lanes;
         }
     }
 }
 
-/// Raises the maxima to `maxima` where these are higher, and rescales what was summed so far.
+/// Moves the running maxima to `references`, and rescales what was summed so far.
 #[inline(never)]
 #[cold]
-fn rescale(block: &mut QueryBlock, maxima: &[f32; BLOCK]) {
-    for (row, &maximum) in maxima.iter().enumerate() {
+pub(crate) fn move_references(block: &mut QueryBlock, references: &[f32; BLOCK]) {
+    let mut factors = [1.0f32; BLOCK];
+    for (row, &reference) in references.iter().enumerate() {
         let old = -block.negative_maxima[row];
-        if maximum > old {
-            block.negative_maxima[row] = -maximum;
-            let factor = (old - maximum).exp2();
-            block.sums[row] *= factor;
-            if !block.fresh {
-                block.output.iter_mut().skip(row).step_by(BLOCK).for_each(|x| *x *= factor);
-            }
+        if reference != old {
+            block.negative_maxima[row] = -reference;
+            factors[row] = (old - reference).exp2();
+            block.sums[row] *= factors[row];
+            block.peak_sums[row] *= factors[row];
+        }
+    }
+    if !block.fresh {
+        for lanes in block.output.chunks_exact_mut(BLOCK) {
+            lanes.iter_mut().zip(factors).for_each(|(x, factor)| *x *= factor);
         }
     }
 }
@@ -236,42 +325,57 @@ unsafe fn raise_maxima<I: Instance, const R: usize, const V: usize>(
     chunks: usize,
     shape: TileShape,
 ) {
-    let mut maxima = [NO_MAXIMUM; BLOCK];
+    let mut maxima: [f32; BLOCK] = std::array::from_fn(|row| -block.negative_maxima[row]);
+    for chunk in 0..chunks {
+        unsafe { add_maxima::<I, R, V>(block, tile, chunk, 0..CHUNK, shape, &mut maxima) };
+    }
+    move_references(block, &maxima);
+}
+
+/// Raises `maxima` to the largest exponents (relative to 0) of those of the keys `keys` of a chunk, a multiple of `R`, that each
+/// query sees.
+#[inline(always)]
+pub(crate) unsafe fn add_maxima<I: Instance, const R: usize, const V: usize>(
+    block: &QueryBlock,
+    tile: &Tile,
+    chunk: usize,
+    keys: Range<usize>,
+    shape: TileShape,
+    maxima: &mut [f32; BLOCK],
+) {
     let zeros = [0.0f32; BLOCK];
-    for (c, chunk) in tile.chunks().iter().enumerate().take(chunks) {
-        for key in (0..CHUNK).step_by(R) {
-            unsafe {
-                let lanes = I::Simd::LANES;
-                let mut lane = 0;
-                while lane < block.rows {
-                    let scores = exponents::<I, R, V>(
-                        block,
-                        zeros.as_ptr(),
-                        lane,
-                        chunk.keys.add(key * shape.key_words),
-                        chunk.key_scales.add(key),
-                        shape.key_words,
-                    );
-                    for (r, scores) in scores.iter().enumerate() {
-                        for (v, &score) in scores.iter().enumerate() {
-                            let at = maxima.as_mut_ptr().add(lane + v * lanes);
-                            let mut score = score;
-                            if chunk.masked {
-                                let queries =
-                                    I::Simd::count_from(block.first_position + (lane + v * lanes) as i32);
-                                let key = tile.positions[c * CHUNK + key + r];
-                                let visible = I::Simd::visible(queries, key, shape.window);
-                                score = I::Simd::select(visible, score, I::Simd::splat(NO_MAXIMUM));
-                            }
-                            I::Simd::store(at, I::Simd::max(score, I::Simd::load(at)));
+    let positions = &tile.positions[chunk * CHUNK..][..CHUNK];
+    let chunk = &tile.chunks()[chunk];
+    for key in keys.step_by(R) {
+        unsafe {
+            let lanes = I::Simd::LANES;
+            let mut lane = 0;
+            while lane < block.rows {
+                let scores = exponents::<I, R, V>(
+                    block,
+                    zeros.as_ptr(),
+                    lane,
+                    chunk.keys.add(key * shape.key_words),
+                    chunk.key_scales.add(key),
+                    shape.key_words,
+                );
+                for (r, scores) in scores.iter().enumerate() {
+                    for (v, &score) in scores.iter().enumerate() {
+                        let at = maxima.as_mut_ptr().add(lane + v * lanes);
+                        let mut score = score;
+                        if chunk.masked {
+                            let queries =
+                                I::Simd::count_from(block.first_position + (lane + v * lanes) as i32);
+                            let visible = I::Simd::visible(queries, positions[key + r], shape.window);
+                            score = I::Simd::select(visible, score, I::Simd::splat(NO_MAXIMUM));
                         }
+                        I::Simd::store(at, I::Simd::max(score, I::Simd::load(at)));
                     }
-                    lane += V * lanes;
                 }
+                lane += V * lanes;
             }
         }
     }
-    rescale(block, &maxima);
 }
 
 /// The second half of [`attend_tile`].

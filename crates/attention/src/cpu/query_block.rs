@@ -24,6 +24,10 @@ pub(crate) struct QueryBlock {
     pub(crate) negative_maxima: Buffer<f32>,
     /// Sums of the probabilities: `[64]`
     pub(crate) sums: Buffer<f32>,
+    /// Sums of those that were added apart, where probabilities have a narrow range: `[64]`
+    pub(crate) peak_sums: Buffer<f32>,
+    /// Tiles in which there were such.
+    pub(crate) peak_tiles: u32,
     /// `[head_dim][64]`, not yet divided by the sums
     pub(crate) output: Buffer<f32>,
     /// No tile has passed yet.
@@ -43,6 +47,8 @@ impl QueryBlock {
             row_scales: Buffer::zeroed("scales of packed queries", BLOCK)?,
             negative_maxima: Buffer::zeroed("softmax maxima", BLOCK)?,
             sums: Buffer::zeroed("softmax sums", BLOCK)?,
+            peak_sums: Buffer::zeroed("softmax sums of peaks", BLOCK)?,
+            peak_tiles: 0,
             output: Buffer::zeroed("output of a query block", head_dim * BLOCK)?,
             fresh: true,
             rows: 0,
@@ -105,6 +111,8 @@ impl QueryBlock {
         }
         self.negative_maxima.fill(-NO_MAXIMUM);
         self.sums.fill(0.0);
+        self.peak_sums.fill(0.0);
+        self.peak_tiles = 0;
         self.output.fill(0.0);
         self.fresh = true;
         self.rows = rows;
@@ -123,7 +131,7 @@ impl QueryBlock {
         tokens: Range<usize>,
     ) {
         for (row, token) in tokens.enumerate() {
-            let factor = value_scale / self.sums[row];
+            let factor = value_scale / (self.sums[row] + self.peak_sums[row]);
             for (x, lanes) in self.row.iter_mut().zip(self.output.chunks_exact(BLOCK)) {
                 *x = lanes[row] * factor;
             }

@@ -61,11 +61,15 @@ pub(crate) trait Simd: Copy + 'static {
     unsafe fn mul_add(a: Self::Float, b: Self::Float, c: Self::Float) -> Self::Float;
     /// The larger lanes; `b` where a lane of `a` is NaN.
     unsafe fn max(a: Self::Float, b: Self::Float) -> Self::Float;
+    /// The smaller lanes; `b` where a lane of `a` is NaN.
+    unsafe fn min(a: Self::Float, b: Self::Float) -> Self::Float;
     unsafe fn sum_lanes(a: Self::Float) -> f32;
     /// Lane `r` of the result is the sum of row `r`, of which the first `LANES` count.
     unsafe fn sum_rows(rows: &[Self::Float; MAX_LANES]) -> Self::Float;
     /// Whether `a < limit` in every lane; NaN is not less.
     unsafe fn all_less(a: Self::Float, limit: f32) -> bool;
+    /// Whether `a >= limit` in every lane; NaN is not.
+    unsafe fn all_at_least(a: Self::Float, limit: f32) -> bool;
 
     /// Splits `x` into a fraction in `[0, 1)` and what scales `2^fraction` to `2^x`.
     unsafe fn exp2_split(x: Self::Float) -> (Self::Float, Self::Exponent);

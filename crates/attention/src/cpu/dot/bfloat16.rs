@@ -4,6 +4,7 @@
 // SAFETY: the trait's contract is that the machine has these instructions and that pointers are valid for the access.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
+use super::super::narrow_range::NarrowRange;
 use super::super::simd::{Simd, avx512::Avx512, exp2_rough};
 use super::{ScoreDot, ValueDot, pair};
 use half::bf16;
@@ -55,7 +56,7 @@ impl ScoreDot<Avx512> for BFloat16 {
 
 impl ValueDot<Avx512> for BFloat16 {
     const KEYS_PER_WORD: usize = 2;
-    const SUM_LIMIT: f32 = 1e6;
+    const RANGE: Option<NarrowRange> = Some(NarrowRange::BFLOAT16);
     const VALUE_LIMIT: Option<f32> = None;
     type Accumulator = __m512;
 
@@ -92,13 +93,17 @@ impl ValueDot<Avx512> for BFloat16 {
         unsafe { _mm512_setzero_ps() }
     }
     #[inline(always)]
-    unsafe fn total_sums(total: __m512, sums: __m512) -> __m512 {
-        unsafe { _mm512_add_ps(total, sums) }
+    unsafe fn widen_sums(sums: __m512) -> __m512 {
+        sums
     }
     #[inline(always)]
     unsafe fn add_to_sums(sums: __m512, probabilities: __m512i) -> __m512 {
         // the product with ones: one instruction for two keys
         unsafe { dot(sums, probabilities, _mm512_set1_epi32(0x3f80_3f80)) }
+    }
+    #[inline(always)]
+    fn value(word: u32, half: usize) -> f32 {
+        bf16::from_bits((word >> (16 * half)) as u16).to_f32()
     }
     #[inline(always)]
     unsafe fn pack_values(even: &[f32], odd: &[f32], words: &mut [u32]) {

@@ -4,8 +4,10 @@
 // SAFETY: the trait's contract is that the machine has these instructions and that pointers are valid for the access.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
+use super::super::narrow_range::NarrowRange;
 use super::super::simd::{Simd, avx512::Avx512, exp2_rough};
 use super::ValueDot;
+use half::f16;
 use std::arch::x86_64::*;
 
 pub(crate) struct Float16;
@@ -22,8 +24,7 @@ unsafe fn widen(words: __m512i) -> (__m512, __m512) {
 
 impl ValueDot<Avx512> for Float16 {
     const KEYS_PER_WORD: usize = 2;
-    /// With [`VALUE_LIMIT`](Self::VALUE_LIMIT) it keeps sums below 32768.
-    const SUM_LIMIT: f32 = 1024.0;
+    const RANGE: Option<NarrowRange> = Some(NarrowRange::FLOAT16);
     const VALUE_LIMIT: Option<f32> = Some(32.0);
     type Accumulator = __m512h;
 
@@ -65,11 +66,15 @@ impl ValueDot<Avx512> for Float16 {
         unsafe { _mm512_add_ph(sums, _mm512_castsi512_ph(probabilities)) }
     }
     #[inline(always)]
-    unsafe fn total_sums(total: __m512, sums: __m512h) -> __m512 {
+    unsafe fn widen_sums(sums: __m512h) -> __m512 {
         unsafe {
             let (even, odd) = widen(_mm512_castph_si512(sums));
-            _mm512_add_ps(total, _mm512_add_ps(even, odd))
+            _mm512_add_ps(even, odd)
         }
+    }
+    #[inline(always)]
+    fn value(word: u32, half: usize) -> f32 {
+        f16::from_bits((word >> (16 * half)) as u16).to_f32()
     }
     #[inline(always)]
     unsafe fn pack_values(even: &[f32], odd: &[f32], words: &mut [u32]) {

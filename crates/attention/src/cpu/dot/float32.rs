@@ -1,5 +1,6 @@
 //! Plain `f32`: a word is one number. Works with every instruction set.
 
+use super::super::narrow_range::NarrowRange;
 use super::super::simd::{Simd, exp2};
 use super::{ScoreDot, ValueDot};
 
@@ -36,7 +37,7 @@ impl<S: Simd> ScoreDot<S> for Float32 {
 
 impl<S: Simd> ValueDot<S> for Float32 {
     const KEYS_PER_WORD: usize = 1;
-    const SUM_LIMIT: f32 = 1e6;
+    const RANGE: Option<NarrowRange> = None;
     const VALUE_LIMIT: Option<f32> = None;
     type Accumulator = S::Float;
 
@@ -72,14 +73,17 @@ impl<S: Simd> ValueDot<S> for Float32 {
         unsafe { S::splat(0.0) }
     }
     #[inline(always)]
-    unsafe fn total_sums(total: S::Float, sums: S::Float) -> S::Float {
-        // SAFETY: the caller's contract.
-        unsafe { S::add(total, sums) }
+    unsafe fn widen_sums(sums: S::Float) -> S::Float {
+        sums
     }
     #[inline(always)]
     unsafe fn add_to_sums(sums: S::Float, probabilities: S::Word) -> S::Float {
         // SAFETY: the caller's contract.
         unsafe { S::add(sums, S::words_to_floats(probabilities)) }
+    }
+    #[inline(always)]
+    fn value(word: u32, _: usize) -> f32 {
+        f32::from_bits(word)
     }
     #[inline(always)]
     unsafe fn pack_values(even: &[f32], _: &[f32], words: &mut [u32]) {

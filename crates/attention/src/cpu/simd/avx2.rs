@@ -100,6 +100,10 @@ impl Simd for Avx2 {
         unsafe { _mm256_max_ps(a, b) }
     }
     #[inline(always)]
+    unsafe fn min(a: __m256, b: __m256) -> __m256 {
+        unsafe { _mm256_min_ps(a, b) }
+    }
+    #[inline(always)]
     unsafe fn sum_lanes(a: __m256) -> f32 {
         unsafe {
             let four = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps::<1>(a));
@@ -117,6 +121,10 @@ impl Simd for Avx2 {
     #[inline(always)]
     unsafe fn all_less(a: __m256, limit: f32) -> bool {
         unsafe { _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_LT_OQ>(a, _mm256_set1_ps(limit))) == 0xff }
+    }
+    #[inline(always)]
+    unsafe fn all_at_least(a: __m256, limit: f32) -> bool {
+        unsafe { _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_GE_OQ>(a, _mm256_set1_ps(limit))) == 0xff }
     }
 
     #[inline(always)]

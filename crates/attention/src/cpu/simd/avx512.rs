@@ -116,6 +116,10 @@ impl Simd for Avx512 {
         unsafe { _mm512_max_ps(a, b) }
     }
     #[inline(always)]
+    unsafe fn min(a: __m512, b: __m512) -> __m512 {
+        unsafe { _mm512_min_ps(a, b) }
+    }
+    #[inline(always)]
     unsafe fn sum_lanes(a: __m512) -> f32 {
         unsafe { _mm512_reduce_add_ps(a) }
     }
@@ -132,6 +136,10 @@ impl Simd for Avx512 {
     #[inline(always)]
     unsafe fn all_less(a: __m512, limit: f32) -> bool {
         unsafe { _mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, _mm512_set1_ps(limit)) == 0xffff }
+    }
+    #[inline(always)]
+    unsafe fn all_at_least(a: __m512, limit: f32) -> bool {
+        unsafe { _mm512_cmp_ps_mask::<_CMP_GE_OQ>(a, _mm512_set1_ps(limit)) == 0xffff }
     }
 
     #[inline(always)]

@@ -92,6 +92,10 @@ impl Simd for Portable {
         from_fn(|i| if a[i] > b[i] { a[i] } else { b[i] })
     }
     #[inline(always)]
+    unsafe fn min(a: [f32; 4], b: [f32; 4]) -> [f32; 4] {
+        from_fn(|i| if a[i] < b[i] { a[i] } else { b[i] })
+    }
+    #[inline(always)]
     unsafe fn sum_lanes(a: [f32; 4]) -> f32 {
         (a[0] + a[2]) + (a[1] + a[3])
     }
@@ -102,6 +106,10 @@ impl Simd for Portable {
     #[inline(always)]
     unsafe fn all_less(a: [f32; 4], limit: f32) -> bool {
         a.iter().all(|&x| x < limit)
+    }
+    #[inline(always)]
+    unsafe fn all_at_least(a: [f32; 4], limit: f32) -> bool {
+        a.iter().all(|&x| x >= limit)
     }
 
     #[inline(always)]
