@@ -116,12 +116,7 @@ fn document(setup: &Setup, file: &TextFile, skip: usize, most: usize) -> Result<
         TextOrIds::Text(text) => {
             // a text begins as every prompt of the model does, also after what is skipped
             let prefix = model.tokenizer().prompt_prefix().to_vec();
-            complain_about_names(
-                model,
-                &file.name,
-                text,
-                "a file with a list of token ids can hold them",
-            );
+            complain_about_names(model, &file.name, text, "a file with a list of token ids can hold them");
             let whole = model.raw_prompt(text).with_context(|| format!("can't read {}", file.name))?;
             let text = whole[prefix.len()..].to_vec();
             (prefix, text)

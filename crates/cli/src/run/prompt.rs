@@ -1,7 +1,7 @@
 //! The prompt: texts from the command line, files and standard input, as a conversation or as they stand.
 
-use crate::complain;
 use super::template::TemplateOptions;
+use crate::complain;
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
 use minference_attention::files::{self, FileProblem};

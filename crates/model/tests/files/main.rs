@@ -12,6 +12,6 @@ mod hugging_face;
 mod mistaken;
 mod mutations;
 mod real_models;
+mod rope_fields;
 mod split_gguf;
 mod vocabulary_sizes;
-mod rope_fields;
