@@ -146,14 +146,13 @@ impl SinkCase {
         let tensors = self.tensors();
         let inputs = self.inputs(&tensors).map_err(refused)?;
         let index = self.pattern.select(backend, &inputs, 0).map_err(refused)?;
-        let error = self.output_error(backend, &inputs, index).map_err(refused)?;
-        // Written so that NaN fails.
-        if !(error <= limit) {
-            return Err(Failure::BehindSink { case: self.to_string(), what: "output", error, limit });
-        }
-        let error = self.estimate_error(backend, &inputs).map_err(refused)?;
-        if !(error <= limit) {
-            return Err(Failure::BehindSink { case: self.to_string(), what: "estimate", error, limit });
+        let of_output = self.output_error(backend, &inputs, index).map_err(refused)?;
+        let of_estimate = self.estimate_error(backend, &inputs).map_err(refused)?;
+        for (what, error) in [("output", of_output), ("estimate", of_estimate)] {
+            // NaN is more than any limit.
+            if error > limit || error.is_nan() {
+                return Err(Failure::BehindSink { case: self.to_string(), what, error, limit });
+            }
         }
         Ok(())
     }

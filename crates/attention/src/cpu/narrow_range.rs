@@ -343,8 +343,10 @@ unsafe fn add_peaks<I: Instance, const V: usize>(
         let words = &mut probabilities[key / 2 * BLOCK..][..block.rows];
         for ((word, peak), exponent) in words.iter_mut().zip(&mut peaks).zip(exponents) {
             let (rest, even_is, odd_is) = without_peaks(*word, range);
-            if if key % 2 == 0 { even_is } else { odd_is } {
-                *word = if key % 2 == 0 { rest | *word & 0xffff_0000 } else { rest | *word & 0xffff };
+            let (is_peak, other_half) =
+                if key.is_multiple_of(2) { (even_is, 0xffff_0000) } else { (odd_is, 0xffff) };
+            if is_peak {
+                *word = rest | *word & other_half;
                 *peak = exponent.exp2();
             }
         }
