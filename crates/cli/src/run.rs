@@ -165,7 +165,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let plan = options.attention.plan(&model, prompt.len(), patterns)?;
     let room = Room {
         prompt: prompt.len(),
-        known: context_file.as_ref().map_or(0, |file| file.reusable(&prompt)),
+        known: context_file.as_ref().map_or(0, |file| file.reusable(&prompt, model.model.decoder().config())),
         max_tokens: generation.max_tokens,
         chunk,
         compression,

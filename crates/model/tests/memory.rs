@@ -4,7 +4,7 @@ use minference_attention::HeadPattern;
 use minference_attention::search::Objective;
 use minference_attention::synthetic::normal;
 use minference_model::attention_plan::FixedIndices;
-use minference_model::config::{Activation, LayerConfig};
+use minference_model::config::{Activation, LayerConfig, RotatedKeys};
 use minference_model::context_file::{ContextFile, LoadOptions};
 use minference_model::kv_cache::{KvCompression, SnapKv};
 use minference_model::matrix::{WeightBytes, WeightFormat};
@@ -83,6 +83,7 @@ fn config(vocabulary: usize) -> ModelConfig {
         attention_scale: 0.17,
         embedding_scale: 1.0,
         ropes: vec![rope],
+        rotated_keys: RotatedKeys::Stay,
         layers: vec![LayerConfig { window: None, rope: 0 }; 3],
     }
 }
@@ -140,7 +141,7 @@ fn a_shape() -> AttentionPlan {
 }
 
 fn session(decoder: &Arc<Decoder>, compute: &Compute, planned: &PlannedSession<'_>) -> Session {
-    let options = SessionOptions { capacity: planned.capacity, rope_tokens: None, cache: planned.cache };
+    let options = SessionOptions { capacity: planned.capacity, cache: planned.cache };
     Session::new(decoder.clone(), compute.clone(), options).unwrap()
 }
 

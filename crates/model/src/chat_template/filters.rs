@@ -234,7 +234,7 @@ fn quoted(text: &str, keeps_slashes: bool) -> String {
     for byte in text.bytes() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'.' | b'-' | b'~' => {
-                quoted.push(char::from(byte))
+                quoted.push(char::from(byte));
             }
             b'/' if keeps_slashes => quoted.push('/'),
             _ => quoted.push_str(&format!("%{byte:02X}")),

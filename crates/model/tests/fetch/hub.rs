@@ -96,9 +96,12 @@ fn weights_for_other_programs_are_refused_before_they_are_fetched() {
     assert!(server.requests().iter().all(|request| !request.path.ends_with("model.safetensors")));
 }
 
+/// Files by name and content, and what is said of a repository that holds them.
+type RepositoryCase<'a> = (&'a [(&'a str, &'a str)], [&'a str; 2]);
+
 #[test]
 fn what_a_repository_holds_instead_is_named() {
-    let cases: [(&[(&str, &str)], [&str; 2]); 6] = [
+    let cases: [RepositoryCase<'_>; 6] = [
         (
             &[("adapter_config.json", "{}"), ("adapter_model.safetensors", "x")],
             ["an adapter (LoRA)", "no model by itself"],

@@ -93,12 +93,15 @@ fn files_of_a_folder_that_are_something_else() {
     assert_mentions(&folder_refusal(&folder), &["config.json", "JSON", "EOF"]);
 }
 
+/// Files by name and content, and what is said of a folder that holds them.
+type FolderCase<'a> = (Vec<(&'a str, &'a str)>, Vec<&'a str>);
+
 #[test]
 fn folders_that_are_not_quite_a_models() {
     let commit = "0123456789abcdef0123456789abcdef01234567";
     let adapter = r#"{"base_model_name_or_path": "meta-llama/Llama-3.2-1B", "peft_type": "LORA"}"#;
     let config = r#"{"model_type": "llama"}"#;
-    let cases: Vec<(Vec<(&str, &str)>, Vec<&str>)> = vec![
+    let cases: Vec<FolderCase<'_>> = vec![
         (
             vec![
                 ("adapter_config.json", adapter),

@@ -51,27 +51,27 @@ fn ids_are_those_of_transformers_or_the_setting_is_refused() {
     assert!(obeyed > 400 && refused > 10, "{obeyed} {refused}");
 }
 
-fn refusal(files: Json) -> String {
+fn refusal(files: &Json) -> String {
     let recorded = recorded();
-    load(&recorded["tokenizers"]["blanks"], &files).unwrap_err().to_string()
+    load(&recorded["tokenizers"]["blanks"], files).unwrap_err().to_string()
 }
 
 #[test]
 fn settings_that_cannot_be_obeyed_are_refused_by_name() {
     for name in ["add_prefix_space", "legacy", "split_special_tokens", "fix_mistral_regex"] {
-        let error = refusal(json!({"tokenizer_config.json": {name: "yes"}}));
+        let error = refusal(&json!({"tokenizer_config.json": {name: "yes"}}));
         assert!(error.contains(name) && error.contains("true or false") && error.contains("yes"), "{error}");
     }
     let name = "clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output";
-    let error = refusal(json!({"tokenizer_config.json": {name: true}}));
+    let error = refusal(&json!({"tokenizer_config.json": {name: true}}));
     assert!(error.contains(name), "{error}");
     for (name, value) in
         [("pad_token", json!(5)), ("extra_special_tokens", json!("<a>")), ("bos_token", json!({"a": 1}))]
     {
-        let error = refusal(json!({"tokenizer_config.json": {name: value}}));
+        let error = refusal(&json!({"tokenizer_config.json": {name: value}}));
         assert!(error.contains(name) && error.contains("tokenizer_config.json"), "{error}");
     }
-    let error = refusal(json!({"added_tokens.json": {"<extra>": "five"}}));
+    let error = refusal(&json!({"added_tokens.json": {"<extra>": "five"}}));
     assert!(
         error.contains("added_tokens.json") && error.contains("<extra>") && error.contains("five"),
         "{error}"
