@@ -62,7 +62,7 @@ fn a_changed_byte_anywhere() {
         bytes
     };
     refused(&path, &flipped(3), &["expected a context"]);
-    refused(&path, &flipped(8), &["version: expected 1, found 17", "another version"]);
+    refused(&path, &flipped(8), &["version: expected 2, found 18", "another version"]);
     refused(&path, &flipped(15), &["header: expected at most 16777216"]);
     for at in [12, 16, 23, PREFIX, PREFIX + 100, end - 1] {
         std::fs::write(&path, flipped(at)).unwrap();

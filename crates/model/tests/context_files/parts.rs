@@ -32,7 +32,7 @@ impl Parts {
 
     /// With any text for a header.
     pub(crate) fn with_json(&self, json: &[u8]) -> Vec<u8> {
-        let mut bytes = [&b"minf-ctx\x01\0\0\0"[..], &[0; 12], json].concat();
+        let mut bytes = [&b"minf-ctx\x02\0\0\0"[..], &[0; 12], json].concat();
         bytes.resize(bytes.len().next_multiple_of(64), 0);
         let length = (bytes.len() - PREFIX) as u32;
         bytes[12..16].copy_from_slice(&length.to_le_bytes());
