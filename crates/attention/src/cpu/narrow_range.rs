@@ -40,7 +40,7 @@ pub(crate) struct NarrowRange {
     pub(crate) peak_bits: u32,
     /// The power of two that the largest chunk of a tile sums to after the reference rose.
     pub(crate) after_rise: f32,
-    /// What a chunk of keys must stay below; above any peak's least and any chunk of equal probabilities under a new reference.
+    /// What a chunk of keys must stay below: more than five peaks, so that a chunk that exceeds it because of few keys has a peak.
     pub(crate) chunk_limit: f32,
     /// The least sum of a chunk of keys whose probabilities have their precision; 0 where all have.
     pub(crate) chunk_floor: f32,
@@ -56,19 +56,19 @@ impl NarrowRange {
     /// Half of an ulp of `f16` is less than 1e-3 of 2^-15, the probability that the floor means for each of 16 keys. Eight chunks
     /// below the limit, times values below 32, stay in range. Between them a reference starts where it has most room both ways.
     pub(crate) const FLOAT16: Self = Self {
-        start: -9.0,
-        peak_bits: 0x5800,
-        after_rise: 0.0,
+        start: -12.0,
+        peak_bits: 0x5000,
+        after_rise: -4.0,
         chunk_limit: 192.0,
         chunk_floor: 1.0 / 2048.0,
-        enough_bulk: 0.25,
+        enough_bulk: 1.0 / 64.0,
         enough: (1u32 << 20) as f32,
     };
     /// `bf16` has the exponents of `f32`, hence no floor. Sinks must be peaks here, so that they are not rounded.
     #[cfg(target_arch = "x86_64")]
     pub(crate) const BFLOAT16: Self = Self {
-        start: 0.0,
-        peak_bits: 0x4300,
+        start: -2.0,
+        peak_bits: 0x4200,
         after_rise: -20.0,
         chunk_limit: 192.0,
         chunk_floor: 0.0,
@@ -82,11 +82,14 @@ const WORDS_PER_CHUNK: usize = CHUNK / 2;
 /// Keys of a tile that are a peak for some query, at most: more of them are no sinks, and references rise.
 const MOST_PEAK_KEYS: u32 = 4;
 /// Tiles with such keys that a block of queries meets, at most: to take them apart costs a fifth of a tile and more.
-const MOST_PEAK_TILES: u32 = 4;
+const MOST_PEAK_TILES: u32 = 3;
 /// The exponent of a peak from which on the reference rises because of it, to this much less than the peak. It keeps `f32` sums in
 /// range, and what is lost below 2^-15 is below 2^-35 of the peak.
 const HIGHEST_PEAK: f32 = 34.0;
 const BELOW_HIGHEST_PEAK: f32 = 20.0;
+/// Where one row's reference rises, those of all rows do with a chunk of this sum or more: they would soon, each in a tile of its
+/// own that were computed again for it. On recorded heads of 6K tokens that happened three times as often.
+const RISES_ALONG: f32 = 1.0;
 /// By how much a reference falls at a time, at most. Of a chunk that sums to 0 nothing more is known.
 const LARGEST_FALL: f32 = 14.0;
 /// The power of two that the least chunk of a tile sums to after a fall that was not the largest.
@@ -166,29 +169,39 @@ pub(crate) unsafe fn fit_tile<I: Instance, const R: usize, const V: usize>(
         let mut risen = [false; BLOCK];
         for round in 0.. {
             let survey = survey::<I, V>(block, tile, shape, range, probabilities);
-            let mut references: [f32; BLOCK] = std::array::from_fn(|row| -block.negative_maxima[row]);
             let are_sinks = survey.keys.count_ones() <= MOST_PEAK_KEYS && block.peak_tiles < MOST_PEAK_TILES;
-            let mut moved = false;
-            for row in 0..block.rows {
+            let mut by = [0.0f32; BLOCK];
+            for (row, by) in by.iter_mut().enumerate().take(block.rows) {
                 let may_fall = round < ROUNDS_WITH_FALLS && !risen[row];
                 let smallest_chunk = if may_fall { totals.smallest_chunks[row] } else { f32::MAX };
                 let before = [block.sums[row], block.peak_sums[row]];
-                let by = shift(&survey, are_sinks, row, before, smallest_chunk, range);
-                risen[row] |= by > 0.0;
-                moved |= by != 0.0;
-                references[row] += by;
+                *by = shift(&survey, are_sinks, row, before, smallest_chunk, range);
             }
+            if by.iter().any(|by| *by > 0.0) {
+                for row in (0..block.rows).filter(|&row| survey.largest_chunks[row] >= RISES_ALONG) {
+                    by[row] = by[row].max(rise(survey.largest_chunks[row], range));
+                }
+            }
+            let moved = by.iter().any(|by| *by != 0.0);
             if !moved {
                 totals.sums = survey.rest;
                 block.peak_tiles += u32::from(survey.keys != 0);
                 add_peaks::<I, V>(block, tile, shape, range, survey.keys, probabilities);
                 return;
             }
+            risen.iter_mut().zip(by).for_each(|(risen, by)| *risen |= by > 0.0);
+            let references = std::array::from_fn(|row| by[row] - block.negative_maxima[row]);
             move_references(block, &references);
             *totals = TileTotals::new();
             probabilities_of_tile::<I, R, V>(block, tile, shape, probabilities, totals);
         }
     }
+}
+
+/// By how many powers of two a reference rises where this is a row's largest chunk.
+#[inline(always)]
+fn rise(largest_chunk: f32, range: NarrowRange) -> f32 {
+    (largest_chunk.log2() - range.after_rise).ceil()
 }
 
 /// By how many powers of two the reference of a row has to move before the tile can be added. `are_sinks` says whether peaks may
@@ -206,10 +219,10 @@ fn shift(
         return survey.highest[row].ceil() - BELOW_HIGHEST_PEAK;
     }
     if !are_sinks && peak_sum > 0.0 {
-        return ((largest_chunk + peak_sum).log2() - range.after_rise).ceil();
+        return rise(largest_chunk + peak_sum, range);
     }
     if largest_chunk >= range.chunk_limit {
-        return (largest_chunk.log2() - range.after_rise).ceil();
+        return rise(largest_chunk, range);
     }
     let bulk = bulk_before + survey.rest[row];
     let is_enough = bulk >= range.enough_bulk || bulk + peaks_before + peak_sum >= range.enough;
