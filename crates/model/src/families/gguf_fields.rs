@@ -89,6 +89,9 @@ impl<'a> GgufFields<'a> {
             _ => None,
         };
         let rows = tensors.get("token_embd.weight").and_then(|tensor| tensor.shape.first().copied());
+        if let Some(tokens) = tokens {
+            check_vocabulary("tokenizer.ggml.tokens".to_owned(), tokens)?;
+        }
         // A vocabulary may name more tokens than there are rows, or fewer.
         let vocabulary = rows.or(tokens).unwrap_or(0);
         let vocabulary = check_vocabulary("token_embd.weight".to_owned(), vocabulary)?;
