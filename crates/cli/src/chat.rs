@@ -28,7 +28,7 @@ use clap::Args;
 use conversation::Conversation;
 use dialogue::{read_document, report_reading, respond};
 use input::{Input, Line};
-use minference_model::chat_template::LocalTime;
+use minference_model::text::chat_template::LocalTime;
 use reader::{Reader, Setting};
 use std::path::PathBuf;
 

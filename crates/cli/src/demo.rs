@@ -8,13 +8,13 @@ use crate::run::{
 use crate::usage::checked;
 use anyhow::{Result, anyhow, ensure};
 use clap::{Args, ValueEnum};
-use minference_model::chat_template::RenderOptions;
-use minference_model::fetch::ModelReference;
-use minference_model::generate::GenerationOptions;
-use minference_model::haystack::{Haystack, HaystackFact, HaystackOptions, HaystackStyle};
+use minference_model::text::chat_template::RenderOptions;
+use minference_fetch::ModelReference;
+use minference_model::generation::GenerationOptions;
+use minference_eval::haystack::{Haystack, HaystackFact, HaystackOptions, HaystackStyle};
 use minference_model::memory;
-use minference_model::sampling::SamplingOptions;
-use minference_model::tokenizer::SpecialTokens;
+use minference_model::generation::sampling::SamplingOptions;
+use minference_model::text::tokenizer::SpecialTokens;
 use std::io::{self, Write};
 
 /// Tokens of the answer: a sentence.

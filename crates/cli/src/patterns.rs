@@ -10,8 +10,8 @@ use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
 use minference_attention::pattern::config::{FileFormat, PatternConfig};
 use minference_model::ModelFiles;
-use minference_model::fetch::ModelReference;
-use minference_model::pattern_files::ModelPatterns;
+use minference_fetch::ModelReference;
+use minference_model::patterns::files::ModelPatterns;
 use std::io::Write;
 use std::path::PathBuf;
 

@@ -8,8 +8,8 @@ use crate::interrupt::Interrupt;
 use anyhow::{Context, Result};
 use clap::Args;
 use indicatif::DecimalBytes;
-use minference_model::fetch::{self, FetchError, FetchSettings, Fetcher, KNOWN_MODELS, ModelReference};
-use minference_model::source::part_files;
+use minference_fetch::{self, FetchError, FetchSettings, Fetcher, KNOWN_MODELS, ModelReference};
+use minference_model::files::part_files;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 

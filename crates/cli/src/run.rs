@@ -45,7 +45,7 @@ use answer::TimedAnswer;
 use anyhow::{Context, Result};
 use clap::Args;
 use context::ContextOptions;
-use minference_model::chat_template::LocalTime;
+use minference_model::text::chat_template::LocalTime;
 use minference_model::{AttentionPlan, memory};
 use std::io::{self, IsTerminal, Write};
 

@@ -29,7 +29,7 @@ use minference_attention::inspection::inspect_head;
 use minference_attention::layer::plan_layer;
 use minference_attention::search::attention_errors;
 use minference_attention::{Error as AttentionError, LayerPatterns, Progress, SparseIndex};
-use minference_model::layer_walk::{WalkedLayer, walk_layers};
+use minference_model::patterns::layer_walk::{WalkedLayer, walk_layers};
 use minference_model::{AttentionPlan, CacheFormat, Compute, Model, Result};
 use std::sync::Arc;
 use std::time::Instant;

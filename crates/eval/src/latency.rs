@@ -10,7 +10,7 @@ use crate::evaluate::{Evaluation, RunStep};
 use crate::methods::{Method, Planner, PromptFacts, Variant};
 use crate::results::{CacheBytes, LatencyRecord, LatencySeconds, LatencySource, ResultsFolder};
 use minference_attention::Progress;
-use minference_model::logits::likeliest;
+use minference_model::generation::logits::likeliest;
 use minference_model::{PrefillOptions, Session, SessionOptions, memory};
 use std::sync::Arc;
 use std::time::Instant;

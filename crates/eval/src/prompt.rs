@@ -20,8 +20,8 @@ pub use published::PublishedTemplate;
 use crate::error::{Error, Result};
 use crate::sample::{AnsweredMessage, PromptText};
 use minference_model::Model;
-use minference_model::chat_template::{ChatTemplate, Message, RenderOptions};
-use minference_model::tokenizer::SpecialTokens;
+use minference_model::text::chat_template::{ChatTemplate, Message, RenderOptions};
+use minference_model::text::tokenizer::SpecialTokens;
 use std::str::FromStr;
 
 /// The form in which a model is asked.
@@ -72,7 +72,7 @@ pub struct PromptEncoder<'a> {
 }
 
 impl<'a> PromptEncoder<'a> {
-    /// For a model, which is asked in some form. Its chat template is told a [fixed date](minference_model::chat_template::LocalTime::FIXED), so that
+    /// For a model, which is asked in some form. Its chat template is told a [fixed date](minference_model::text::chat_template::LocalTime::FIXED), so that
     /// prompts are the same on every day.
     pub fn new(model: &'a Model, template: PromptTemplate) -> Self {
         Self { model, template, render: None }

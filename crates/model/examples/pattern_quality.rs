@@ -18,9 +18,9 @@ use minference_attention::pattern::config::PatternConfig;
 use minference_attention::pattern::vertical_slash::{self, LAST_QUERIES};
 use minference_attention::search::attention_errors;
 use minference_attention::{AttentionBackend, AttentionInputs, HeadPattern, Lowering, SparseIndex};
-use minference_model::layer_walk::{WalkedLayer, walk_layers};
-use minference_model::logits::surprise;
-use minference_model::tokenizer::SpecialTokens;
+use minference_model::patterns::layer_walk::{WalkedLayer, walk_layers};
+use minference_model::generation::logits::surprise;
+use minference_model::text::tokenizer::SpecialTokens;
 use minference_model::{
     AttentionPlan, CacheFormat, Compute, ComputeOptions, Model, Result, Session, SessionOptions,
 };

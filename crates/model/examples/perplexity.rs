@@ -7,8 +7,8 @@
 //! The text is cut into windows of 2,048 tokens; the last 1,024 of each are scored, each after at least 1,024 others.
 
 use minference_attention::files::{TEXT_BYTES, read_text};
-use minference_model::logits::surprise;
-use minference_model::tokenizer::SpecialTokens;
+use minference_model::generation::logits::surprise;
+use minference_model::text::tokenizer::SpecialTokens;
 use minference_model::{
     AttentionPlan, Compute, ComputeOptions, MatmulArithmetic, Model, Session, SessionOptions,
 };

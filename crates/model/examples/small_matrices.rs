@@ -2,7 +2,7 @@
 //! checkers (`.ci/valgrind`), which see what tests can't.
 
 use minference_attention::{Arithmetic, InstructionSet, synthetic};
-use minference_model::matrix::{WeightBytes, WeightFormat};
+use minference_model::device::matrix::{WeightBytes, WeightFormat};
 use minference_model::{Compute, ComputeOptions, MatmulArithmetic, Matrix, Result};
 
 fn main() -> Result<()> {

@@ -14,22 +14,26 @@
 
 mod attention;
 mod check;
+pub mod config;
 mod mlp;
+pub(crate) mod progress;
 mod report;
+pub mod rope;
 mod steps;
+pub mod weights;
 
 pub(crate) use steps::LayerSteps;
 
 pub use report::{ForwardReport, LayerSummary, PhaseTimes};
 
-use crate::attention_plan::{AttentionPlan, LayerPlan};
-use crate::compute::{Compute, MatmulArithmetic};
-use crate::config::ModelConfig;
+use crate::patterns::plan::{AttentionPlan, LayerPlan};
+use crate::device::compute::{Compute, MatmulArithmetic};
+use crate::decoder::config::ModelConfig;
 use crate::error::{Error, Result};
-use crate::kv_cache::{KvCache, KvCompression};
-use crate::matrix::{Product, Scratch, Store, multiply};
-use crate::rope::{Rotation, RotationTable};
-use crate::weights::ModelWeights;
+use crate::session::kv_cache::{KvCache, KvCompression};
+use crate::device::matrix::{Product, Scratch, Store, multiply};
+use crate::decoder::rope::{Rotation, RotationTable};
+use crate::decoder::weights::ModelWeights;
 use minference_attention::Progress;
 use rayon::prelude::*;
 use std::ops::Range;

@@ -7,66 +7,39 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`model`] | everything that a file or folder holds, ready to answer |
-//! | [`source`] | files: GGUF, and Hugging Face folders with safetensors; families as data |
-//! | [`config`], [`weights`], [`matrix`] | a model as the decoder wants it, whatever file it came from |
-//! | [`decoder`] | the one transformer that all families share |
-//! | [`session`], [`kv_cache`] | a prompt that was read, and going on from there |
-//! | [`context_file`] | the same in a file |
-//! | [`attention_plan`], [`pattern_files`] | which pattern each head gets, and the file that says so |
-//! | [`pattern_search`] | finding the patterns of a model |
-//! | [`layer_walk`] | looking at each layer's attention |
-//! | [`rope`] | positions of tokens, with every scaling that the families use |
-//! | [`tokenizer`], [`chat_template`], [`byte_order_mark`] | text to tokens |
-//! | [`generate`], [`sampling`], [`logits`], [`text_stream`] | logits to tokens, and tokens to text |
-//! | [`haystack`] | long prompts of our own making, with a fact to find |
-//! | `fetch` (a feature) | models by name, from the Hub or a package |
-//! | [`compute`], [`memory`] | what it runs on, and how much memory it takes |
+//! | [`files`] | GGUF files, and Hugging Face folders with safetensors; families as data |
+//! | [`text`] | tokenizers, chat templates, streams of text |
+//! | [`device`] | what a model runs on: threads, kernels, weights as they are stored |
+//! | [`decoder`] | the one transformer that all families share: its configuration, weights and positions |
+//! | [`session`] | a prompt that was read, and going on from there; its keys and values; the same in a file |
+//! | [`patterns`] | which pattern each head gets, the file that says so, and the search that finds it |
+//! | [`generation`] | logits to tokens: sampling, and the loop that answers |
+//! | [`memory`] | how much memory it takes |
 
-pub mod attention_plan;
-pub mod byte_order_mark;
-pub mod chat_template;
-pub mod compute;
-pub mod config;
-pub mod context_file;
 pub mod decoder;
+pub mod device;
 mod error;
-mod families;
-#[cfg(feature = "fetch")]
-pub mod fetch;
-pub mod generate;
-pub mod haystack;
-mod kernels;
-pub mod kv_cache;
-pub mod layer_walk;
-pub mod logits;
-pub mod matrix;
+pub mod files;
+pub mod generation;
 pub mod memory;
 pub mod model;
-pub mod pattern_files;
-pub mod pattern_search;
-mod progress;
-pub mod rope;
-pub mod sampling;
+pub mod patterns;
 pub mod session;
-pub mod source;
-pub mod text_stream;
-mod token_rows;
-pub mod tokenizer;
-pub mod weights;
+pub mod text;
 
-pub use attention_plan::AttentionPlan;
-pub use chat_template::ChatTemplate;
-pub use compute::{Compute, ComputeOptions, MatmulArithmetic};
-pub use config::ModelConfig;
-pub use context_file::ContextFile;
 pub use decoder::Decoder;
+pub use decoder::config::ModelConfig;
+pub use decoder::weights::ModelWeights;
+pub use device::compute::{Compute, ComputeOptions, MatmulArithmetic};
+pub use device::matrix::Matrix;
 pub use error::{Error, Result};
-pub use kv_cache::{CacheFormat, KvCache};
-pub use matrix::Matrix;
+pub use files::ModelFiles;
+pub use generation::sampling::{Sampler, SamplingOptions};
 pub use model::Model;
-pub use sampling::{Sampler, SamplingOptions};
+pub use patterns::plan::AttentionPlan;
+pub use session::context_file::ContextFile;
+pub use session::kv_cache::{CacheFormat, KvCache};
 pub use session::{PrefillOptions, Session, SessionOptions};
-pub use source::ModelFiles;
-pub use text_stream::TextStream;
-pub use tokenizer::Tokenizer;
-pub use weights::ModelWeights;
+pub use text::chat_template::ChatTemplate;
+pub use text::text_stream::TextStream;
+pub use text::tokenizer::Tokenizer;

@@ -1,9 +1,9 @@
 //! [`Model`]: everything that a file or folder holds, ready to answer.
 //!
 //! ```no_run
-//! use minference_model::generate::{GenerationOptions, generate};
+//! use minference_model::generation::{GenerationOptions, generate};
 //! use minference_model::{Compute, ComputeOptions, Model, PrefillOptions, Session, SessionOptions};
-//! use minference_model::tokenizer::SpecialTokens;
+//! use minference_model::text::tokenizer::SpecialTokens;
 //! use std::ops::ControlFlow;
 //!
 //! let model = Model::load("models/smollm2-135m-instruct-q4_1.gguf")?;
@@ -19,12 +19,12 @@
 //! # Ok::<(), minference_model::Error>(())
 //! ```
 
-use crate::chat_template::{ChatTemplate, Message, RenderOptions};
+use crate::text::chat_template::{ChatTemplate, Message, RenderOptions};
 use crate::decoder::Decoder;
 use crate::error::{Error, Result, shown};
-use crate::rope::RopeOverride;
-use crate::source::{Container, Fingerprint, ModelFiles};
-use crate::tokenizer::{SpecialTokens, Tokenizer, begun};
+use crate::decoder::rope::RopeOverride;
+use crate::files::{Container, Fingerprint, ModelFiles};
+use crate::text::tokenizer::{SpecialTokens, Tokenizer, begun};
 use std::path::Path;
 use std::sync::Arc;
 

@@ -15,7 +15,7 @@
 //!
 //! What was read stays: a next prompt that begins in the same way is read from where they differ ([`Session::reuse`]), the session can go
 //! back to any earlier length ([`Session::truncate`]), be [forked](Session::fork) into two that go on differently, and be saved in a
-//! [file](crate::context_file).
+//! [file](crate::session::context_file).
 //!
 //! ```no_run
 //! # use minference_model::{Result, session::{PrefillOptions, Session}};
@@ -32,17 +32,20 @@
 //! ```
 
 mod chunks;
+pub mod context_file;
+pub mod kv_cache;
 mod readings;
+pub(crate) mod token_rows;
 
 pub(crate) use readings::Readings;
 
-use crate::attention_plan::AttentionPlan;
-use crate::compute::Compute;
-use crate::config::ModelConfig;
+use crate::patterns::plan::AttentionPlan;
+use crate::device::compute::Compute;
+use crate::decoder::config::ModelConfig;
 use crate::decoder::{Decoder, Forward, ForwardReport, ForwardRequest, LogitsVisitor};
 use crate::error::{Error, Result};
-use crate::kv_cache::{CacheFormat, KvCache, KvCompression};
-use crate::progress::Part;
+use crate::session::kv_cache::{CacheFormat, KvCache, KvCompression};
+use crate::decoder::progress::Part;
 use chunks::chunks;
 use minference_attention::Progress;
 use std::borrow::Cow;
@@ -258,7 +261,7 @@ impl Session {
     }
 
     /// Reads one token, densely; gives its logits. Where positions depend on the length, all tokens may be read again with it
-    /// ([`RotatedKeys::ReadAgain`](crate::config::RotatedKeys::ReadAgain)), as the last prompt was.
+    /// ([`RotatedKeys::ReadAgain`](crate::decoder::config::RotatedKeys::ReadAgain)), as the last prompt was.
     ///
     /// # Errors
     /// As [`Decoder::forward`]; the session is then as it was, or has lost what was to be read again.

@@ -1,7 +1,7 @@
 //! Templates, rendered as transformers renders them: `golden/chat_templates/record.py` recorded what it gives.
 
 use minference_model::Error;
-use minference_model::chat_template::{ChatTemplate, Message, RenderOptions, Role, TemplateArguments};
+use minference_model::text::chat_template::{ChatTemplate, Message, RenderOptions, Role, TemplateArguments};
 use serde_json::Value;
 use std::path::Path;
 

@@ -3,16 +3,16 @@
 use minference_attention::HeadPattern;
 use minference_attention::search::Objective;
 use minference_attention::synthetic::normal;
-use minference_model::attention_plan::FixedIndices;
-use minference_model::config::{Activation, LayerConfig, RotatedKeys};
-use minference_model::context_file::{ContextFile, LoadOptions};
-use minference_model::kv_cache::{KvCompression, SnapKv};
-use minference_model::matrix::{WeightBytes, WeightFormat};
+use minference_model::patterns::plan::FixedIndices;
+use minference_model::decoder::config::{Activation, LayerConfig, RotatedKeys};
+use minference_model::session::context_file::{ContextFile, LoadOptions};
+use minference_model::session::kv_cache::{KvCompression, SnapKv};
+use minference_model::device::matrix::{WeightBytes, WeightFormat};
 use minference_model::memory::{self, FIXED, MemoryForecast, PlannedSession, PlannedWalk};
-use minference_model::pattern_search::{SearchRequest, search_patterns};
-use minference_model::rope::{PairLayout, RopeConfig, RopeScaling};
-use minference_model::source::Fingerprint;
-use minference_model::weights::{LayerWeights, Projection};
+use minference_model::patterns::search::{SearchRequest, search_patterns};
+use minference_model::decoder::rope::{PairLayout, RopeConfig, RopeScaling};
+use minference_model::files::Fingerprint;
+use minference_model::decoder::weights::{LayerWeights, Projection};
 use minference_model::{
     AttentionPlan, CacheFormat, Compute, ComputeOptions, Decoder, Matrix, ModelConfig, ModelWeights,
     PrefillOptions, Session, SessionOptions,

@@ -6,7 +6,7 @@ mod golden;
 #[path = "support/tiny_sessions.rs"]
 mod tiny_sessions;
 
-use minference_model::context_file::{ContextFile, LoadOptions};
+use minference_model::session::context_file::{ContextFile, LoadOptions};
 use minference_model::{
     CacheFormat, Decoder, ModelFiles, PrefillOptions, Session, SessionOptions, source::Fingerprint,
 };

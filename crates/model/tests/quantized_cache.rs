@@ -5,7 +5,7 @@ mod golden;
 
 use golden::{GoldenModel, folders};
 use minference_attention::HeadPattern;
-use minference_model::kv_cache::{KvCompression, SnapKv};
+use minference_model::session::kv_cache::{KvCompression, SnapKv};
 use minference_model::{
     AttentionPlan, CacheFormat, Compute, ComputeOptions, Decoder, ModelFiles, PrefillOptions, Session,
     SessionOptions,

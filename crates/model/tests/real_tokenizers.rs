@@ -3,10 +3,10 @@
 //! `MINFERENCE_TEST_MODELS`; skipped without it.
 
 use minference_model::ModelFiles;
-use minference_model::chat_template::{ChatTemplate, Message, RenderOptions};
-use minference_model::source::Container;
-use minference_model::text_stream::TextStream;
-use minference_model::tokenizer::{SpecialTokens, Tokenizer};
+use minference_model::text::chat_template::{ChatTemplate, Message, RenderOptions};
+use minference_model::files::Container;
+use minference_model::text::text_stream::TextStream;
+use minference_model::text::tokenizer::{SpecialTokens, Tokenizer};
 use serde_json::Value;
 use std::path::PathBuf;
 

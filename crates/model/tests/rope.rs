@@ -1,6 +1,6 @@
 //! RoPE against what transformers computes (`golden/rope_frequencies.py`), and files that are wrong.
 
-use minference_model::rope::{PairLayout, RopeConfig};
+use minference_model::decoder::rope::{PairLayout, RopeConfig};
 use serde_json::{Value, json};
 
 fn numbers(value: &Value) -> Vec<f32> {

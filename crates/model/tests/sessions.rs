@@ -7,7 +7,7 @@ mod tiny_sessions;
 
 use minference_attention::HeadPattern;
 use minference_attention::pattern::config::PatternConfig;
-use minference_model::kv_cache::{KvCompression, Pooling, PyramidKv, SnapKv, StreamingLlm};
+use minference_model::session::kv_cache::{KvCompression, Pooling, PyramidKv, SnapKv, StreamingLlm};
 use minference_model::{AttentionPlan, PrefillOptions, Session};
 use serde_json::Value;
 use std::sync::Arc;

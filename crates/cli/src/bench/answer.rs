@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use minference_eval::numbers::{memory, speedup};
 use minference_eval::summary::median;
-use minference_model::kv_cache::KvCompression;
+use minference_model::session::kv_cache::KvCompression;
 use minference_model::memory::{MemoryForecast, PlannedSession};
 use minference_model::{AttentionPlan, Session, SessionOptions};
 use std::io::Write;

@@ -10,7 +10,7 @@ use clap::Args;
 use minference_attention::{ElementType, synthetic};
 use minference_eval::summary::median;
 use minference_model::Matrix;
-use minference_model::matrix::{Scratch, WeightBytes, WeightFormat};
+use minference_model::device::matrix::{Scratch, WeightBytes, WeightFormat};
 use std::io::Write;
 use std::str::FromStr;
 use std::time::{Duration, Instant};

@@ -7,7 +7,7 @@
 use crate::run::BETWEEN_PARTS;
 use anyhow::{Context, Result};
 use minference_model::Model;
-use minference_model::chat_template::{Message, RenderOptions};
+use minference_model::text::chat_template::{Message, RenderOptions};
 use minference_model::session::shared_tokens;
 use serde::{Deserialize, Serialize};
 

@@ -6,7 +6,7 @@ use crate::complain;
 use crate::run::{print, print_what_was_cut, read_text};
 use anyhow::{Result, ensure};
 use minference_attention::Error::Cancelled;
-use minference_model::generate::Finish;
+use minference_model::generation::Finish;
 use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;

@@ -5,7 +5,7 @@ use crate::interrupt::Interrupt;
 use crate::run::cache_folder;
 use anyhow::{Context, Result};
 use minference_attention::files;
-use minference_model::byte_order_mark::text_without_mark;
+use minference_attention::files::text_without_mark;
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use rustyline::{Behavior, Config, Editor};

@@ -14,11 +14,11 @@ use crate::run::{
 };
 use anyhow::{Context, Result, ensure};
 use minference_eval::numbers::count;
-use minference_model::chat_template::RenderOptions;
-use minference_model::context_file::{ContextFile, LoadOptions};
+use minference_model::text::chat_template::RenderOptions;
+use minference_model::session::context_file::{ContextFile, LoadOptions};
 use minference_model::decoder::Forward;
-use minference_model::generate::{Answer, Finish, GenerationOptions};
-use minference_model::kv_cache::KvCompression;
+use minference_model::generation::{Answer, Finish, GenerationOptions};
+use minference_model::session::kv_cache::KvCompression;
 use minference_model::memory::MemoryForecast;
 use minference_model::{Compute, PrefillOptions, Session, SessionOptions};
 use serde::Deserialize;

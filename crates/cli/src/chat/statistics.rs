@@ -4,7 +4,7 @@ use crate::bench::table::duration;
 use minference_eval::numbers::{count, memory};
 use minference_model::Session;
 use minference_model::decoder::ForwardReport;
-use minference_model::generate::Answer;
+use minference_model::generation::Answer;
 use std::fmt;
 use std::time::Duration;
 

@@ -11,7 +11,7 @@ use clap::Args;
 use minference_eval::perplexity::{Document, check_methods, perplexity};
 use minference_eval::prompt::PromptTemplate;
 use minference_eval::results::{EvaluationKind, PerplexityRecord};
-use minference_model::source::Fingerprint;
+use minference_model::files::Fingerprint;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use minference_attention::files;
-use minference_model::byte_order_mark::text_without_mark;
+use minference_attention::files::text_without_mark;
 use std::path::Path;
 
 /// A file that was read.

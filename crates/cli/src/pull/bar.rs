@@ -3,7 +3,7 @@
 use crate::complain;
 use crate::interrupt::Interrupt;
 use indicatif::{DecimalBytes, ProgressBar, ProgressStyle};
-use minference_model::fetch::{Activity, FetchProgress, FetchStep};
+use minference_fetch::{Activity, FetchProgress, FetchStep};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use minference_attention::HeadPattern;
 use minference_attention::pattern::config::PatternConfig;
 use minference_model::AttentionPlan;
-use minference_model::pattern_files::{ModelPatterns, PatternSource};
+use minference_model::patterns::files::{ModelPatterns, PatternSource};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

@@ -2,7 +2,7 @@
 
 use super::answer::TimedAnswer;
 use super::context::CompressedBefore;
-use minference_model::generate::Finish;
+use minference_model::generation::Finish;
 use serde_json::{Value, json};
 
 /// An answer, and the dense one if it was asked for.
@@ -94,8 +94,8 @@ mod tests {
     use crate::run::NamedPlan;
     use crate::run::answer::PromptCache;
     use minference_model::decoder::ForwardReport;
-    use minference_model::generate::Answer;
-    use minference_model::text_stream::StreamEnd;
+    use minference_model::generation::Answer;
+    use minference_model::text::text_stream::StreamEnd;
     use std::time::Duration;
 
     fn answer(text: &str, tokens: &[u32]) -> TimedAnswer {

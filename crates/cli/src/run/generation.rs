@@ -3,8 +3,8 @@
 use anyhow::{Result, bail};
 use clap::Args;
 use minference_model::Error;
-use minference_model::generate::GenerationOptions;
-use minference_model::sampling::SamplingOptions;
+use minference_model::generation::GenerationOptions;
+use minference_model::generation::sampling::SamplingOptions;
 
 /// Length and sampling.
 #[derive(Debug, Args)]

@@ -3,7 +3,7 @@
 use crate::lengths::Length;
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
-use minference_model::kv_cache::{KvCompression, Pooling, PyramidKv, SnapKv, StreamingLlm};
+use minference_model::session::kv_cache::{KvCompression, Pooling, PyramidKv, SnapKv, StreamingLlm};
 
 /// Ways of compressing the key-value cache, as the command line spells them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -6,11 +6,11 @@ use crate::interrupt::Interrupt;
 use crate::pull;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use minference_model::fetch::{FetchSettings, ModelReference};
-use minference_model::kv_cache::KvCompression;
+use minference_fetch::{FetchSettings, ModelReference};
+use minference_model::session::kv_cache::KvCompression;
 use minference_model::memory::{MemoryForecast, PlannedSession};
-use minference_model::pattern_files::ModelPatterns;
-use minference_model::rope::RopeOverride;
+use minference_model::patterns::files::ModelPatterns;
+use minference_model::decoder::rope::RopeOverride;
 use minference_model::{AttentionPlan, CacheFormat, Compute, Model, ModelFiles};
 use std::path::PathBuf;
 

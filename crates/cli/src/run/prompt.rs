@@ -6,8 +6,8 @@ use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
 use minference_attention::files::{self, FileProblem};
 use minference_model::Model;
-use minference_model::byte_order_mark::text_without_mark;
-use minference_model::chat_template::{LocalTime, Message, RenderOptions};
+use minference_attention::files::text_without_mark;
+use minference_model::text::chat_template::{LocalTime, Message, RenderOptions};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail, ensure};
 use clap::{Args, ValueEnum};
-use minference_model::rope::{RopeOverride, RopeScaling};
+use minference_model::decoder::rope::{RopeOverride, RopeScaling};
 
 /// Context and position encoding.
 #[derive(Debug, Clone, Default, Args)]

@@ -8,7 +8,7 @@ use crate::bench::table::duration;
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, LineStyle, Table};
 use minference_eval::numbers::memory;
-use minference_model::generate::{Answer, Finish};
+use minference_model::generation::{Answer, Finish};
 use std::io::{self, Write};
 
 /// Layers whose shares stand in one line.

@@ -3,8 +3,8 @@
 use anyhow::{Result, anyhow, bail, ensure};
 use clap::{Args, ValueEnum};
 use minference_model::ChatTemplate;
-use minference_model::chat_template::{LocalTime, RenderOptions, TemplateArguments};
-use minference_model::tokenizer::Tokenizer;
+use minference_model::text::chat_template::{LocalTime, RenderOptions, TemplateArguments};
+use minference_model::text::tokenizer::Tokenizer;
 
 /// Variables by which templates turn thinking on and off, the usual one first.
 const THINKING: [&str; 2] = ["enable_thinking", "thinking"];

@@ -7,10 +7,10 @@ use clap::Args;
 use minference_attention::files;
 use minference_attention::pattern::provenance::CalibrationSample;
 use minference_attention::pattern::vertical_slash::LAST_QUERIES;
-use minference_model::byte_order_mark::text_without_mark;
-use minference_model::chat_template::RenderOptions;
-use minference_model::haystack::Haystack;
-use minference_model::source::Fingerprint;
+use minference_attention::files::text_without_mark;
+use minference_model::text::chat_template::RenderOptions;
+use minference_eval::haystack::Haystack;
+use minference_model::files::Fingerprint;
 use std::path::{Path, PathBuf};
 
 /// Tokens of a generated prompt, where the model can read that many: the authors'.

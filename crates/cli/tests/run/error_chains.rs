@@ -3,7 +3,7 @@
 use super::search::SMALL;
 use super::{Outcome, Workplace, outcome};
 use minference_attention::pattern::config::PatternConfig;
-use minference_model::fetch::FetchError;
+use minference_fetch::FetchError;
 use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};

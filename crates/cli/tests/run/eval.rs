@@ -8,8 +8,8 @@ use minference_eval::prompt::{PromptEncoder, PromptTemplate};
 use minference_eval::results::{AnswerRecord, LatencyRecord, LatencySource, PerplexityRecord};
 use minference_eval::sample::SampleSource;
 use minference_eval::tasks::needle::{Needle, NeedleOptions};
-use minference_model::generate::{GenerationOptions, generate};
-use minference_model::logits::surprise;
+use minference_model::generation::{GenerationOptions, generate};
+use minference_model::generation::logits::surprise;
 use minference_model::{
     AttentionPlan, CacheFormat, Compute, ComputeOptions, Model, PrefillOptions, Session, SessionOptions,
 };

@@ -8,8 +8,8 @@ use minference_eval::prompt::{PromptEncoder, PromptTemplate};
 use minference_eval::results::{AnswerRecord, LatencyRecord, READING_SETTING, RunHeader};
 use minference_eval::sample::{PromptText, Sample, SampleSource};
 use minference_eval::tasks::needle::{Needle, NeedleOptions};
-use minference_model::generate::{GenerationOptions, generate};
-use minference_model::kv_cache::KvCompression;
+use minference_model::generation::{GenerationOptions, generate};
+use minference_model::session::kv_cache::KvCompression;
 use minference_model::{
     AttentionPlan, CacheFormat, Compute, ComputeOptions, Model, PrefillOptions, Session, SessionOptions,
 };

@@ -1,7 +1,7 @@
 //! [`DenseAnswers`]: what other methods' answers are held against.
 
 use crate::results::{AnswerRecord, DenseAgreement};
-use minference_model::logits::divergence;
+use minference_model::generation::logits::divergence;
 
 /// Dense attention's answers to a sample's questions.
 pub(super) struct DenseAnswers {

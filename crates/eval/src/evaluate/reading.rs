@@ -7,7 +7,7 @@ use crate::methods::Variant;
 use crate::results::{AnswerSeconds, CacheBytes};
 use minference_attention::Progress;
 use minference_model::decoder::{Forward, ForwardReport};
-use minference_model::kv_cache::KvCompression;
+use minference_model::session::kv_cache::KvCompression;
 use minference_model::{AttentionPlan, PrefillOptions, Session, SessionOptions};
 use std::sync::Arc;
 use std::time::Instant;

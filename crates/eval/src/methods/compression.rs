@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::numbers::parse_length;
-use minference_model::kv_cache::{KvCompression, PyramidKv, SnapKv, StreamingLlm};
+use minference_model::session::kv_cache::{KvCompression, PyramidKv, SnapKv, StreamingLlm};
 use std::fmt;
 use std::str::FromStr;
 
@@ -110,7 +110,7 @@ impl FromStr for CompressionNotation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use minference_model::kv_cache::Pooling;
+    use minference_model::session::kv_cache::Pooling;
 
     #[test]
     fn budgets_are_written_always_and_read_where_they_are() {

@@ -2,7 +2,7 @@
 
 use super::{Method, Variant};
 use crate::error::{Error, Result};
-use minference_model::kv_cache::KvCompression;
+use minference_model::session::kv_cache::KvCompression;
 use std::ops::Deref;
 use std::str::FromStr;
 

@@ -3,7 +3,7 @@
 use super::Method;
 use crate::error::{Error, Result};
 use minference_attention::{HeadPattern, Progress};
-use minference_model::attention_plan::FixedIndices;
+use minference_model::patterns::plan::FixedIndices;
 use minference_model::{AttentionPlan, CacheFormat, Compute, Model};
 use std::collections::HashMap;
 use std::sync::Arc;

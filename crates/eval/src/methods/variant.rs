@@ -22,7 +22,7 @@ use super::compression::CompressionNotation;
 use super::{CompressionKind, Method};
 use crate::error::{Error, Result};
 use crate::numbers::{count, parse_length};
-use minference_model::kv_cache::KvCompression;
+use minference_model::session::kv_cache::KvCompression;
 use std::fmt;
 use std::str::FromStr;
 

@@ -1,7 +1,7 @@
 //! [`Predictions`]: what a model predicted at each position of a text.
 
 use crate::results::{DenseAgreement, LossBucket};
-use minference_model::logits::{divergence, likeliest, log_probabilities, surprise};
+use minference_model::generation::logits::{divergence, likeliest, log_probabilities, surprise};
 use rayon::prelude::*;
 use std::ops::Range;
 

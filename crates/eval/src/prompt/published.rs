@@ -1,6 +1,6 @@
 //! [`PublishedTemplate`]: the forms of prompts that RULER publishes for families of models.
 
-use minference_model::chat_template::ChatTemplate;
+use minference_model::text::chat_template::ChatTemplate;
 
 /// A form that RULER publishes. Its results on a model are comparable only where the same form was used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -109,7 +109,7 @@ impl PublishedTemplate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use minference_model::chat_template::{Message, RenderOptions};
+    use minference_model::text::chat_template::{Message, RenderOptions};
 
     #[test]
     fn templates_write_what_stands_around_a_task_as_it_is() {

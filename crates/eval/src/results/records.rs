@@ -1,6 +1,6 @@
 //! One line of results.
 
-use minference_model::kv_cache::KvCache;
+use minference_model::session::kv_cache::KvCache;
 use serde::{Deserialize, Serialize};
 
 /// An answer to one question with one method.

@@ -54,7 +54,7 @@ impl References {
     fn path(&self, sample: &str) -> PathBuf {
         let plain = |letter: char| if letter.is_ascii_alphanumeric() || letter == '.' { letter } else { '-' };
         let readable: String = sample.chars().map(plain).take(80).collect();
-        let hash = minference_model::source::Fingerprint::of_bytes(sample.as_bytes());
+        let hash = minference_model::files::Fingerprint::of_bytes(sample.as_bytes());
         self.folder.join(format!("{readable}-{hash}.f32"))
     }
 }

@@ -5,8 +5,8 @@ use crate::error::{Error, Result};
 use crate::prompt::PromptEncoder;
 use crate::sample::SampleSource;
 use minference_attention::files;
-use minference_model::byte_order_mark::bytes_without_mark;
-use minference_model::source::Fingerprint;
+use minference_attention::files::bytes_without_mark;
+use minference_model::files::Fingerprint;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 

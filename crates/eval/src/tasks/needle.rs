@@ -22,8 +22,8 @@ use crate::evaluate::SessionMode;
 use crate::prompt::PromptEncoder;
 use crate::sample::{AnsweredMessage, PromptText, Question, Sample, SampleSource};
 use crate::scoring::Scoring;
-use minference_model::haystack::{Haystack, HaystackOptions, HaystackStyle};
-use minference_model::source::Fingerprint;
+use minference_eval::haystack::{Haystack, HaystackOptions, HaystackStyle};
+use minference_model::files::Fingerprint;
 use std::collections::BTreeMap;
 
 /// Longest answer: a sentence.

@@ -1,15 +1,15 @@
 //! A layer's attention: from the residual stream to queries, keys and values, and to the heads' output, sparse.
 
 use super::{CHUNK, Pass, buffer, for_rows};
-use crate::attention_plan::{HeadPlans, LayerPlan};
+use crate::patterns::plan::{HeadPlans, LayerPlan};
 use crate::error::Result;
-use crate::kv_cache::compression::LayerState;
-use crate::kv_cache::{KvCompression, LayerCache};
-use crate::matrix::{Product, Store};
-use crate::progress::Part;
-use crate::rope::RotationTable;
-use crate::token_rows::{PlainRows, TokenRows};
-use crate::weights::{LayerWeights, Projection};
+use crate::session::kv_cache::compression::LayerState;
+use crate::session::kv_cache::{KvCompression, LayerCache};
+use crate::device::matrix::{Product, Store};
+use crate::decoder::progress::Part;
+use crate::decoder::rope::RotationTable;
+use crate::session::token_rows::{PlainRows, TokenRows};
+use crate::decoder::weights::{LayerWeights, Projection};
 use minference_attention::layer::attend_fixed;
 use minference_attention::{
     AttentionBackend, AttentionInputs, LayerPatterns, LayerReport, TensorViewMut, attend_layer,

@@ -1,6 +1,6 @@
 //! What a pass relies on: a configuration that does not contradict itself, and numbers that are finite.
 
-use crate::config::ModelConfig;
+use crate::decoder::config::ModelConfig;
 use crate::error::{Error, Result};
 
 /// Whoever builds a [`ModelConfig`] may have built it wrong; a pass would then index beyond a row or an array.
@@ -40,7 +40,7 @@ pub(super) fn check_logits(logits: &[f32], vocabulary: usize, first: usize) -> R
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::test_config;
+    use crate::decoder::config::test_config;
 
     #[test]
     fn configurations_that_contradict_themselves_are_refused() {

@@ -3,9 +3,9 @@
 use super::attention::product;
 use super::{CHUNK, Pass, buffer, for_rows};
 use crate::error::Result;
-use crate::matrix::{Product, Store};
-use crate::token_rows::PlainRows;
-use crate::weights::Projection;
+use crate::device::matrix::{Product, Store};
+use crate::session::token_rows::PlainRows;
+use crate::decoder::weights::Projection;
 use std::time::Instant;
 
 impl Pass<'_> {

@@ -1,13 +1,13 @@
 //! [`LayerSteps`]: a forward pass that stops within each layer, for those who look at its queries, keys and values.
 
 use super::{Decoder, Pass, PhaseTimes};
-use crate::attention_plan::{HeadPlans, LayerPlan};
-use crate::compute::Compute;
+use crate::patterns::plan::{HeadPlans, LayerPlan};
+use crate::device::compute::Compute;
 use crate::error::Result;
-use crate::kv_cache::{CacheFormat, LayerCache};
-use crate::progress::Untold;
-use crate::rope::Rotation;
-use crate::token_rows::{PlainRows, TokenRows};
+use crate::session::kv_cache::{CacheFormat, LayerCache};
+use crate::decoder::progress::Untold;
+use crate::decoder::rope::Rotation;
+use crate::session::token_rows::{PlainRows, TokenRows};
 use minference_attention::{AttentionInputs, HeadPattern, LayerReport, Progress};
 use std::sync::Arc;
 

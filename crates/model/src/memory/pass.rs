@@ -1,8 +1,8 @@
 //! [`PassSizes`]: the parts of a pass over some tokens, in bytes.
 
-use crate::attention_plan::AttentionPlan;
-use crate::compute::Compute;
-use crate::config::ModelConfig;
+use crate::patterns::plan::AttentionPlan;
+use crate::device::compute::Compute;
+use crate::decoder::config::ModelConfig;
 use crate::decoder::CHUNK;
 use minference_attention::{CallShape, ElementType, Geometry, HeadPattern};
 

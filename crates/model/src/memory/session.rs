@@ -2,11 +2,11 @@
 
 use super::pass::PassSizes;
 use super::{FIXED, MemoryForecast};
-use crate::attention_plan::AttentionPlan;
-use crate::compute::Compute;
-use crate::config::{LayerConfig, ModelConfig};
+use crate::patterns::plan::AttentionPlan;
+use crate::device::compute::Compute;
+use crate::decoder::config::{LayerConfig, ModelConfig};
 use crate::decoder::LOGIT_ROWS;
-use crate::kv_cache::{CacheFormat, KvCompression};
+use crate::session::kv_cache::{CacheFormat, KvCompression};
 
 /// A session, and the prompt that it will read.
 #[derive(Debug, Clone, Copy)]

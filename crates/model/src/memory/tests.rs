@@ -1,11 +1,11 @@
 //! Forecasts by the numbers; `tests/memory.rs` holds them against what is taken.
 
 use super::*;
-use crate::attention_plan::AttentionPlan;
-use crate::compute::{Compute, ComputeOptions};
-use crate::config::{ModelConfig, test_config};
-use crate::kv_cache::{CacheFormat, KvCompression, SnapKv};
-use crate::rope::RopeConfig;
+use crate::patterns::plan::AttentionPlan;
+use crate::device::compute::{Compute, ComputeOptions};
+use crate::decoder::config::{ModelConfig, test_config};
+use crate::session::kv_cache::{CacheFormat, KvCompression, SnapKv};
+use crate::decoder::rope::RopeConfig;
 use minference_attention::HeadPattern;
 use minference_attention::search::Objective;
 

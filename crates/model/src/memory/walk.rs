@@ -2,10 +2,10 @@
 
 use super::pass::{PassSizes, PatternBytes};
 use super::{FIXED, MemoryForecast};
-use crate::attention_plan::AttentionPlan;
-use crate::compute::Compute;
-use crate::config::ModelConfig;
-use crate::kv_cache::CacheFormat;
+use crate::patterns::plan::AttentionPlan;
+use crate::device::compute::Compute;
+use crate::decoder::config::ModelConfig;
+use crate::session::kv_cache::CacheFormat;
 use minference_attention::HeadPattern;
 use minference_attention::inspection::inspection_bytes;
 use minference_attention::pattern::block_sparse::scores_bytes;
@@ -121,7 +121,7 @@ impl MemoryForecast {
         walk.forecast(config, weight_bytes, attention.max(head).saturating_add(kept))
     }
 
-    /// For [`FixedIndices`](crate::attention_plan::FixedIndices): the walk, and the indices of all layers, which stay.
+    /// For [`FixedIndices`](crate::patterns::plan::FixedIndices): the walk, and the indices of all layers, which stay.
     pub fn for_fixed_indices(
         config: &ModelConfig,
         weight_bytes: u64,

@@ -2,13 +2,13 @@
 //!
 //! Dynamic NTK and LongRoPE choose the angles of all positions by the length. The rule is the one of transformers' `generate`, for the whole
 //! life of a session: a pass rotates its queries and keys for the length that the session has at the pass's end, and keys that are in the cache
-//! stay as they are, or are all read again ([`RotatedKeys`](crate::config::RotatedKeys)). A pass is what is read at once: a prompt, in
+//! stay as they are, or are all read again ([`RotatedKeys`](crate::decoder::config::RotatedKeys)). A pass is what is read at once: a prompt, in
 //! however many chunks; what a further turn adds; one token of an answer.
 //!
 //! One thing is added for sessions that go back, which `generate` does not: keys that were rotated for a length which the session has not
 //! reached any more are read again, unless the next pass has the same angles. So no prompt depends on what was read and forgotten before it.
 
-use crate::config::ModelConfig;
+use crate::decoder::config::ModelConfig;
 use serde::{Deserialize, Serialize};
 
 /// Tokens from `start` to the next reading's, whose keys have the same angles.
@@ -59,8 +59,8 @@ impl Readings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{RotatedKeys, test_config};
-    use crate::rope::RopeScaling;
+    use crate::decoder::config::{RotatedKeys, test_config};
+    use crate::decoder::rope::RopeScaling;
 
     /// Readings after passes that end at these lengths.
     fn passes(config: &ModelConfig, ends: &[usize]) -> Readings {

@@ -3,7 +3,7 @@
 use super::parts::{PREFIX, Parts, header_end, seal};
 use super::tiny_sessions::{model, session};
 use super::{MODEL, fingerprint, load, options, saved, says};
-use minference_model::context_file::ContextFile;
+use minference_model::session::context_file::ContextFile;
 use serde_json::{Value, json};
 use std::path::Path;
 

@@ -2,8 +2,8 @@
 
 use super::tiny_sessions::{compute, decoder, dense, model, tokens};
 use super::{MODEL, fingerprint, load, options, saved, says};
-use minference_model::context_file::{ContextFile, LoadOptions};
-use minference_model::rope::{RopeOverride, RopeScaling};
+use minference_model::session::context_file::{ContextFile, LoadOptions};
+use minference_model::decoder::rope::{RopeOverride, RopeScaling};
 use minference_model::{Decoder, ModelFiles, Session, SessionOptions};
 use std::sync::Arc;
 

@@ -3,8 +3,8 @@
 use super::tiny_sessions::{compressing, compute, decoder, dense, model, session, snap, tokens};
 use super::{MODEL, fingerprint, load, options, saved, says};
 use minference_model::CacheFormat;
-use minference_model::context_file::{ContextFile, LoadOptions};
-use minference_model::kv_cache::{KvCompression, PyramidKv, SnapKv};
+use minference_model::session::context_file::{ContextFile, LoadOptions};
+use minference_model::session::kv_cache::{KvCompression, PyramidKv, SnapKv};
 use minference_model::{Session, SessionOptions};
 use serde_json::json;
 

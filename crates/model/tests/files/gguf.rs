@@ -3,10 +3,10 @@
 use crate::builders::{Gguf, HEADS, HIDDEN, INTERMEDIATE, KV_HEADS, VOCABULARY, assert_mentions, refusal};
 use candle_core::quantized::GgmlDType::{F32, Q4_0};
 use candle_core::quantized::gguf_file::{Content, Value};
-use minference_model::config::Activation;
-use minference_model::matrix::WeightFormat;
-use minference_model::rope::{PairLayout, RopeScaling};
-use minference_model::source::Container;
+use minference_model::decoder::config::Activation;
+use minference_model::device::matrix::WeightFormat;
+use minference_model::decoder::rope::{PairLayout, RopeScaling};
+use minference_model::files::Container;
 use std::io::Cursor;
 
 #[test]

@@ -4,9 +4,9 @@ use crate::builders::{
     Folder, HIDDEN, INTERMEDIATE, KV_HEADS, LAYERS, VOCABULARY, assert_mentions, ramp, refusal,
 };
 use minference_model::ModelConfig;
-use minference_model::config::Activation;
-use minference_model::rope::{PairLayout, RopeScaling};
-use minference_model::weights::ModelWeights;
+use minference_model::decoder::config::Activation;
+use minference_model::decoder::rope::{PairLayout, RopeScaling};
+use minference_model::decoder::weights::ModelWeights;
 use serde_json::{Value, json};
 
 fn load(folder: &Folder) -> (ModelConfig, ModelWeights) {

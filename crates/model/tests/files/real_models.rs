@@ -1,7 +1,7 @@
 //! Published models, where the environment variable `MINFERENCE_TEST_MODELS` names a folder with their files.
 
 use minference_model::ModelFiles;
-use minference_model::source::Container;
+use minference_model::files::Container;
 use std::path::PathBuf;
 
 struct Expected {

@@ -3,7 +3,7 @@
 use crate::builders::{Gguf, HIDDEN, assert_mentions, write};
 use candle_core::quantized::GgmlDType::F32;
 use candle_core::quantized::gguf_file::Value;
-use minference_model::pattern_files::beside;
+use minference_model::patterns::files::beside;
 use minference_model::{Error, ModelFiles};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;

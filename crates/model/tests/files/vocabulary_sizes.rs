@@ -6,7 +6,7 @@ use crate::golden::{GoldenModel, folders, gguf_files};
 use candle_core::Device;
 use candle_core::quantized::QTensor;
 use candle_core::quantized::gguf_file::{self, Value};
-use minference_model::generate::{GenerationOptions, generate};
+use minference_model::generation::{GenerationOptions, generate};
 use minference_model::{
     AttentionPlan, CacheFormat, Compute, ComputeOptions, Error, Model, PrefillOptions, SamplingOptions,
     Session, SessionOptions,

@@ -6,7 +6,7 @@
 #![allow(dead_code)]
 
 use crate::golden::{GoldenModel, folders};
-use minference_model::kv_cache::{KvCompression, SnapKv};
+use minference_model::session::kv_cache::{KvCompression, SnapKv};
 use minference_model::{
     AttentionPlan, CacheFormat, Compute, ComputeOptions, Decoder, ModelFiles, PrefillOptions, Session,
     SessionOptions,

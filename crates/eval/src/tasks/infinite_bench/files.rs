@@ -9,7 +9,7 @@ use crate::prompt::PromptEncoder;
 use crate::sample::{Question, Sample, SampleSource};
 use crate::tasks::grid::{distinct, nth};
 use crate::tasks::lines::{Line, longest};
-use minference_model::source::Fingerprint;
+use minference_model::files::Fingerprint;
 use std::path::{Path, PathBuf};
 
 /// Samples from a folder with the official files, one for each task: a line `{"id": ..., "context": ..., "input": ..., "answer": ...,

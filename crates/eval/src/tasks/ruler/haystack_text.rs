@@ -3,7 +3,7 @@
 use super::words::{described, read_text};
 use crate::error::{Error, Result};
 use minference_attention::synthetic::Random;
-use minference_model::haystack::prose::sentence;
+use minference_eval::haystack::prose::sentence;
 use serde::Deserialize;
 use std::path::Path;
 

@@ -8,7 +8,7 @@ use crate::sample::PromptText;
 use crate::tasks::sample_seed::SampleSeed;
 use crate::tasks::template::fill;
 use minference_attention::synthetic::Random;
-use minference_model::haystack::prose::REFRAIN;
+use minference_eval::haystack::prose::REFRAIN;
 
 /// What needles lie in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use crate::prompt::PromptEncoder;
 use crate::sample::{PromptText, Question, Sample, SampleSource};
 use crate::tasks::grid::nth;
 use crate::tasks::lines::{Line, both, longest};
-use minference_model::source::Fingerprint;
+use minference_model::files::Fingerprint;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 

@@ -10,7 +10,7 @@ use crate::sample::PromptText;
 use crate::tasks::sample_seed::SampleSeed;
 use crate::tasks::template::fill;
 use minference_attention::synthetic::Random;
-use minference_model::haystack::prose::REFRAIN;
+use minference_eval::haystack::prose::REFRAIN;
 
 /// Variables that get their value from another one.
 const HOPS: usize = 4;

@@ -5,8 +5,8 @@ use crate::error::{Error, Result};
 use diceware_wordlists::EFF_LONG_WORDLIST;
 use minference_attention::files;
 use minference_attention::synthetic::Random;
-use minference_model::byte_order_mark::text_without_mark;
-use minference_model::source::Fingerprint;
+use minference_attention::files::text_without_mark;
+use minference_model::files::Fingerprint;
 use std::collections::HashSet;
 use std::path::Path;
 

@@ -2,7 +2,7 @@
 
 use super::Content;
 use minference_attention::synthetic::Random;
-use minference_model::haystack::prose::REFRAIN;
+use minference_eval::haystack::prose::REFRAIN;
 
 /// What hides where.
 pub(super) struct HiddenLine {

@@ -2,7 +2,7 @@
 
 use super::Content;
 use minference_attention::synthetic::Random;
-use minference_model::haystack::key_values::{entry, identifier};
+use minference_eval::haystack::key_values::{entry, identifier};
 
 /// The entry that is asked for, and the others.
 pub(super) struct KeyValues {
