@@ -1,4 +1,4 @@
-"""Records how text is cut before merges, for `crates/model/src/tokenizer/tests/pre_tokenizers.rs`.
+"""Records how text is cut before merges, for `crates/model/src/text/tokenizer/tests/pre_tokenizers.rs`.
 
     python golden/pre_tokenizers/record.py LIBRARY FOLDER
 

@@ -1,4 +1,4 @@
-"""Records the ids that transformers gives for settings beside `tokenizer.json`, for `crates/model/src/tokenizer/tests/settings.rs`.
+"""Records the ids that transformers gives for settings beside `tokenizer.json`, for `crates/model/src/text/tokenizer/tests/settings.rs`.
 
     python golden/tokenizer_settings/record.py > golden/tokenizer_settings/expected.json
 

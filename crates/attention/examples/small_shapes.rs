@@ -1,5 +1,5 @@
-//! Runs every instance that the machine has on small shapes and compares it with the oracle: short enough for valgrind and
-//! sanitizers, which look for reads and writes outside the buffers.
+//! Runs every instance that the machine has on small shapes and compares it with the oracle: short
+//! enough for valgrind and sanitizers, which look for reads and writes outside the buffers.
 
 use minference_attention::conformance::{Case, Filling, check};
 use minference_attention::{Arithmetic, CpuBackend, ElementType, HeadPattern, InstructionSet};

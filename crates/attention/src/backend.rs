@@ -1,8 +1,8 @@
 //! [`AttentionBackend`]: what a device must offer, and nothing more.
 //!
-//! Patterns and backends add up instead of multiplying: a pattern turns scores into a [`SparseIndex`], a backend attends to
-//! whatever an index lowers to. A new backend implements three methods and must pass
-//! [`conformance::conforms`](crate::conformance::conforms).
+//! Patterns and backends add up instead of multiplying: a pattern turns scores into a
+//! [`SparseIndex`], a backend attends to whatever an index lowers to. A new backend implements
+//! three methods and must pass [`conformance::conforms`](crate::conformance::conforms).
 
 use crate::element::ElementType;
 use crate::error::Result;
@@ -12,28 +12,31 @@ use crate::layout::Lowering;
 use crate::view::TensorViewMut;
 use std::time::Duration;
 
-/// Softmax of the last queries over all keys, summed along columns and diagonals (paper, section 3.2, vertical-slash).
+/// Softmax of the last queries over all keys, summed along columns and diagonals (paper, section
+/// 3.2, vertical-slash).
 #[derive(Debug, Clone, PartialEq)]
 pub struct LineScores {
     /// For each key: the sum of its probabilities over the voting queries. `[keys]`
     pub columns: Vec<f32>,
-    /// For each distance from query back to key: the sum of the probabilities along that diagonal. `[keys]`
+    /// For each distance from query back to key: the sum of the probabilities along that diagonal.
+    /// `[keys]`
     pub diagonals: Vec<f32>,
 }
 
-/// Receives a query block's number and its scores of the key blocks up to its own, `[key blocks]`; from several threads, in any
-/// order, each block once.
+/// Receives a query block's number and its scores of the key blocks up to its own, `[key blocks]`;
+/// from several threads, in any order, each block once.
 pub type BlockScoreVisitor<'a> = &'a (dyn Fn(usize, &[f32]) + Sync);
 
 /// What attending one head took.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct HeadCost {
-    /// This head's part of the wall-clock time: the time that threads spent on it, divided by the number of threads.
+    /// This head's part of the wall-clock time: the time that threads spent on it, divided by the
+    /// number of threads.
     pub kernel_time: Duration,
 }
 
-/// Where sparse attention stops paying on a backend: constants from a benchmark, never timed at run time, so that results don't
-/// depend on the clock.
+/// Where sparse attention stops paying on a backend: constants from a benchmark, never timed at run
+/// time, so that results don't depend on the clock.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Crossover {
     /// A head whose lowered index covers more than this share of the causal area runs dense.
@@ -42,8 +45,9 @@ pub struct Crossover {
     pub line_estimate: f64,
     /// Cost of a block-sparse estimate, in query-key pairs per key.
     pub block_estimate: f64,
-    /// Estimates whose outcome is open (vertical-slash: how far apart will the diagonals lie?) may cost this share of a layer's
-    /// causal area before any has turned out useful; without allowance, a head runs dense.
+    /// Estimates whose outcome is open (vertical-slash: how far apart will the diagonals lie?) may
+    /// cost this share of a layer's causal area before any has turned out useful; without
+    /// allowance, a head runs dense.
     pub estimate_share: f64,
 }
 
@@ -60,7 +64,8 @@ pub trait Progress: Send + Sync {
 
 /// A device that computes sparse attention.
 pub trait AttentionBackend: Sync {
-    /// The online estimate of a vertical-slash head: the softmax of the last `last_queries` (at most 64) queries of `head`.
+    /// The online estimate of a vertical-slash head: the softmax of the last `last_queries` (at
+    /// most 64) queries of `head`.
     ///
     /// # Errors
     /// Out of memory, or cancelled.
@@ -71,7 +76,8 @@ pub trait AttentionBackend: Sync {
         last_queries: usize,
     ) -> Result<LineScores>;
 
-    /// The online estimate of a block-sparse head: scaled products of mean-pooled blocks of 64 queries and keys.
+    /// The online estimate of a block-sparse head: scaled products of mean-pooled blocks of 64
+    /// queries and keys.
     ///
     /// # Errors
     /// Out of memory, or cancelled.
@@ -85,7 +91,8 @@ pub trait AttentionBackend: Sync {
     /// Attends every head to what its index lowers to. `output` is `[queries, heads, head_dim]`.
     ///
     /// # Errors
-    /// Shapes or indices that don't fit, inputs that are not finite, out of memory, cancelled. The output is then undefined.
+    /// Shapes or indices that don't fit, inputs that are not finite, out of memory, cancelled. The
+    /// output is then undefined.
     fn attend(
         &self,
         inputs: &AttentionInputs<'_>,

@@ -1,5 +1,5 @@
-//! The battery that every backend must pass: what it computes is what [`KeyLayout::contains`] says, to the precision of its
-//! arithmetic.
+//! The battery that every backend must pass: what it computes is what [`KeyLayout::contains`] says,
+//! to the precision of its arithmetic.
 //!
 //! ```no_run
 //! use minference_attention::{CpuBackend, conformance::conforms};
@@ -9,13 +9,15 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The tolerance follows from the precision: against the `f64` oracle a kernel may be at most twice as far off as a plain
-//! implementation that rounds inputs and probabilities to a type and computes products and sums in `f32`, plus a few units in
-//! the last place of `f32` (a prompt of one token leaves a plain implementation no error at all). Cases with large scores are
-//! pooled before they are judged: there the error is that of the few rows in which two keys compete for the whole probability,
-//! and in a single case chance decides which implementation meets such a row.
+//! The tolerance follows from the precision: against the `f64` oracle a kernel may be at most twice
+//! as far off as a plain implementation that rounds inputs and probabilities to a type and computes
+//! products and sums in `f32`, plus a few units in the last place of `f32` (a prompt of one token
+//! leaves a plain implementation no error at all). Cases with large scores are pooled before they
+//! are judged: there the error is that of the few rows in which two keys compete for the whole
+//! probability, and in a single case chance decides which implementation meets such a row.
 //!
-//! Rows behind an attention sink ([`SinkCase`]) have a tolerance of their own, since no plain implementation in 16 bits passes there.
+//! Rows behind an attention sink ([`SinkCase`]) have a tolerance of their own, since no plain
+//! implementation in 16 bits passes there.
 
 mod sinks;
 
@@ -158,8 +160,8 @@ impl fmt::Display for Case {
 
 /// Runs the battery; returns the number of cases passed.
 ///
-/// `precision` maps the inputs' type to what the plain implementation rounds to. A backend with 16-bit arithmetic is held to
-/// `bf16` (or to a 16-bit type of the inputs).
+/// `precision` maps the inputs' type to what the plain implementation rounds to. A backend with
+/// 16-bit arithmetic is held to `bf16` (or to a 16-bit type of the inputs).
 ///
 /// # Errors
 /// The cases that fail.
@@ -234,8 +236,8 @@ impl Accuracy {
     }
 }
 
-/// Every length around the block boundaries with every pattern; the other dimensions turn at different speeds, so that all their
-/// values meet.
+/// Every length around the block boundaries with every pattern; the other dimensions turn at
+/// different speeds, so that all their values meet.
 fn cases() -> Vec<Case> {
     let lengths = [1, 2, 15, 16, 17, 63, 64, 65, 127, 128, 129, 191, 193, 255, 256, 257, 319, 320, 321];
     let patterns = |tokens: usize| {
@@ -290,7 +292,8 @@ fn cases() -> Vec<Case> {
             });
         }
     }
-    // decoding steps of every group size up to and beyond what shares a pass, with a whole and a part of a vector
+    // decoding steps of every group size up to and beyond what shares a pass, with a whole and a
+    // part of a vector
     for (g, group) in [2, 5, 6, 8, 9, 17].into_iter().enumerate() {
         for (d, head_dim) in [64, 72].into_iter().enumerate() {
             cases.push(Case {
@@ -363,7 +366,8 @@ impl Data {
     }
 }
 
-/// The inputs of a case, with the gaps between rows poisoned by NaN: a kernel that reads them is found out.
+/// The inputs of a case, with the gaps between rows poisoned by NaN: a kernel that reads them is
+/// found out.
 #[derive(Debug)]
 pub struct CaseInputs {
     tensors: [(Data, [usize; 3], [usize; 2]); 3],
@@ -421,7 +425,8 @@ fn fill(row: &mut [f32], filling: Filling, token: usize, tokens: usize, seed: u6
     }
 }
 
-/// Rows of a case that are compared with the oracle: all of a short one, a sample of a long one, the last always.
+/// Rows of a case that are compared with the oracle: all of a short one, a sample of a long one,
+/// the last always.
 fn rows_to_check(case: &Case) -> Vec<usize> {
     if case.queries <= 8 {
         return (0..case.queries).collect();

@@ -133,8 +133,8 @@ impl CpuBackendBuilder {
     }
 
     /// # Errors
-    /// [`Error::InstructionSet`] where the machine lacks it, or it lacks the arithmetic; [`Error::Threads`] where the pool
-    /// can't start; [`Error::Parameter`] for 0 threads.
+    /// [`Error::InstructionSet`] where the machine lacks it, or it lacks the arithmetic;
+    /// [`Error::Threads`] where the pool can't start; [`Error::Parameter`] for 0 threads.
     pub fn build(self) -> Result<CpuBackend> {
         let instruction_set = match self.instruction_set {
             None => InstructionSet::best(),
@@ -216,8 +216,9 @@ impl CpuBackend {
         self.instruction_set.resolve(self.arithmetic, element_type)
     }
 
-    /// The machine's peak in operations per second, measured now: all threads run multiply-adds of the arithmetic that inputs of
-    /// this type get, in registers, for about `duration`. Multiplications and additions count one each.
+    /// The machine's peak in operations per second, measured now: all threads run multiply-adds of
+    /// the arithmetic that inputs of this type get, in registers, for about `duration`.
+    /// Multiplications and additions count one each.
     pub fn measure_peak(&self, element_type: ElementType, duration: Duration) -> f64 {
         // About 0.1 ms each, so that the clock is read rarely but the end is met closely.
         const ROUNDS: u64 = 30_000;
@@ -225,7 +226,8 @@ impl CpuBackend {
         let rates = self.pool.broadcast(|_| {
             let (start, mut operations) = (Instant::now(), 0);
             while start.elapsed() < duration {
-                // SAFETY: the machine has the kernels' instruction set: it was checked when the backend was built.
+                // SAFETY: the machine has the kernels' instruction set: it was checked when the
+                // backend was built.
                 operations += unsafe { (kernels.multiply_adds)(ROUNDS) };
             }
             operations as f64 / start.elapsed().as_secs_f64()
@@ -277,8 +279,9 @@ impl AttentionBackend for CpuBackend {
         attend::attend(self, inputs, indices, output)
     }
 
-    /// Measured with `minference bench attention`; see `benchmarks/attention.md`. Estimates are partly `f32` whatever the
-    /// arithmetic, so that they cost more pairs where attention itself is faster.
+    /// Measured with `minference bench attention`; see `benchmarks/attention.md`. Estimates are
+    /// partly `f32` whatever the arithmetic, so that they cost more pairs where attention itself is
+    /// faster.
     fn crossover(&self, element_type: ElementType) -> Crossover {
         let (line_estimate, block_estimate) = match self.arithmetic_for(element_type) {
             Arithmetic::Bits16 => (130.0, 90.0),

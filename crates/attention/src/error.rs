@@ -1,7 +1,7 @@
 //! What can go wrong, with what was expected and what was found.
 //!
-//! An error's text does not repeat that of its source: a chain of errors is printed as one sentence, such as anyhow's `{:#}` does, in which
-//! every cause and every path stands once.
+//! An error's text does not repeat that of its source: a chain of errors is printed as one
+//! sentence, such as anyhow's `{:#}` does, in which every cause and every path stands once.
 
 use crate::element::ElementType;
 use std::path::PathBuf;

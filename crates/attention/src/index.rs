@@ -1,4 +1,5 @@
-//! [`SparseIndex`]: which part of one head's attention is computed, as the online estimate found it.
+//! [`SparseIndex`]: which part of one head's attention is computed, as the online estimate found
+//! it.
 //!
 //! An index speaks of columns, diagonals and blocks. What a kernel walks is its lowering, a
 //! [`KeyLayout`](crate::layout::KeyLayout) for each block of 64 queries.
@@ -55,8 +56,9 @@ fn strictly_ascending(what: &'static str, values: &[u32]) -> Result<()> {
 }
 
 impl SparseIndex {
-    /// Columns `j` (key positions) and diagonals `i - j` (distances), both strictly ascending. Distance 0 must be among the
-    /// diagonals, so that every query sees at least itself. Values beyond the prompt have no effect.
+    /// Columns `j` (key positions) and diagonals `i - j` (distances), both strictly ascending.
+    /// Distance 0 must be among the diagonals, so that every query sees at least itself. Values
+    /// beyond the prompt have no effect.
     ///
     /// # Errors
     /// [`Error::Index`] for duplicates, wrong order, or a missing diagonal 0.
@@ -72,8 +74,9 @@ impl SparseIndex {
         Ok(Self::Lines(Lines { columns, diagonals, dense_from: usize::MAX }))
     }
 
-    /// For every block of 64 queries, in order, its key blocks: strictly ascending numbers of 64-key blocks. The blocks that
-    /// hold the queries themselves must be among them; this is checked when the index meets its inputs.
+    /// For every block of 64 queries, in order, its key blocks: strictly ascending numbers of
+    /// 64-key blocks. The blocks that hold the queries themselves must be among them; this is
+    /// checked when the index meets its inputs.
     ///
     /// # Errors
     /// [`Error::Index`] for duplicates or wrong order.
@@ -89,7 +92,8 @@ impl SparseIndex {
         Ok(Self::Blocks(Blocks { row_starts, key_blocks, dense_from: usize::MAX }))
     }
 
-    /// The same, with the queries from row `row` of the prompt (or chunk) on dense, beside those that are so already.
+    /// The same, with the queries from row `row` of the prompt (or chunk) on dense, beside those
+    /// that are so already.
     #[must_use]
     pub fn with_dense_from(mut self, row: usize) -> Self {
         match &mut self {

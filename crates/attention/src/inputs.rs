@@ -10,11 +10,11 @@ pub const MAX_TOKENS: usize = 1 << 30;
 /// One layer's attention problem.
 ///
 /// - `q`: `[queries, heads, head_dim]`
-/// - `k`, `v`: `[keys, kv_heads, head_dim]`, of one element type; `heads` is a multiple of `kv_heads`, and query head `h` uses
-///   key-value head `h / (heads / kv_heads)`.
+/// - `k`, `v`: `[keys, kv_heads, head_dim]`, of one element type; `heads` is a multiple of
+///   `kv_heads`, and query head `h` uses key-value head `h / (heads / kv_heads)`.
 ///
-/// The queries are the last of the keys' tokens: with as many queries as keys it is a whole prefill, with fewer a chunk of it,
-/// with one a decoding step.
+/// The queries are the last of the keys' tokens: with as many queries as keys it is a whole
+/// prefill, with fewer a chunk of it, with one a decoding step.
 #[derive(Debug, Clone, Copy)]
 pub struct AttentionInputs<'a> {
     q: TensorView<'a>,
@@ -25,12 +25,13 @@ pub struct AttentionInputs<'a> {
 }
 
 impl<'a> AttentionInputs<'a> {
-    /// Checks that the three tensors fit. The softmax scale is `1 / sqrt(head_dim)` and there is no sliding window until
-    /// [`with_scale`](Self::with_scale) and [`with_sliding_window`](Self::with_sliding_window) say otherwise.
+    /// Checks that the three tensors fit. The softmax scale is `1 / sqrt(head_dim)` and there is no
+    /// sliding window until [`with_scale`](Self::with_scale) and
+    /// [`with_sliding_window`](Self::with_sliding_window) say otherwise.
     ///
     /// # Errors
-    /// [`Error::Shape`] for shapes that disagree or are empty, a head_dim that is no multiple of 8, or more than 2^30 tokens;
-    /// [`Error::ElementType`] where K and V differ.
+    /// [`Error::Shape`] for shapes that disagree or are empty, a head_dim that is no multiple of 8,
+    /// or more than 2^30 tokens; [`Error::ElementType`] where K and V differ.
     pub fn new(q: TensorView<'a>, k: TensorView<'a>, v: TensorView<'a>) -> Result<Self> {
         let shape = |what, expected: &str, found: String| {
             Err(Error::Shape { what, expected: expected.into(), found })
@@ -86,8 +87,8 @@ impl<'a> AttentionInputs<'a> {
         Ok(Self { scale, ..self })
     }
 
-    /// The model's own sliding window: a query sees at most `window` keys, its own included. It is an exact bound, whatever
-    /// the pattern.
+    /// The model's own sliding window: a query sees at most `window` keys, its own included. It is
+    /// an exact bound, whatever the pattern.
     ///
     /// # Errors
     /// [`Error::Parameter`] for a window of 0.

@@ -1,9 +1,11 @@
-//! [`inspect_head`]: one head looked at completely, to see why it has its pattern and what an index computes of it.
+//! [`inspect_head`]: one head looked at completely, to see why it has its pattern and what an index
+//! computes of it.
 //!
-//! Attention itself never sees all probabilities of a head, and its online estimate sees those of the last 64 queries only. An
-//! inspection computes every one of them, row by row, and keeps what a report needs: two small maps (where the attention is, and
-//! which part of it was computed), the share of the probability mass that the computed keys hold, and for columns and diagonals
-//! the true mass beside the estimate. It costs as much as a plain dense attention of the head.
+//! Attention itself never sees all probabilities of a head, and its online estimate sees those of
+//! the last 64 queries only. An inspection computes every one of them, row by row, and keeps what a
+//! report needs: two small maps (where the attention is, and which part of it was computed), the
+//! share of the probability mass that the computed keys hold, and for columns and diagonals the
+//! true mass beside the estimate. It costs as much as a plain dense attention of the head.
 //!
 //! ```
 //! use minference_attention::inspection::inspect_head;
@@ -41,13 +43,15 @@ use rows::{HeadRows, Totals};
 
 /// How one head attends to a prompt, and what an index computes of it.
 ///
-/// The maps are squares over positions: cell `c` of either side holds the positions `p` with `p * side / keys == c`. A chunk's
-/// queries are the last positions, so that cells of queries before it are empty.
+/// The maps are squares over positions: cell `c` of either side holds the positions `p` with `p *
+/// side / keys == c`. A chunk's queries are the last positions, so that cells of queries before it
+/// are empty.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HeadInspection {
     /// Cells of the maps' sides: the wanted number, or the number of keys where that is smaller.
     pub side: usize,
-    /// `[side, side]`, the query's cell first: the largest probability among the queries and keys of a cell.
+    /// `[side, side]`, the query's cell first: the largest probability among the queries and keys
+    /// of a cell.
     pub attention: Vec<f32>,
     /// `[side, side]`, the query's cell first: the share of a cell's causal pairs that are computed
     /// ([`KeyLayout::contains`](crate::KeyLayout::contains)), 0 to 1; 0 where the cell has none.
@@ -62,21 +66,25 @@ pub struct HeadInspection {
     pub diagonals: LineInspection,
 }
 
-/// Bytes that [`inspect_head`] takes at most for a prompt of some tokens, maps aside, beside inputs and the online estimate.
+/// Bytes that [`inspect_head`] takes at most for a prompt of some tokens, maps aside, beside inputs
+/// and the online estimate.
 pub fn inspection_bytes(tokens: usize, head_dim: usize, threads: usize) -> u64 {
     // and columns and diagonals, true, estimated, and ranked
     let lines = 4 * size_of::<f32>() + size_of::<f64>();
     (tokens as u64).saturating_mul((rows::bytes_per_key(head_dim, threads) + lines) as u64)
 }
 
-/// Computes all probabilities of a head, and compares them with what `index` holds and with what the last queries show.
+/// Computes all probabilities of a head, and compares them with what `index` holds and with what
+/// the last queries show.
 ///
-/// Maps have `side` cells a side, or as many as there are keys. It runs on the caller's threads (rayon's current pool), the estimate
-/// on the backend's. Memory grows with the number of keys, not with its square.
+/// Maps have `side` cells a side, or as many as there are keys. It runs on the caller's threads
+/// (rayon's current pool), the estimate on the backend's. Memory grows with the number of keys, not
+/// with its square.
 ///
 /// # Errors
-/// [`Error::Parameter`] for a side of 0; [`Error::Shape`] for a head that is not there; [`Error::Index`] for an index that does not
-/// fit; [`Error::NotFinite`] or [`Error::TooLarge`] for inputs without probabilities; [`Error::OutOfMemory`]; and as for
+/// [`Error::Parameter`] for a side of 0; [`Error::Shape`] for a head that is not there;
+/// [`Error::Index`] for an index that does not fit; [`Error::NotFinite`] or [`Error::TooLarge`] for
+/// inputs without probabilities; [`Error::OutOfMemory`]; and as for
 /// [`AttentionBackend::last_query_scores`].
 pub fn inspect_head(
     backend: &impl AttentionBackend,

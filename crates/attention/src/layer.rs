@@ -19,7 +19,8 @@ use std::time::{Duration, Instant};
 pub struct HeadReport {
     /// The pattern that was asked for.
     pub pattern: HeadPattern,
-    /// Whether it ran dense, because the pattern says so or because sparse attention would not have paid.
+    /// Whether it ran dense, because the pattern says so or because sparse attention would not have
+    /// paid.
     pub ran_dense: bool,
     /// Query-key pairs that were computed, by the canonical layout.
     pub pairs: u64,
@@ -27,7 +28,8 @@ pub struct HeadReport {
     pub causal_pairs: u64,
     /// Wall-clock time of the online estimate, of building the index, and of counting its pairs.
     pub index_time: Duration,
-    /// This head's part of the kernels' wall-clock time, without what heads share (packing of K and V).
+    /// This head's part of the kernels' wall-clock time, without what heads share (packing of K and
+    /// V).
     pub kernel_time: Duration,
 }
 
@@ -83,8 +85,9 @@ impl LayerReport {
 pub struct LayerPatterns<'a> {
     /// One entry per query head.
     pub heads: &'a [HeadPattern],
-    /// So many of the last queries see every key, whatever their head's pattern, and so do those in the same block of 64: they ask the question.
-    /// 64 of 32,768 cost 0.4 to 0.8 % of dense attention. (Tri-shape, in the authors' later code, does so for one of the shapes.)
+    /// So many of the last queries see every key, whatever their head's pattern, and so do those in
+    /// the same block of 64: they ask the question. 64 of 32,768 cost 0.4 to 0.8 % of dense
+    /// attention. (Tri-shape, in the authors' later code, does so for one of the shapes.)
     pub dense_queries: usize,
 }
 
@@ -96,15 +99,18 @@ impl<'a, T: AsRef<[HeadPattern]> + ?Sized> From<&'a T> for LayerPatterns<'a> {
 
 /// Sparse attention of one layer: selects what each head attends to by its pattern, and attends.
 ///
-/// A head for which sparse attention does not pay runs dense (see [`Crossover`]), and its estimate is skipped where that is
-/// known beforehand. How many pairs a vertical-slash head will compute is only known after its estimate, so the layer has an
-/// allowance for estimates that turn out useless, a few percent of its dense attention; what sparse heads save is added to it.
-/// So heads with patterns run sparse from about a thousand tokens on, and a layer without any is hardly slower than a dense one.
+/// A head for which sparse attention does not pay runs dense (see [`Crossover`]), and its estimate
+/// is skipped where that is known beforehand. How many pairs a vertical-slash head will compute is
+/// only known after its estimate, so the layer has an allowance for estimates that turn out
+/// useless, a few percent of its dense attention; what sparse heads save is added to it. So heads
+/// with patterns run sparse from about a thousand tokens on, and a layer without any is hardly
+/// slower than a dense one.
 ///
 /// `output` is `[queries, heads, head_dim]`.
 ///
 /// # Errors
-/// Another number of patterns than heads, an output of another shape, inputs that are not finite, out of memory.
+/// Another number of patterns than heads, an output of another shape, inputs that are not finite,
+/// out of memory.
 pub fn attend_layer<'a>(
     backend: &impl AttentionBackend,
     inputs: &AttentionInputs<'_>,
@@ -119,7 +125,8 @@ pub fn attend_layer<'a>(
     Ok(LayerReport { heads })
 }
 
-/// What each head of [`attend_layer`] runs with, after the crossover rule, and a report without the kernels' times.
+/// What each head of [`attend_layer`] runs with, after the crossover rule, and a report without the
+/// kernels' times.
 ///
 /// # Errors
 /// Another number of patterns than heads, and as for the estimates of the backend.
@@ -138,7 +145,8 @@ pub fn plan_layer<'a>(
     }
     let causal_pairs = inputs.geometry().causal_pairs();
     let crossover = backend.crossover(inputs.k().element_type());
-    // Pairs that estimates of an open outcome may still cost. Counted, never timed, so that results don't depend on the clock.
+    // Pairs that estimates of an open outcome may still cost. Counted, never timed, so that results
+    // don't depend on the clock.
     let mut allowance = crossover.estimate_share * causal_pairs as f64 * patterns.len() as f64;
     let mut plans = Vec::with_capacity(patterns.len());
     for (head, &pattern) in patterns.iter().enumerate() {
@@ -158,8 +166,8 @@ pub fn plan_layer<'a>(
     Ok(plans)
 }
 
-/// The index of one head and its canonical pairs. An estimate of an open outcome is paid from the allowance, and what the head saves is
-/// added to it.
+/// The index of one head and its canonical pairs. An estimate of an open outcome is paid from the
+/// allowance, and what the head saves is added to it.
 fn plan_head(
     backend: &impl AttentionBackend,
     inputs: &AttentionInputs<'_>,
@@ -207,7 +215,8 @@ fn sparse_queries(geometry: Geometry, dense_queries: usize) -> usize {
     }
 }
 
-/// Pairs of a head at least, known before any estimate, where all but the first `sparse_queries` are dense.
+/// Pairs of a head at least, known before any estimate, where all but the first `sparse_queries`
+/// are dense.
 fn least_pairs(pattern: HeadPattern, geometry: Geometry, sparse_queries: usize) -> u64 {
     let dense_queries = geometry.queries() - sparse_queries;
     match pattern {

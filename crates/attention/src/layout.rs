@@ -1,8 +1,10 @@
-//! [`KeyLayout`]: the keys that one block of queries attends to, and [`Lowering`], which makes it from a [`SparseIndex`].
+//! [`KeyLayout`]: the keys that one block of queries attends to, and [`Lowering`], which makes it
+//! from a [`SparseIndex`].
 //!
-//! A layout is the meeting point of patterns and backends: patterns end in an index, an index lowers to layouts, and every
-//! backend computes exactly what the layouts say. [`KeyLayout::contains`] is their meaning (the oracle in
-//! [`reference`](crate::reference) is dense attention under it) and [`KeyLayout::pairs`] their canonical cost.
+//! A layout is the meeting point of patterns and backends: patterns end in an index, an index
+//! lowers to layouts, and every backend computes exactly what the layouts say.
+//! [`KeyLayout::contains`] is their meaning (the oracle in [`reference`](crate::reference) is dense
+//! attention under it) and [`KeyLayout::pairs`] their canonical cost.
 //!
 //! ```
 //! use minference_attention::{Geometry, Lowering, SparseIndex};
@@ -24,11 +26,13 @@ use crate::index::{BLOCK, Blocks, Lines, SparseIndex};
 use crate::inputs::MAX_TOKENS;
 use std::ops::{Range, RangeInclusive};
 
-/// Key spans start and end at multiples of this many keys (their end may be cut at the block's last query).
+/// Key spans start and end at multiples of this many keys (their end may be cut at the block's last
+/// query).
 pub const SPAN_ALIGNMENT: usize = 16;
 
-/// How many queries meet how many keys: the shape of a prefill, or of one chunk of it. A chunk of `T` queries after `P`
-/// tokens is the same problem with query positions that start at `P` and `P + T` keys.
+/// How many queries meet how many keys: the shape of a prefill, or of one chunk of it. A chunk of
+/// `T` queries after `P` tokens is the same problem with query positions that start at `P` and `P +
+/// T` keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Geometry {
     queries: usize,
@@ -42,8 +46,8 @@ impl Geometry {
         Self { queries: tokens, keys: tokens, window: None }
     }
 
-    /// The last `queries` of `keys` tokens; `window` is the model's own sliding window, if it has one (a query sees the
-    /// `window` keys up to itself).
+    /// The last `queries` of `keys` tokens; `window` is the model's own sliding window, if it has
+    /// one (a query sees the `window` keys up to itself).
     ///
     /// # Errors
     /// [`Error::Parameter`] for more queries than keys, more than 2^30 keys, or a window of 0.
@@ -120,7 +124,8 @@ impl Geometry {
     }
 }
 
-/// The keys of one block of queries: disjoint spans, single columns outside them, causal mask, and the model's sliding window.
+/// The keys of one block of queries: disjoint spans, single columns outside them, causal mask, and
+/// the model's sliding window.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct KeyLayout {
     queries: Range<usize>,
@@ -157,7 +162,8 @@ impl KeyLayout {
             || self.columns.binary_search(&(j as u32)).is_ok()
     }
 
-    /// The number of pairs for which [`contains`](Self::contains) holds: the canonical cost, whatever a kernel computes.
+    /// The number of pairs for which [`contains`](Self::contains) holds: the canonical cost,
+    /// whatever a kernel computes.
     pub fn pairs(&self) -> u64 {
         let window = self.window.unwrap_or(usize::MAX);
         let Range { start, end } = self.queries;
@@ -191,7 +197,8 @@ impl KeyLayout {
         self.columns.clear();
     }
 
-    /// Adds a span after the ones that are there, cut to what can be visible, and joined to the last where they touch.
+    /// Adds a span after the ones that are there, cut to what can be visible, and joined to the
+    /// last where they touch.
     fn push_span(&mut self, span: Range<usize>) {
         let start = span.start.max(self.first_visible() / SPAN_ALIGNMENT * SPAN_ALIGNMENT);
         let end = span.end.min(self.queries.end);
@@ -205,7 +212,8 @@ impl KeyLayout {
     }
 }
 
-/// Lowers one index over one geometry: prepared once per head, asked for a layout once per query block.
+/// Lowers one index over one geometry: prepared once per head, asked for a layout once per query
+/// block.
 #[derive(Debug, Clone)]
 pub struct Lowering<'a> {
     geometry: Geometry,
@@ -216,8 +224,8 @@ pub struct Lowering<'a> {
 #[derive(Debug, Clone)]
 enum Form<'a> {
     Dense,
-    /// The diagonals' spans relative to a full block's first query. Blocks lie 64 apart, a multiple of the span alignment,
-    /// so one list serves them all.
+    /// The diagonals' spans relative to a full block's first query. Blocks lie 64 apart, a multiple
+    /// of the span alignment, so one list serves them all.
     Lines {
         lines: &'a Lines,
         relative: Vec<Range<i64>>,
@@ -227,8 +235,8 @@ enum Form<'a> {
 
 impl<'a> Lowering<'a> {
     /// # Errors
-    /// [`Error::Index`] where a block index has another number of query blocks than the geometry, names key blocks beyond it
-    /// or misses the blocks of the queries themselves.
+    /// [`Error::Index`] where a block index has another number of query blocks than the geometry,
+    /// names key blocks beyond it or misses the blocks of the queries themselves.
     pub fn new(index: &'a SparseIndex, geometry: Geometry) -> Result<Self> {
         let (form, dense_from) = match index {
             SparseIndex::Dense => (Form::Dense, 0),
@@ -304,7 +312,8 @@ impl<'a> Lowering<'a> {
     }
 }
 
-/// Union of the spans `[start - diagonal, start + rows - diagonal)`, rounded out to the span alignment, relative to `start`.
+/// Union of the spans `[start - diagonal, start + rows - diagonal)`, rounded out to the span
+/// alignment, relative to `start`.
 fn relative_spans(diagonals: &[u32], rows: usize, start: usize) -> Vec<Range<i64>> {
     let alignment = SPAN_ALIGNMENT as i64;
     let phase = (start % SPAN_ALIGNMENT) as i64;
@@ -372,7 +381,8 @@ fn check_blocks(blocks: &Blocks, geometry: Geometry) -> Result<()> {
     Ok(())
 }
 
-/// The key blocks that hold the queries themselves: one, or two where an offset shifts query blocks against key blocks.
+/// The key blocks that hold the queries themselves: one, or two where an offset shifts query blocks
+/// against key blocks.
 pub(crate) fn own_blocks(queries: &Range<usize>) -> RangeInclusive<u32> {
     (queries.start / BLOCK) as u32..=((queries.end - 1) / BLOCK) as u32
 }

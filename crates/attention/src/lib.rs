@@ -1,13 +1,16 @@
-//! Sparse attention for the prefill of long-context language models: MInference 1.0 (arXiv 2407.02490) in pure Rust.
+//! Sparse attention for the prefill of long-context language models: MInference 1.0 (arXiv
+//! 2407.02490) in pure Rust.
 //!
-//! Before a model answers, it reads its prompt, and attention costs the square of the prompt's length. Most of that work does
-//! not matter: in each head a query looks at few keys, in one of a few shapes. This crate computes only those, on the CPU, at
-//! close to the machine's peak; a head for which that would not pay runs dense.
+//! Before a model answers, it reads its prompt, and attention costs the square of the prompt's
+//! length. Most of that work does not matter: in each head a query looks at few keys, in one of a
+//! few shapes. This crate computes only those, on the CPU, at close to the machine's peak; a head
+//! for which that would not pay runs dense.
 //!
 //! # One layer, one call
 //!
-//! Q is `[queries, heads, head_dim]`, K and V are `[keys, kv_heads, head_dim]`, as `f32`, `f16` or `bf16`, with any strides.
-//! Every query head has a [`HeadPattern`]; [`attend_layer`] makes the online estimates, attends, and reports what it did.
+//! Q is `[queries, heads, head_dim]`, K and V are `[keys, kv_heads, head_dim]`, as `f32`, `f16` or
+//! `bf16`, with any strides. Every query head has a [`HeadPattern`]; [`attend_layer`] makes the
+//! online estimates, attends, and reports what it did.
 //!
 //! ```
 //! use minference_attention::{

@@ -8,8 +8,9 @@
 //! | `VerticalSlash` | `j` in the chosen columns, or `i - j` in the chosen diagonals |
 //! | `BlockSparse` | `j` in the chosen blocks of 64 keys of `i`'s block of 64 queries |
 //!
-//! The first three are static; of the others, [`HeadPattern::select`] makes the online estimate. A sparse pattern may compute a
-//! superset of its definition, never less, and every query attends at least to itself.
+//! The first three are static; of the others, [`HeadPattern::select`] makes the online estimate. A
+//! sparse pattern may compute a superset of its definition, never less, and every query attends at
+//! least to itself.
 //!
 //! ```
 //! use minference_attention::{CpuBackend, AttentionInputs, HeadPattern, TensorView};
@@ -49,7 +50,8 @@ use std::fmt;
 pub enum HeadPattern {
     /// Every key.
     Dense,
-    /// The first `sink` keys and the nearest `local` (the query's own at least). Paper: 1024 and 4096.
+    /// The first `sink` keys and the nearest `local` (the query's own at least). Paper: 1024 and
+    /// 4096.
     AShape {
         /// First keys.
         sink: usize,
@@ -65,15 +67,16 @@ pub enum HeadPattern {
         /// Last queries.
         last: usize,
     },
-    /// The best `vertical` columns (30 at least) and `slash` diagonals (100 at least), by the last queries' softmax
-    /// ([`voting_queries`](vertical_slash::voting_queries)).
+    /// The best `vertical` columns (30 at least) and `slash` diagonals (100 at least), by the last
+    /// queries' softmax ([`voting_queries`](vertical_slash::voting_queries)).
     VerticalSlash {
         /// Columns.
         vertical: usize,
         /// Diagonals.
         slash: usize,
     },
-    /// The best `top_k` blocks of 64 keys for each block of 64 queries (its own at least), by mean-pooled scores. Paper: 100.
+    /// The best `top_k` blocks of 64 keys for each block of 64 queries (its own at least), by
+    /// mean-pooled scores. Paper: 100.
     BlockSparse {
         /// Key blocks.
         top_k: usize,
@@ -81,8 +84,9 @@ pub enum HeadPattern {
 }
 
 impl HeadPattern {
-    /// The pattern for a head of which nothing is known, at a prompt of `tokens` tokens: vertical-slash with `tokens / 64`
-    /// columns and `tokens / 8` diagonals, at most (1000, 6096), the budget of most heads in the published files.
+    /// The pattern for a head of which nothing is known, at a prompt of `tokens` tokens:
+    /// vertical-slash with `tokens / 64` columns and `tokens / 8` diagonals, at most (1000, 6096),
+    /// the budget of most heads in the published files.
     pub fn default_for(tokens: usize) -> Self {
         Self::VerticalSlash { vertical: (tokens / 64).min(1000), slash: (tokens / 8).min(6096) }
     }
@@ -98,7 +102,8 @@ impl HeadPattern {
         }
     }
 
-    /// Chooses what the head attends to; the two dynamic patterns look at Q and K for it (the paper's online estimate).
+    /// Chooses what the head attends to; the two dynamic patterns look at Q and K for it (the
+    /// paper's online estimate).
     ///
     /// It does what the pattern says, whether it pays or not: the crossover rule is
     /// [`attend_layer`](crate::attend_layer)'s.
@@ -130,7 +135,8 @@ impl HeadPattern {
         let keys = geometry.keys();
         let lines = |columns: usize, diagonals: usize| {
             let (columns, diagonals) = (columns.min(keys), diagonals.min(keys));
-            // diagonals that are less than a block apart are one span; a list that grows may have twice the room
+            // diagonals that are less than a block apart are one span; a list that grows may have
+            // twice the room
             let spans = diagonals.min(keys / BLOCK + 1) * 2 * size_of::<std::ops::Range<i64>>();
             ((columns + diagonals) * size_of::<u32>() + spans) as u64
         };

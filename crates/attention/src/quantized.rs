@@ -1,14 +1,16 @@
-//! Keys and values in 8 or 4 bits: [`QuantizedTensor`], a tensor of shape `[tokens, heads, head_dim]` that grows by tokens and is
-//! read by all kernels as it is stored.
+//! Keys and values in 8 or 4 bits: [`QuantizedTensor`], a tensor of shape `[tokens, heads,
+//! head_dim]` that grows by tokens and is read by all kernels as it is stored.
 //!
-//! A number becomes a code, `x ≈ minimum + scale * code`, and some numbers share a minimum and a scale, both in `f16`. Which ones
-//! ([`Grouping`]) follows KIVI (arXiv 2402.02750): keys have channels that are large in every token, so that a
-//! channel of [`TOKENS_PER_GROUP`] tokens is a group; values have none, so that a row is.
+//! A number becomes a code, `x ≈ minimum + scale * code`, and some numbers share a minimum and a
+//! scale, both in `f16`. Which ones ([`Grouping`]) follows KIVI (arXiv 2402.02750): keys have
+//! channels that are large in every token, so that a channel of [`TOKENS_PER_GROUP`] tokens is a
+//! group; values have none, so that a row is.
 //!
-//! - The minimum is rounded down and the scale up, and codes are computed from what they became. No number lies outside the codes, and
-//!   all err by at most half a scale: rounding costs range, not accuracy.
-//! - A group of keys is complete only every 128 tokens, and the last tokens matter most. The last [`RECENT_TOKENS`] keys at least, and
-//!   those after them until a group is whole, stay in `f16`.
+//! - The minimum is rounded down and the scale up, and codes are computed from what they became. No
+//!   number lies outside the codes, and all err by at most half a scale: rounding costs range, not
+//!   accuracy.
+//! - A group of keys is complete only every 128 tokens, and the last tokens matter most. The last
+//!   [`RECENT_TOKENS`] keys at least, and those after them until a group is whole, stay in `f16`.
 //! - NaN and infinity stay what they are: attention refuses them as it does in every other tensor.
 //!
 //! ```
@@ -55,6 +57,7 @@ pub(crate) use view::{CodedRow, QuantizedView, Scaling};
 /// Tokens whose elements of one channel share a minimum and a scale.
 pub const TOKENS_PER_GROUP: usize = 128;
 
-/// Keys at the end that stay in `f16` at least, so that forgetting as many tokens cuts no group. (A group that became whole in the meantime stays
-/// in codes: exactly what was there before comes back only where none did.)
+/// Keys at the end that stay in `f16` at least, so that forgetting as many tokens cuts no group. (A
+/// group that became whole in the meantime stays in codes: exactly what was there before comes back
+/// only where none did.)
 pub const RECENT_TOKENS: usize = 128;

@@ -1,4 +1,5 @@
-//! The oracle: attention in `f64`, dense, under [`KeyLayout::contains`]. Slow and obvious; every kernel faces it.
+//! The oracle: attention in `f64`, dense, under [`KeyLayout::contains`]. Slow and obvious; every
+//! kernel faces it.
 
 use crate::element::ElementType;
 use crate::error::Result;
@@ -35,8 +36,8 @@ fn probabilities(
     scores.into_iter().map(|(j, score)| (j, (score - maximum).exp() / sum)).collect()
 }
 
-/// Attention of one query row (a token of the chunk, not a position) of one head over the keys of its block's layout, in `f64`.
-/// Returns `[head_dim]`.
+/// Attention of one query row (a token of the chunk, not a position) of one head over the keys of
+/// its block's layout, in `f64`. Returns `[head_dim]`.
 pub fn attend_row(inputs: &AttentionInputs<'_>, layout: &KeyLayout, head: usize, token: usize) -> Vec<f64> {
     let mut output = vec![0.0; inputs.head_dim()];
     for (j, p) in probabilities(inputs, layout, head, token) {
@@ -80,8 +81,9 @@ pub fn attend(inputs: &AttentionInputs<'_>, indices: &[SparseIndex]) -> Result<V
     Ok(output)
 }
 
-/// What a plain implementation in `precision` gives for one row: inputs and probabilities are rounded to it, products and sums
-/// are `f32`, in order. Kernels may be at most twice as far from the oracle as this.
+/// What a plain implementation in `precision` gives for one row: inputs and probabilities are
+/// rounded to it, products and sums are `f32`, in order. Kernels may be at most twice as far from
+/// the oracle as this.
 pub fn plain_row(
     inputs: &AttentionInputs<'_>,
     layout: &KeyLayout,

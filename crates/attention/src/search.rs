@@ -1,15 +1,18 @@
-//! The offline search (paper, section 3.3, Algorithm 1): which pattern, with which budget, a head should get.
+//! The offline search (paper, section 3.3, Algorithm 1): which pattern, with which budget, a head
+//! should get.
 //!
-//! Every candidate is fitted until the pairs that its canonical layout computes reach a target, and tried: its attention output is
-//! compared with dense attention's. [`Objective`] says what is tried and what wins:
+//! Every candidate is fitted until the pairs that its canonical layout computes reach a target, and
+//! tried: its attention output is compared with dense attention's. [`Objective`] says what is tried
+//! and what wins:
 //!
 //! | objective | tried | wins |
 //! |---|---|---|
 //! | [`Objective::SamePairs`] (the paper's) | each candidate at the pairs of one target pattern | the smallest error |
 //! | [`Objective::MaxError`] | each family at 2, 5, 10, 20 and 40 % of the causal area, the best once more between two shares | the cheapest within the bound, else dense |
 //!
-//! [`search_layer`] does this for all heads of a layer at once, over one or more calibration prompts. The result depends on nothing but
-//! its inputs (and the instruction set's rounding): not on threads, not on time.
+//! [`search_layer`] does this for all heads of a layer at once, over one or more calibration
+//! prompts. The result depends on nothing but its inputs (and the instruction set's rounding): not
+//! on threads, not on time.
 //!
 //! ```
 //! use minference_attention::pattern::provenance::Fit;
@@ -62,8 +65,8 @@ use crate::pattern::vertical_slash::LAST_QUERIES;
 use crate::view::TensorView;
 use fit::{Fitted, HeadFit, TOLERANCE, is_same_family};
 
-/// Errors of the first queries say little: they see few keys, and every pattern holds most of those (the authors' code; the paper has
-/// no figure).
+/// Errors of the first queries say little: they see few keys, and every pattern holds most of those
+/// (the authors' code; the paper has no figure).
 pub const ERRORS_FROM: usize = 2500;
 
 /// One calibration prompt's view of a layer.
@@ -78,15 +81,17 @@ pub struct Sample<'a> {
 /// Searches all heads of a layer.
 ///
 /// - `samples`: at least one; all of the same heads
-/// - `errors_from`: the first query row that counts in errors; where a prompt is not longer, all rows count
+/// - `errors_from`: the first query row that counts in errors; where a prompt is not longer, all
+///   rows count
 /// - `on_trial`: called after each trial of all heads
 ///
-/// Where even the target computes so much that the backend would run it dense, every head gets [`HeadPattern::Dense`], and nothing is
-/// tried.
+/// Where even the target computes so much that the backend would run it dense, every head gets
+/// [`HeadPattern::Dense`], and nothing is tried.
 ///
 /// # Errors
-/// [`Error::Shape`] for no samples, different numbers of heads, a dense output of another shape, or a prompt of fewer than 64 tokens, which
-/// the estimates need; as for [`Objective::check`]; as for the backend.
+/// [`Error::Shape`] for no samples, different numbers of heads, a dense output of another shape, or
+/// a prompt of fewer than 64 tokens, which the estimates need; as for [`Objective::check`]; as for
+/// the backend.
 pub fn search_layer(
     backend: &impl AttentionBackend,
     samples: &[Sample<'_>],
@@ -159,7 +164,8 @@ impl<B: AttentionBackend> LayerTrials<'_, B> {
 
     fn same_pairs(&mut self, target: HeadPattern, candidates: &[HeadPattern]) -> Result<()> {
         let crossover = self.backend.crossover(self.samples[0].inputs.k().element_type()).share;
-        // A static target has the same pairs in every head; those of a dynamic one are its own in each.
+        // A static target has the same pairs in every head; those of a dynamic one are its own in
+        // each.
         let targets = self.fits.iter_mut().map(|fit| fit.pairs_of(target)).collect::<Result<Vec<u64>>>()?;
         if targets.iter().all(|&pairs| pairs as f64 >= crossover * self.causal_pairs() as f64) {
             return Ok(());
@@ -176,7 +182,8 @@ impl<B: AttentionBackend> LayerTrials<'_, B> {
     fn max_error(&mut self, bound: f64, shares: &[f64], families: &[HeadPattern]) -> Result<()> {
         for &share in shares {
             let target = (share * self.causal_pairs() as f64) as u64;
-            // What costs no more than this share and is good enough can't be beaten by a larger share.
+            // What costs no more than this share and is good enough can't be beaten by a larger
+            // share.
             let settled =
                 |trials: &Vec<Trial>| trials.iter().any(|trial| trial.error <= bound && trial.share <= share);
             let settled: Vec<bool> = self.trials.iter().map(settled).collect();
@@ -194,7 +201,8 @@ impl<B: AttentionBackend> LayerTrials<'_, B> {
         Ok(())
     }
 
-    /// Tries each head's best family once more, in the middle between the share that was enough and the one that was not.
+    /// Tries each head's best family once more, in the middle between the share that was enough and
+    /// the one that was not.
     fn refine(&mut self, bound: f64) -> Result<()> {
         let causal_pairs = self.causal_pairs() as f64;
         let mut fitted = Vec::with_capacity(self.fits.len());
@@ -246,8 +254,8 @@ impl<B: AttentionBackend> LayerTrials<'_, B> {
     }
 }
 
-/// The family that is cheapest within the bound (or, where none is, nearest to it), and a share between what was enough for it and what
-/// was not. None where nothing was tried.
+/// The family that is cheapest within the bound (or, where none is, nearest to it), and a share
+/// between what was enough for it and what was not. None where nothing was tried.
 fn between(trials: &[Trial], bound: f64) -> Option<(HeadPattern, f64)> {
     let (best, enough) = match cheapest_within(trials, bound) {
         Some(best) => (best, best.share),
@@ -266,8 +274,8 @@ fn least_error(trials: impl Iterator<Item = Trial>) -> Option<Trial> {
     trials.reduce(|best, trial| if trial.error < best.error { trial } else { best })
 }
 
-/// The trial that computes least among those within a bound. Budgets are fitted to 2 %, so that two which differ by no more than that on
-/// both sides cost the same, and the smaller error counts.
+/// The trial that computes least among those within a bound. Budgets are fitted to 2 %, so that two
+/// which differ by no more than that on both sides cost the same, and the smaller error counts.
 fn cheapest_within(trials: &[Trial], bound: f64) -> Option<Trial> {
     let within = || trials.iter().copied().filter(|trial| trial.error <= bound);
     let cheapest = within().map(|trial| trial.share).fold(f64::INFINITY, f64::min);

@@ -1,8 +1,9 @@
 //! Inputs with known structure, for tests and benchmarks.
 //!
-//! [`planted_head`] makes one head whose attention lies on chosen columns and diagonals, as vertical-slash heads' does; the
-//! online estimate must find them. [`normal`] is noise, in which no key matters more than another: the hardest case for any
-//! sparse method, and no measure of its quality.
+//! [`planted_head`] makes one head whose attention lies on chosen columns and diagonals, as
+//! vertical-slash heads' does; the online estimate must find them. [`normal`] is noise, in which no
+//! key matters more than another: the hardest case for any sparse method, and no measure of its
+//! quality.
 
 /// A small, fast generator (xorshift64*), so that the same seed gives the same numbers everywhere.
 #[derive(Debug, Clone)]
@@ -31,7 +32,8 @@ impl Random {
         (self.bits() % n as u64) as usize
     }
 
-    /// Standard normal: the sum of four 16-bit uniforms, shifted and scaled. Its tails end at 3.5, which suits test data.
+    /// Standard normal: the sum of four 16-bit uniforms, shifted and scaled. Its tails end at 3.5,
+    /// which suits test data.
     pub fn normal(&mut self) -> f32 {
         let bits = self.bits();
         let sum: i32 = (0..4).map(|i| (bits >> (16 * i) & 0xffff) as i32).sum();
@@ -53,13 +55,15 @@ pub struct Planted {
     pub columns: Vec<usize>,
     /// Distances from query back to key that every query looks at.
     pub diagonals: Vec<usize>,
-    /// Over how many tokens the attention around a diagonal fades by a factor of e in the exponent; 0 for sharp diagonals.
+    /// Over how many tokens the attention around a diagonal fades by a factor of e in the exponent;
+    /// 0 for sharp diagonals.
     pub width: f32,
 }
 
 impl Planted {
-    /// Structure as the heads of real models have it, for prompts of `tokens` tokens: broad bands around the query itself and
-    /// around one distance farther back, the first columns, and scattered ones, one in 64 tokens and 930 at most.
+    /// Structure as the heads of real models have it, for prompts of `tokens` tokens: broad bands
+    /// around the query itself and around one distance farther back, the first columns, and
+    /// scattered ones, one in 64 tokens and 930 at most.
     pub fn typical(tokens: usize, seed: u64) -> Self {
         let tokens = tokens.max(1);
         let mut random = Random::new(seed);
@@ -86,14 +90,16 @@ pub struct Head {
 
 /// A head whose queries look at the planted columns and diagonals, and elsewhere little.
 ///
-/// Every key has a random code of its own; a query is the sum of the codes at its planted distances, so that it matches just
-/// those keys. The codes of neighbouring keys are alike within the planted width. One element of head_dim is kept for columns:
-/// there every query matches the planted keys alone, which have no code. Values are noise.
+/// Every key has a random code of its own; a query is the sum of the codes at its planted
+/// distances, so that it matches just those keys. The codes of neighbouring keys are alike within
+/// the planted width. One element of head_dim is kept for columns: there every query matches the
+/// planted keys alone, which have no code. Values are noise.
 ///
 /// `head_dim` is at least 2; the larger it is, the less other keys match by chance.
 pub fn planted_head(tokens: usize, head_dim: usize, planted: &Planted, seed: u64) -> Head {
-    // Score of the middle of a planted diagonal. It grows with the prompt as the sum over all other keys does, which would drown
-    // the structure otherwise. A single column counts less, as there are many.
+    // Score of the middle of a planted diagonal. It grows with the prompt as the sum over all other
+    // keys does, which would drown the structure otherwise. A single column counts less, as there
+    // are many.
     let score = 14.0 + (tokens as f32 / 4096.0).ln().max(0.0);
     const COLUMN_BELOW_DIAGONAL: f32 = 3.0;
     let code_dim = head_dim - 1;
@@ -125,7 +131,8 @@ pub fn planted_head(tokens: usize, head_dim: usize, planted: &Planted, seed: u64
         query[0] = for_column;
     }
     for &column in planted.columns.iter().filter(|&&column| column < tokens) {
-        // without a code: where columns and diagonals cross, scores would add up and nothing else would count
+        // without a code: where columns and diagonals cross, scores would add up and nothing else
+        // would count
         let key = &mut head.k[column * head_dim..][..head_dim];
         key.fill(0.0);
         key[0] = for_column;

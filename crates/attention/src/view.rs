@@ -1,7 +1,8 @@
 //! Borrowed tensors of shape `[tokens, heads, head_dim]`.
 //!
-//! A view is a slice with a shape and two strides, so that a fused projection or a part of a preallocated KV cache can be
-//! passed as it lies in memory. The elements of one row (one token, one head) are always contiguous.
+//! A view is a slice with a shape and two strides, so that a fused projection or a part of a
+//! preallocated KV cache can be passed as it lies in memory. The elements of one row (one token,
+//! one head) are always contiguous.
 //!
 //! ```
 //! use minference_attention::TensorView;
@@ -301,8 +302,9 @@ enum ElementsMut {
     Bf16(*mut bf16),
 }
 
-// SAFETY: the view is an exclusive borrow of its data (`PhantomData<&mut>`), whose elements are plain numbers. Shared
-// references to it write only through `write_row`, whose contract rules out races.
+// SAFETY: the view is an exclusive borrow of its data (`PhantomData<&mut>`), whose elements are
+// plain numbers. Shared references to it write only through `write_row`, whose contract rules out
+// races.
 unsafe impl Send for TensorViewMut<'_> {}
 // SAFETY: as above.
 unsafe impl Sync for TensorViewMut<'_> {}
@@ -354,8 +356,8 @@ impl<'a> TensorViewMut<'a> {
     /// A tensor with `strides` elements from one token to the next and from one head to the next.
     ///
     /// # Errors
-    /// [`Error::OutOfBounds`] where the view reaches beyond the data, [`Error::OverlappingOutput`] where two rows share
-    /// elements.
+    /// [`Error::OutOfBounds`] where the view reaches beyond the data, [`Error::OverlappingOutput`]
+    /// where two rows share elements.
     pub fn strided<T: OutputElement>(
         data: &'a mut [T],
         shape: [usize; 3],
@@ -363,7 +365,8 @@ impl<'a> TensorViewMut<'a> {
     ) -> Result<Self> {
         check_reach(shape, strides, data.len())?;
         let [tokens, heads, head_dim] = shape;
-        // Rows are disjoint if the heads of a token lie apart and the tokens lie apart around them, or the other way round.
+        // Rows are disjoint if the heads of a token lie apart and the tokens lie apart around them,
+        // or the other way round.
         let apart = |inner: usize, inner_count: usize, outer: usize, outer_count: usize| {
             let inner_extent = (inner_count.max(1) - 1).saturating_mul(inner).saturating_add(head_dim);
             (inner_count <= 1 || inner >= head_dim) && (outer_count <= 1 || outer >= inner_extent)
@@ -403,8 +406,9 @@ impl<'a> TensorViewMut<'a> {
             self.shape
         );
         let start = token * self.strides[0] + head * self.strides[1];
-        // SAFETY: construction checked that every row within the shape lies within the data, and that rows are disjoint; the
-        // caller makes sure that this row is not shared. The borrow outlives `self`.
+        // SAFETY: construction checked that every row within the shape lies within the data, and
+        // that rows are disjoint; the caller makes sure that this row is not shared. The borrow
+        // outlives `self`.
         unsafe {
             match self.data {
                 ElementsMut::F32(data) => {

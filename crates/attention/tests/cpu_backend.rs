@@ -1,4 +1,5 @@
-//! What the CPU backend promises beside accuracy: independence of threads, any output, little memory, never more work.
+//! What the CPU backend promises beside accuracy: independence of threads, any output, little
+//! memory, never more work.
 
 use half::{bf16, f16};
 use minference_attention::synthetic::{Planted, normal, planted_head};
@@ -148,7 +149,8 @@ fn the_last_queries_see_everything_if_asked_to() {
     let (dense, _) = run(&whole, &[HeadPattern::Dense; 3], 0);
     let (pure, pure_report) = run(&whole, &patterns, 0);
     let (output, report) = run(&whole, &patterns, 64);
-    // Queries 1,886 and on, and with them the rest of their block, which begins at 1,856; of the last head 1,750 and on.
+    // Queries 1,886 and on, and with them the rest of their block, which begins at 1,856; of the
+    // last head 1,750 and on.
     for (row, found) in output.chunks(width).enumerate() {
         for (head, found) in found.chunks(16).enumerate() {
             let first_dense = if head == 2 { 1728 } else { 1856 };
@@ -171,7 +173,8 @@ fn the_last_queries_see_everything_if_asked_to() {
     assert!(run(&longer, &patterns, 64).1.heads.iter().all(|head| head.ran_dense));
 }
 
-/// At this length an estimate costs 8 % of a head, so that 8 heads may try 3 times before one has to be useful.
+/// At this length an estimate costs 8 % of a head, so that 8 heads may try 3 times before one has
+/// to be useful.
 #[test]
 fn useful_estimates_pay_for_others() {
     let (tokens, head_dim) = (2000, 16);

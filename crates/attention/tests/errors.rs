@@ -71,7 +71,8 @@ fn inputs_that_could_overflow_are_refused() {
     }
 }
 
-/// Beyond what `f32` resolves, a score's rounding alone would move its exponent out of range: refused, never NaN.
+/// Beyond what `f32` resolves, a score's rounding alone would move its exponent out of range:
+/// refused, never NaN.
 #[test]
 fn huge_scores_are_right_or_refused() {
     for magnitude in [1e1, 1e2, 1e3, 1e4, 1e5, 1e7, 1e12] {

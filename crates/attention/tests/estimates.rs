@@ -153,7 +153,8 @@ fn sparse_output_on_planted_structure_is_close_to_dense() {
         (output, report)
     };
     let (dense, _) = run(HeadPattern::Dense);
-    // As the search measures it: after the first 2,500 rows, which see too little for the last queries to speak for them.
+    // As the search measures it: after the first 2,500 rows, which see too little for the last
+    // queries to speak for them.
     let error = |output: &[f32]| {
         let (output, dense) = (&output[2500 * 64..], &dense[2500 * 64..]);
         let difference: f32 = output.iter().zip(dense).map(|(a, b)| (a - b).powi(2)).sum();
@@ -161,8 +162,8 @@ fn sparse_output_on_planted_structure_is_close_to_dense() {
     };
     let (chosen, chosen_report) = run(HeadPattern::VerticalSlash { vertical: 300, slash: 1500 });
     let (fixed, fixed_report) = run(HeadPattern::AShape { sink: 1024, local: 4096 });
-    // The fixed shape computes more and misses the columns. What the chosen lines miss is what codes match by chance, elsewhere
-    // for other queries than those that vote.
+    // The fixed shape computes more and misses the columns. What the chosen lines miss is what
+    // codes match by chance, elsewhere for other queries than those that vote.
     assert!(chosen_report.computed_share() < fixed_report.computed_share());
     assert!(error(&chosen) < 0.2, "error {}", error(&chosen));
     assert!(error(&fixed) > 5.0 * error(&chosen), "errors {} and {}", error(&fixed), error(&chosen));

@@ -116,7 +116,8 @@ fn assert_inspection(inputs: &AttentionInputs<'_>, head: usize, index: &SparseIn
 
 #[test]
 fn inspections_agree_with_a_direct_computation() {
-    // Queries, keys, window, side: below, at and above a block of 64 queries and a run of 128; chunks; windows.
+    // Queries, keys, window, side: below, at and above a block of 64 queries and a run of 128;
+    // chunks; windows.
     for (queries, keys, window, side) in [
         (1, 1, None, 4),
         (7, 7, None, 256),

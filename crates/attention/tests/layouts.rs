@@ -1,4 +1,5 @@
-//! What an index means is what the paper's definitions say, no pair is counted twice, and every query has itself.
+//! What an index means is what the paper's definitions say, no pair is counted twice, and every
+//! query has itself.
 
 use minference_attention::index::BLOCK;
 use minference_attention::layout::SPAN_ALIGNMENT;
@@ -6,8 +7,9 @@ use minference_attention::{Geometry, KeyLayout, Lowering, SparseIndex};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
-/// The lowering of lines as the definition has it: for block rows `[b, e)` a diagonal `o` covers keys `[b - o, e - o)`, cut to
-/// `[0, e)` and rounded out; a column is itself; the causal mask and the window cut all of it.
+/// The lowering of lines as the definition has it: for block rows `[b, e)` a diagonal `o` covers
+/// keys `[b - o, e - o)`, cut to `[0, e)` and rounded out; a column is itself; the causal mask and
+/// the window cut all of it.
 fn lines_contain(
     layout: &KeyLayout,
     columns: &BTreeSet<u32>,

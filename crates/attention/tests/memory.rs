@@ -1,5 +1,5 @@
-//! Working memory stays within its bounds: one and a half packed key-value heads, and 64 MiB a thread; what was forecast of each part; and in a search
-//! the block scores of one head at a time.
+//! Working memory stays within its bounds: one and a half packed key-value heads, and 64 MiB a
+//! thread; what was forecast of each part; and in a search the block scores of one head at a time.
 
 use minference_attention::inspection::{inspect_head, inspection_bytes};
 use minference_attention::pattern::block_sparse::{self, scores_bytes};
@@ -144,7 +144,8 @@ fn a_search_has_the_block_scores_of_one_head_at_a_time() {
 #[test]
 fn working_memory_is_bounded() {
     let _alone = alone();
-    // Enough tokens that one packed head is larger than what threads may use for several small ones.
+    // Enough tokens that one packed head is larger than what threads may use for several small
+    // ones.
     let (tokens, kv_heads, head_dim, threads) = (300_000, 2, 64, 1);
     let data = normal(tokens * kv_heads * head_dim, 1);
     let shape = [tokens, kv_heads, head_dim];

@@ -13,8 +13,9 @@ const TOKENS: usize = 2048;
 const HEAD_DIM: usize = 32;
 const TARGET: HeadPattern = HeadPattern::AShape { sink: 16, local: 400 };
 
-/// Queries see the first 16 keys, and the nearest ones through a bell curve of 160 tokens. The last 64 queries, which vote for columns and
-/// diagonals, look around 1,000 tokens back instead: only a pattern that doesn't ask them is right.
+/// Queries see the first 16 keys, and the nearest ones through a bell curve of 160 tokens. The last
+/// 64 queries, which vote for columns and diagonals, look around 1,000 tokens back instead: only a
+/// pattern that doesn't ask them is right.
 fn a_shape_head() -> Head {
     const SINK: usize = 16;
     let angle = std::f32::consts::PI / TOKENS as f32;

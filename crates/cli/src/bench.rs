@@ -18,8 +18,9 @@ use clap::Subcommand;
 pub(crate) enum Bench {
     /// Time sparse attention against dense attention, pattern by pattern
     ///
-    /// Every method runs on the same inputs, in turn, and the medians are compared, so that a machine whose speed drifts
-    /// favours none. Speed-ups are against this program's own dense kernel.
+    /// Every method runs on the same inputs, in turn, and the medians are compared, so that a
+    /// machine whose speed drifts favours none. Speed-ups are against this program's own dense
+    /// kernel.
     #[command(after_long_help = attention::EXAMPLES)]
     Attention(attention::Options),
     /// Time whole prompts to the first token, by length and method, and see where the time goes
@@ -30,7 +31,8 @@ pub(crate) enum Bench {
     Answer(Box<answer::Options>),
     /// Time one decoding step over a long cache, against the rate at which memory can be read
     Decode(decode::Options),
-    /// Time products of prompt rows with stored weights, format by format, against the machine's f32 peak
+    /// Time products of prompt rows with stored weights, format by format, against the machine's
+    /// f32 peak
     Matmul(matmul::Options),
 }
 

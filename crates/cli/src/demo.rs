@@ -1,4 +1,5 @@
-//! `minference demo`: hides a fact in a long generated text, asks a small model for it, and shows sparse attention against dense.
+//! `minference demo`: hides a fact in a long generated text, asks a small model for it, and shows
+//! sparse attention against dense.
 
 use crate::bench::options::{Compute, Matmul};
 use crate::interrupt::Interrupt;
@@ -8,12 +9,12 @@ use crate::run::{
 use crate::usage::checked;
 use anyhow::{Result, anyhow, ensure};
 use clap::{Args, ValueEnum};
-use minference_model::text::chat_template::RenderOptions;
+use minference_eval::haystack::{Haystack, HaystackFact, HaystackOptions, HaystackStyle};
 use minference_fetch::ModelReference;
 use minference_model::generation::GenerationOptions;
-use minference_eval::haystack::{Haystack, HaystackFact, HaystackOptions, HaystackStyle};
-use minference_model::memory;
 use minference_model::generation::sampling::SamplingOptions;
+use minference_model::memory;
+use minference_model::text::chat_template::RenderOptions;
 use minference_model::text::tokenizer::SpecialTokens;
 use std::io::{self, Write};
 

@@ -10,10 +10,10 @@ use crate::usage::checked;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use minference_attention::files;
-use minference_eval::inspect::{Heads, InspectionRequest, inspect_prompt};
-use minference_model::text::chat_template::{LocalTime, RenderOptions};
 use minference_eval::haystack::{Haystack, HaystackOptions, HaystackStyle};
+use minference_eval::inspect::{Heads, InspectionRequest, inspect_prompt};
 use minference_model::memory::{MemoryForecast, PlannedWalk};
+use minference_model::text::chat_template::{LocalTime, RenderOptions};
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -50,8 +50,8 @@ pub(crate) struct Options {
     prompt: PromptOptions,
     #[command(flatten)]
     attention: AttentionOptions,
-    /// A head to look at closely, both counted from 0; may be given several times [default: of each kind of pattern the one with
-    /// the largest error]
+    /// A head to look at closely, both counted from 0; may be given several times [default: of each
+    /// kind of pattern the one with the largest error]
     #[arg(long, value_name = "LAYER,HEAD", value_parser = parse_head, help_heading = "Output")]
     head: Vec<(usize, usize)>,
     /// Cells of the sides of attention's maps

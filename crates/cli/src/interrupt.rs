@@ -1,8 +1,10 @@
-//! Ctrl-C, and the system's request to end (SIGTERM): the first asks the work in progress to stop, the second ends the program at once; or, where
-//! much would be lost with it, a later one that comes when the work still goes on.
+//! Ctrl-C, and the system's request to end (SIGTERM): the first asks the work in progress to stop,
+//! the second ends the program at once; or, where much would be lost with it, a later one that
+//! comes when the work still goes on.
 //!
-//! The first suffices, whatever the program is about. Where there is no work that asks whether to stop, but only waiting, it ends the program at
-//! once; and where nobody has asked for some time, such as behind a disk or a pipe that does not answer, it ends it then.
+//! The first suffices, whatever the program is about. Where there is no work that asks whether to
+//! stop, but only waiting, it ends the program at once; and where nobody has asked for some time,
+//! such as behind a disk or a pipe that does not answer, it ends it then.
 
 use crate::complain;
 use anyhow::{Context, Result};
@@ -11,7 +13,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long work has to ask whether to stop, where the program does not belong to somebody who leads a conversation with it.
+/// How long work has to ask whether to stop, where the program does not belong to somebody who
+/// leads a conversation with it.
 const UNHEARD: Duration = Duration::from_secs(10);
 
 /// How long work has to stop by itself, where the program does not end at the second Ctrl-C.
@@ -41,7 +44,8 @@ enum Doing {
     Work,
     /// Waiting for something that takes no notice.
     Waiting,
-    /// Waiting for a line that somebody edits on a terminal, which then hands on every key at once and shows none.
+    /// Waiting for a line that somebody edits on a terminal, which then hands on every key at once
+    /// and shows none.
     Editing,
 }
 
@@ -111,7 +115,8 @@ impl Interrupt {
         Self::listen_with(Duration::ZERO)
     }
 
-    /// The same for a program that somebody leads a conversation with, which an impatient second press must not end.
+    /// The same for a program that somebody leads a conversation with, which an impatient second
+    /// press must not end.
     pub(crate) fn listen_patiently() -> Result<Self> {
         Self::listen_with(PATIENCE)
     }
@@ -148,7 +153,8 @@ impl Interrupt {
         self.0.forget();
     }
 
-    /// Waits for something that takes no notice of Ctrl-C, which meanwhile ends the program at once.
+    /// Waits for something that takes no notice of Ctrl-C, which meanwhile ends the program at
+    /// once.
     pub(crate) fn exiting_at_once<T>(&self, wait: impl FnOnce() -> T) -> T {
         self.while_doing(Doing::Waiting, wait)
     }

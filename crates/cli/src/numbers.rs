@@ -1,7 +1,8 @@
 //! Numbers as people type them: what can't be one is refused with what was probably meant.
 //!
-//! Options are declared with plain types, and [`explained`] puts the parsers of this file into the whole command line. A negative number is then
-//! the value of an option, where it would be an unknown option otherwise.
+//! Options are declared with plain types, and [`explained`] puts the parsers of this file into the
+//! whole command line. A negative number is then the value of an option, where it would be an
+//! unknown option otherwise.
 
 use crate::lengths::Length;
 use clap::builder::{Arg, Command};

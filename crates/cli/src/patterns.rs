@@ -1,4 +1,5 @@
-//! `minference patterns`: what is in a pattern file, in another format, and whether it fits a model.
+//! `minference patterns`: what is in a pattern file, in another format, and whether it fits a
+//! model.
 
 mod tables;
 
@@ -9,8 +10,8 @@ use crate::pull;
 use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
 use minference_attention::pattern::config::{FileFormat, PatternConfig};
-use minference_model::ModelFiles;
 use minference_fetch::ModelReference;
+use minference_model::ModelFiles;
 use minference_model::patterns::files::ModelPatterns;
 use std::io::Write;
 use std::path::PathBuf;
@@ -18,9 +19,11 @@ use std::path::PathBuf;
 /// What to do with a pattern file.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Print what a file holds: how it was found, how many heads got which pattern, a map of layers and heads, or all about one head
+    /// Print what a file holds: how it was found, how many heads got which pattern, a map of layers
+    /// and heads, or all about one head
     Show(ShowOptions),
-    /// Write a file in another format: ours, or that of the files that the paper's authors published
+    /// Write a file in another format: ours, or that of the files that the paper's authors
+    /// published
     Convert(ConvertOptions),
     /// Check that a file is right, and that it is for a model
     Check(CheckOptions),

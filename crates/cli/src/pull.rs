@@ -46,7 +46,8 @@ Environment:
 /// What to fetch.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// A short name, hf:owner/name[@revision][:file], or a local file or folder; none lists the short names
+    /// A short name, hf:owner/name[@revision][:file], or a local file or folder; none lists the
+    /// short names
     #[arg(value_name = "MODEL")]
     model: Option<ModelReference>,
 }
@@ -58,7 +59,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     for file in files(&path)? {
         let bytes = file.metadata().with_context(|| file.display().to_string())?.len();
         let bar = Bar::new(&interrupt);
-        let sha256 = cancellable(fetch::verify(&file, &bar))?;
+        let sha256 = cancellable(minference_fetch::verify(&file, &bar))?;
         drop(bar);
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         complain(&format!("{name}: {}, sha256 {sha256}", DecimalBytes(bytes)));
@@ -69,7 +70,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 
 /// The file or folder of a model. Shows a progress bar if it must be fetched; Ctrl-C stops it.
 pub(crate) fn resolve(model: &ModelReference, interrupt: &Interrupt) -> Result<PathBuf> {
-    cancellable(fetch::resolve(model, &Bar::new(interrupt)))
+    cancellable(minference_fetch::resolve(model, &Bar::new(interrupt)))
 }
 
 /// An error of a model's files, saying which model it was where the error does not.
@@ -86,14 +87,15 @@ pub(crate) fn of_model(what: &str, model: &ModelReference, error: minference_mod
 }
 
 /// Cancellation is one error throughout this program.
-fn cancellable<T>(result: fetch::Result<T>) -> Result<T> {
+fn cancellable<T>(result: minference_fetch::Result<T>) -> Result<T> {
     result.map_err(|error| match error {
         FetchError::Cancelled => minference_attention::Error::Cancelled.into(),
         error => error.into(),
     })
 }
 
-/// The file itself, with the other parts if it is one of a split file; or the files directly in the folder.
+/// The file itself, with the other parts if it is one of a split file; or the files directly in the
+/// folder.
 fn files(path: &Path) -> Result<Vec<PathBuf>> {
     if !path.is_dir() {
         return Ok(part_files(path));

@@ -27,7 +27,8 @@ Examples:
 /// What to show.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// Folders of results that `minference eval` or `minference bench prefill` wrote, or folders of such folders
+    /// Folders of results that `minference eval` or `minference bench prefill` wrote, or folders of
+    /// such folders
     #[arg(value_name = "RESULTS_DIR", required = true)]
     folders: Vec<PathBuf>,
     /// The page to write

@@ -239,8 +239,8 @@ fn stream(request: &Request<'_>, plan: NamedPlan) -> Result<TimedAnswer> {
     result
 }
 
-/// The answer that others are held against: dense attention, and all keys and values. Standard output holds one answer; this one is told apart
-/// from it, where it differs.
+/// The answer that others are held against: dense attention, and all keys and values. Standard
+/// output holds one answer; this one is told apart from it, where it differs.
 fn answer_densely(request: &Request<'_>, quietly: bool) -> Result<TimedAnswer> {
     if !quietly && io::stderr().is_terminal() {
         writeln!(io::stderr(), "\nthe same with dense attention")?;

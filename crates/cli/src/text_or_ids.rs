@@ -8,7 +8,8 @@ use serde_json::{Map, Value};
 /// Whether a field's value is one that holds a sample.
 type IsSample = fn(&Value) -> bool;
 
-/// Fields of other programs' samples. A file that has one as JSON is no text: its braces would be read along with what it is about.
+/// Fields of other programs' samples. A file that has one as JSON is no text: its braces would be
+/// read along with what it is about.
 const FIELDS: [(&str, IsSample); 6] = [
     ("input_ids", Value::is_array),
     ("token_ids", Value::is_array),
@@ -59,7 +60,8 @@ impl<'a> TextOrIds<'a> {
         }
     }
 
-    /// The tokens that a model reads: a text with what every prompt of the model begins with, ids as they are.
+    /// The tokens that a model reads: a text with what every prompt of the model begins with, ids
+    /// as they are.
     ///
     /// - `name`: the file's
     ///

@@ -1,9 +1,11 @@
-//! [`UsageError`]: options that no model and no machine could make sense of, found out after they were parsed.
+//! [`UsageError`]: options that no model and no machine could make sense of, found out after they
+//! were parsed.
 
 use anyhow::Result;
 use std::fmt;
 
-/// Exit status of the command line's parser for wrong options, and so of this program for all of them.
+/// Exit status of the command line's parser for wrong options, and so of this program for all of
+/// them.
 pub(crate) const WRONG_OPTIONS: u8 = 2;
 
 /// An error of whoever wrote the command, which ends the program with [`WRONG_OPTIONS`].

@@ -77,7 +77,8 @@ fn bench_attention_writes_the_stable_fields() {
     }
     let methods: Vec<&str> = rows.iter().take(5).map(|row| row["method"].as_str().unwrap()).collect();
     assert_eq!(methods, ["dense", "a-shape", "tri-shape", "vertical-slash", "block-sparse"]);
-    // A-shape (16, 64) of 1100 tokens, by the canonical layout: whole 64-query blocks with their spans rounded to 16 keys
+    // A-shape (16, 64) of 1100 tokens, by the canonical layout: whole 64-query blocks with their
+    // spans rounded to 16 keys
     assert!(rows[6]["pairs"].as_u64().unwrap() < rows[6]["causal_pairs"].as_u64().unwrap() / 3);
 }
 

@@ -1,5 +1,5 @@
-//! What can go wrong, with what was expected and what was found. Texts of errors don't repeat their source's
-//! ([`minference_attention::error`] says why).
+//! What can go wrong, with what was expected and what was found. Texts of errors don't repeat their
+//! source's ([`minference_attention::error`] says why).
 
 use std::path::{Path, PathBuf};
 
@@ -35,7 +35,8 @@ pub enum Error {
         /// What it is.
         found: String,
     },
-    /// A choice that makes no sense: an unknown task or method, a length that is too short, no samples.
+    /// A choice that makes no sense: an unknown task or method, a length that is too short, no
+    /// samples.
     #[error("{what}: expected {expected}, found {found}")]
     Choice {
         /// What was chosen.

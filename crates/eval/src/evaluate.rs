@@ -1,12 +1,14 @@
-//! [`Evaluation`]: asks a model the questions of a task, with each method, and holds every answer against dense attention's.
+//! [`Evaluation`]: asks a model the questions of a task, with each method, and holds every answer
+//! against dense attention's.
 //!
-//! Questions of one sample share the beginning of their prompts. It is read once per method; then the cache is rolled back after each
-//! answer, or the questions become turns of one conversation: the [`Protocol`] says which. Questions are read with the method, too, as a
-//! later chunk of the prompt: what it can't see then, it can't answer with. (A sample of one question is read as a whole, as in the paper, unless
-//! it is compressed before its question is known.)
+//! Questions of one sample share the beginning of their prompts. It is read once per method; then
+//! the cache is rolled back after each answer, or the questions become turns of one conversation:
+//! the [`Protocol`] says which. Questions are read with the method, too, as a later chunk of the
+//! prompt: what it can't see then, it can't answer with. (A sample of one question is read as a
+//! whole, as in the paper, unless it is compressed before its question is known.)
 //!
-//! Results are added to a folder after each sample and method, so that a run can stop at any time and go on later, also with more
-//! samples or more methods.
+//! Results are added to a folder after each sample and method, so that a run can stop at any time
+//! and go on later, also with more samples or more methods.
 //!
 //! ```no_run
 //! use minference_eval::evaluate::{Evaluation, Protocol, Unwatched};
@@ -83,7 +85,8 @@ pub struct RunStep<'a> {
     pub variant: Variant,
 }
 
-/// Follows a run; within a step it is told the progress of reading the prompt, and between tokens it may cancel.
+/// Follows a run; within a step it is told the progress of reading the prompt, and between tokens
+/// it may cancel.
 pub trait RunProgress: Progress {
     /// A step begins.
     fn begin(&self, step: &RunStep<'_>);
@@ -136,12 +139,14 @@ pub struct RunTimes {
 impl Evaluation<'_> {
     /// Asks all questions that the folder has no answers to yet.
     ///
-    /// Answers of a sample that are not complete (a run was killed while it wrote them) are asked again, and so are those that were not held
-    /// against dense attention, if it is among the methods now.
+    /// Answers of a sample that are not complete (a run was killed while it wrote them) are asked
+    /// again, and so are those that were not held against dense attention, if it is among the
+    /// methods now.
     ///
     /// # Errors
-    /// No samples, two of one name, a sample that can't be made or is longer than the context, results that can't be written, whatever the
-    /// model refuses, cancelled. What was found before stays in the folder.
+    /// No samples, two of one name, a sample that can't be made or is longer than the context,
+    /// results that can't be written, whatever the model refuses, cancelled. What was found before
+    /// stays in the folder.
     pub fn run(
         &self,
         source: &dyn SampleSource,

@@ -1,7 +1,7 @@
 //! Long prompts of our own making: much text, one fact in it or several, and a question about each.
 //!
-//! A model that reads the whole text answers right; sparse attention that loses the wrong keys does not. The same options give the
-//! same text everywhere.
+//! A model that reads the whole text answers right; sparse attention that loses the wrong keys does
+//! not. The same options give the same text everywhere.
 //!
 //! ```
 //! use minference_eval::haystack::{Haystack, HaystackOptions, HaystackStyle};
@@ -45,13 +45,15 @@ pub enum HaystackStyle<'a> {
 pub struct HaystackOptions<'a> {
     /// What the text looks like.
     pub style: HaystackStyle<'a>,
-    /// The text has at most so many tokens, and no more than about a line less. The question comes on top.
+    /// The text has at most so many tokens, and no more than about a line less. The question comes
+    /// on top.
     pub tokens: usize,
-    /// Where the facts stand that are asked for, of 24 at most: 0 is the beginning, 1 the end. Values outside are moved to the nearer of these.
-    /// A single one is an access code; several are about different things, as far as there are enough.
+    /// Where the facts stand that are asked for, of 24 at most: 0 is the beginning, 1 the end.
+    /// Values outside are moved to the nearer of these. A single one is an access code; several are
+    /// about different things, as far as there are enough.
     pub depths: &'a [f32],
-    /// Facts of the same forms about other places, which nobody asks for, spread over the text; each makes the questions harder. With the
-    /// others 24 at most.
+    /// Facts of the same forms about other places, which nobody asks for, spread over the text;
+    /// each makes the questions harder. With the others 24 at most.
     pub similar_facts: usize,
     /// Texts of different seeds differ in everything.
     pub seed: u64,
@@ -108,8 +110,9 @@ impl Haystack {
         Ok(Self { facts: facts.collect(), text, tokens })
     }
 
-    /// A JSON object of random keys and values, and a question about the value in its middle, give or take a sixth. As the question belongs
-    /// to the task, all of it has at most `tokens` tokens, and no more than about an entry less.
+    /// A JSON object of random keys and values, and a question about the value in its middle, give
+    /// or take a sixth. As the question belongs to the task, all of it has at most `tokens` tokens,
+    /// and no more than about an entry less.
     ///
     /// # Errors
     /// Those of `count_tokens`.

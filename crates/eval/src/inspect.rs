@@ -1,8 +1,9 @@
-//! [`inspect_prompt`]: what sparse attention does to a prompt in a model, as an [`InspectionReport`].
+//! [`inspect_prompt`]: what sparse attention does to a prompt in a model, as an
+//! [`InspectionReport`].
 //!
-//! The prompt goes through the model densely. In each layer the plan's patterns attend to the same queries, keys and values, so that a
-//! head's error is its own and not that of the layers before it. The last layer is looked at like the others, though a prefill computes
-//! only one query of it.
+//! The prompt goes through the model densely. In each layer the plan's patterns attend to the same
+//! queries, keys and values, so that a head's error is its own and not that of the layers before
+//! it. The last layer is looked at like the others, though a prefill computes only one query of it.
 //!
 //! ```no_run
 //! use minference_eval::inspect::{Heads, InspectionRequest, inspect_prompt};
@@ -66,7 +67,8 @@ pub struct InspectionRequest<'a> {
 /// - `patterns`: where the plan comes from, a sentence
 ///
 /// # Errors
-/// A chosen head that the model doesn't have, a prompt of no tokens, a plan for another model, out of memory, cancelled.
+/// A chosen head that the model doesn't have, a prompt of no tokens, a plan for another model, out
+/// of memory, cancelled.
 pub fn inspect_prompt(
     model: &Model,
     compute: &Compute,

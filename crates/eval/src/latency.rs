@@ -1,9 +1,11 @@
-//! [`latency`]: the time to the first token by length and method, and where it goes (the paper's latency table).
+//! [`latency`]: the time to the first token by length and method, and where it goes (the paper's
+//! latency table).
 //!
-//! Methods run in turn, repetition by repetition, so that a machine whose speed drifts favours none. Dense attention of very long prompts can
-//! be extrapolated from a shorter one's parts, if asked for: attention grows with the square of the length, all else with the length; in
-//! chunks or with a compressed cache it is left out there. A prompt
-//! that is not counted goes first, so that the first one measured does not pay for threads and pages that the others find ready.
+//! Methods run in turn, repetition by repetition, so that a machine whose speed drifts favours
+//! none. Dense attention of very long prompts can be extrapolated from a shorter one's parts, if
+//! asked for: attention grows with the square of the length, all else with the length; in chunks or
+//! with a compressed cache it is left out there. A prompt that is not counted goes first, so that
+//! the first one measured does not pay for threads and pages that the others find ready.
 
 use crate::error::{Error, Result};
 use crate::evaluate::{Evaluation, RunStep};
@@ -25,12 +27,14 @@ pub struct LatencyOptions {
     pub lengths: Vec<usize>,
     /// How often each is measured.
     pub repeats: usize,
-    /// The longest prompt that dense attention reads; beyond, it is extrapolated. None reads them all.
+    /// The longest prompt that dense attention reads; beyond, it is extrapolated. None reads them
+    /// all.
     pub longest_dense: Option<usize>,
 }
 
 impl LatencyOptions {
-    /// Whether a variant of dense attention is left out at a length: only the plain one is extrapolated, and this one would take as long as it.
+    /// Whether a variant of dense attention is left out at a length: only the plain one is
+    /// extrapolated, and this one would take as long as it.
     pub fn leaves_out(&self, variant: Variant, length: usize) -> bool {
         variant.method == Method::Dense && variant != Variant::DENSE && self.is_beyond_dense(length)
     }
@@ -46,8 +50,9 @@ impl LatencyOptions {
 /// - `prompt`: makes a prompt of some tokens
 ///
 /// # Errors
-/// No lengths, one of no tokens or beyond the context, no repetitions, none that dense attention is to be extrapolated from, results that
-/// can't be written, whatever the model or `prompt` refuses, cancelled.
+/// No lengths, one of no tokens or beyond the context, no repetitions, none that dense attention is
+/// to be extrapolated from, results that can't be written, whatever the model or `prompt` refuses,
+/// cancelled.
 pub fn latency(
     evaluation: &Evaluation<'_>,
     options: &LatencyOptions,
@@ -55,7 +60,8 @@ pub fn latency(
     folder: &mut ResultsFolder<LatencyRecord>,
 ) -> Result<()> {
     check(options, evaluation)?;
-    // matched shapes refer to minference; dense figures are extrapolated from those of shorter prompts
+    // matched shapes refer to minference; dense figures are extrapolated from those of shorter
+    // prompts
     let mut lengths = options.lengths.clone();
     lengths.sort_unstable();
     lengths.dedup();
@@ -178,7 +184,8 @@ fn measure(
     })
 }
 
-/// Dense attention's longest measured prompt that is shorter than `length`, of this repetition if there is one.
+/// Dense attention's longest measured prompt that is shorter than `length`, of this repetition if
+/// there is one.
 fn longest_measured(records: &[LatencyRecord], repeat: usize, length: usize) -> Result<&LatencyRecord> {
     let dense = Variant::DENSE.to_string();
     let is_measured = |record: &&LatencyRecord| {

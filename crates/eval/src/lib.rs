@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`inspect`] | what sparse attention does to a prompt in a model |
 //! | [`report`] | what an inspection or evaluations found, as one HTML file with its figures |
+//! | [`haystack`] | long texts of our own making with facts in them, and questions about these |
 //! | [`sample`], [`prompt`], [`scoring`] | a question about a long text, the tokens that ask it, and how its answer is judged |
 //! | [`methods`] | the ways of attending that are compared |
 //! | [`evaluate`] | asking, with each method, and holding answers against dense attention's |
@@ -16,6 +17,7 @@
 
 pub mod error;
 pub mod evaluate;
+pub mod haystack;
 pub mod inspect;
 pub mod latency;
 pub mod methods;

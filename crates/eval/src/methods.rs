@@ -9,14 +9,16 @@
 //! | `a-shape:1024,4096` and the like | for all heads, with this budget |
 //! | `static` | what `minference` chose in the first prompt of the same task and length, for all of these (the paper's ablation) |
 //!
-//! `minference`, `vertical-slash` without a budget and `static` leave the last 64 queries of a prompt dense, as `minference run` does; shapes for all
-//! heads are computed as they are.
+//! `minference`, `vertical-slash` without a budget and `static` leave the last 64 queries of a
+//! prompt dense, as `minference run` does; shapes for all heads are computed as they are.
 //!
-//! A method reads a prompt as a whole and keeps all of its keys and values. A [`Variant`] may read it in chunks, or keep less; it is written
-//! behind the method: `minference+chunk:8K`, `dense+snapkv:4096`.
+//! A method reads a prompt as a whole and keeps all of its keys and values. A [`Variant`] may read
+//! it in chunks, or keep less; it is written behind the method: `minference+chunk:8K`,
+//! `dense+snapkv:4096`.
 //!
-//! A shape that computes as much as `minference` does so only where that is sparse: a head that would compute more than nine tenths runs
-//! dense, whatever its pattern. Windows of the model's own are not counted.
+//! A shape that computes as much as `minference` does so only where that is sparse: a head that
+//! would compute more than nine tenths runs dense, whatever its pattern. Windows of the model's own
+//! are not counted.
 //!
 //! ```
 //! use minference_eval::methods::{Method, Methods};
@@ -73,7 +75,8 @@ pub enum Method {
 }
 
 impl Method {
-    /// A plan that takes as much memory as what the method means for any prompt of some tokens, at least.
+    /// A plan that takes as much memory as what the method means for any prompt of some tokens, at
+    /// least.
     ///
     /// - `minference`: the model's patterns
     pub fn plan_at_most(self, minference: AttentionPlan, tokens: usize) -> AttentionPlan {

@@ -52,7 +52,8 @@ pub fn count(value: usize) -> String {
     text
 }
 
-/// A number of tokens as people write it: `8000`, or `31K` for 31 times 1,024, or `1M` for 1,024 times 1,024. None for what is none, or 0.
+/// A number of tokens as people write it: `8000`, or `31K` for 31 times 1,024, or `1M` for 1,024
+/// times 1,024. None for what is none, or 0.
 ///
 /// ```
 /// use minference_eval::numbers::parse_length;

@@ -1,10 +1,12 @@
 //! [`perplexity`]: how well a model predicts texts while it attends sparsely, by position.
 //!
-//! Each document is read in one pass with each method. The loss of a position is the negative logarithm of the probability that the model
-//! gave to the token there, after all before it; the exponential of its mean is the perplexity. Losses are summed up by position, in buckets
-//! that double: what a method forgets of the distant past shows at late positions.
+//! Each document is read in one pass with each method. The loss of a position is the negative
+//! logarithm of the probability that the model gave to the token there, after all before it; the
+//! exponential of its mean is the perplexity. Losses are summed up by position, in buckets that
+//! double: what a method forgets of the distant past shows at late positions.
 //!
-//! Which keys matter is estimated from the last 64 queries of the document, and serves all of its positions.
+//! Which keys matter is estimated from the last 64 queries of the document, and serves all of its
+//! positions.
 
 mod predictions;
 
@@ -28,12 +30,14 @@ pub struct Document {
     pub tokens: Vec<u32>,
 }
 
-/// Predicts the first tokens of each document, for each length that it has, with each method, unless the folder holds that already. What was
-/// not held against dense attention is predicted again, if that is among the methods now.
+/// Predicts the first tokens of each document, for each length that it has, with each method,
+/// unless the folder holds that already. What was not held against dense attention is predicted
+/// again, if that is among the methods now.
 ///
 /// # Errors
-/// Methods in chunks or with compression, a length of less than 2 or beyond the context, a document that is shorter than all lengths, no documents, results that can't be written,
-/// whatever the model refuses, cancelled. What was found before stays in the folder.
+/// Methods in chunks or with compression, a length of less than 2 or beyond the context, a document
+/// that is shorter than all lengths, no documents, results that can't be written, whatever the
+/// model refuses, cancelled. What was found before stays in the folder.
 pub fn perplexity(
     evaluation: &Evaluation<'_>,
     documents: &[Document],
@@ -187,7 +191,8 @@ impl Run<'_> {
         Ok((record, predictions))
     }
 
-    /// Fixes the indices of a length: those of the document that an earlier run used, or else of this one.
+    /// Fixes the indices of a length: those of the document that an earlier run used, or else of
+    /// this one.
     fn fix(&mut self, document: &Document, length: usize, records: &[PerplexityRecord]) -> Result<()> {
         let watcher: Arc<dyn Progress> = self.evaluation.progress.clone();
         let earlier =

@@ -72,8 +72,9 @@ pub struct PromptEncoder<'a> {
 }
 
 impl<'a> PromptEncoder<'a> {
-    /// For a model, which is asked in some form. Its chat template is told a [fixed date](minference_model::text::chat_template::LocalTime::FIXED), so that
-    /// prompts are the same on every day.
+    /// For a model, which is asked in some form. Its chat template is told a [fixed
+    /// date](minference_model::text::chat_template::LocalTime::FIXED), so that prompts are the same
+    /// on every day.
     pub fn new(model: &'a Model, template: PromptTemplate) -> Self {
         Self { model, template, render: None }
     }
@@ -84,7 +85,8 @@ impl<'a> PromptEncoder<'a> {
         Self { render: Some(render), ..self }
     }
 
-    /// The tokens of a prompt. Special tokens come from templates and from [`PromptText::Rendered`] texts; elsewhere their names are text.
+    /// The tokens of a prompt. Special tokens come from templates and from [`PromptText::Rendered`]
+    /// texts; elsewhere their names are text.
     ///
     /// # Errors
     /// A chat template that refuses, a text that can't be encoded.
@@ -109,8 +111,8 @@ impl<'a> PromptEncoder<'a> {
         Ok(tokens)
     }
 
-    /// A prompt as one text, special tokens by their names, as files of the benchmark hold it. The beginning-of-sequence token is
-    /// there only if a template writes it.
+    /// A prompt as one text, special tokens by their names, as files of the benchmark hold it. The
+    /// beginning-of-sequence token is there only if a template writes it.
     ///
     /// # Errors
     /// A chat template that refuses.
@@ -224,7 +226,8 @@ impl<'a> Rounds<'a> {
         (answered.chain([Message::user(self.user)]).collect(), self.prefix)
     }
 
-    /// As a conversation whose last message is how the next answer begins; between rounds there is a line's end.
+    /// As a conversation whose last message is how the next answer begins; between rounds there is
+    /// a line's end.
     fn continued(&self) -> Vec<Message> {
         let answered = self.answered.iter().flat_map(|round| {
             [Message::user(&round.user), Message::assistant(format!("{}\n", round.answer))]

@@ -5,8 +5,9 @@
 //! | [`InspectionReport`] | `minference inspect`: why a head has its pattern, and what was computed of it |
 //! | [`EvaluationReport`] | `minference report`: what evaluations found, a section for each folder of results |
 //!
-//! Figures are SVG, made of a few shapes; maps of many cells are small images within them. A page is made of the figures' SVG as it stands,
-//! so that it holds no script and refers to nothing outside. Both reports draw with the same few tools (`drawing/`).
+//! Figures are SVG, made of a few shapes; maps of many cells are small images within them. A page
+//! is made of the figures' SVG as it stands, so that it holds no script and refers to nothing
+//! outside. Both reports draw with the same few tools (`drawing/`).
 
 mod drawing;
 mod evaluation;
@@ -23,8 +24,8 @@ use std::path::{Path, PathBuf};
 /// Pixels of a written PNG for one of the SVG: sharp in print and on fine screens.
 const PNG_SCALE: f32 = 2.0;
 
-/// Writes a page, and with a folder for `figures` each figure there as SVG and PNG. Folders are made where they are missing. Returns what
-/// was written, the page first.
+/// Writes a page, and with a folder for `figures` each figure there as SVG and PNG. Folders are
+/// made where they are missing. Returns what was written, the page first.
 fn write(html: &Path, page: &str, figures: &[Figure], folder: Option<&Path>) -> Result<Vec<PathBuf>> {
     let mut written = Vec::new();
     let mut write = |path: PathBuf, data: &[u8]| {

@@ -1,7 +1,9 @@
-//! What evaluations found, as they leave it in a folder: `run.json` says what was run, `records.jsonl` holds a line for each result.
+//! What evaluations found, as they leave it in a folder: `run.json` says what was run,
+//! `records.jsonl` holds a line for each result.
 //!
-//! A folder belongs to one [`RunHeader`]. A run that goes on reads the records that are there and adds the others; one with other settings
-//! is refused, so that results of different runs never mix.
+//! A folder belongs to one [`RunHeader`]. A run that goes on reads the records that are there and
+//! adds the others; one with other settings is refused, so that results of different runs never
+//! mix.
 
 mod folder;
 mod read;
@@ -29,13 +31,15 @@ pub const FORMAT: u32 = 1;
 pub const HEADER_FILE: &str = "run.json";
 /// The file of results, one JSON object a line.
 pub const RECORDS_FILE: &str = "records.jsonl";
-/// The setting that says where long prompts of files were cut. Generated samples have none, as they have the lengths that were asked for.
+/// The setting that says where long prompts of files were cut. Generated samples have none, as they
+/// have the lengths that were asked for.
 pub const LIMIT_SETTING: &str = "limit";
 
 /// The setting that says how methods other than plain dense attention read prompts.
 pub const READING_SETTING: &str = "reading";
 
-/// How they do now. Whoever makes the same method choose other keys changes it, so that results of both are not mixed.
+/// How they do now. Whoever makes the same method choose other keys changes it, so that results of
+/// both are not mixed.
 pub const READING: &str = "the last 64 queries see everything, later chunks estimated from 16 to 64 queries, compression chosen by whole windows";
 
 /// Kinds of evaluations.
@@ -89,8 +93,9 @@ pub struct RunHeader {
     pub model: String,
     /// What identifies its weights.
     pub fingerprint: String,
-    /// All that changes results beyond a sample's name and a method: seeds, styles, types, templates. Numbers of samples and lists of
-    /// lengths, tasks and methods are not among them, so that a later run may add to them.
+    /// All that changes results beyond a sample's name and a method: seeds, styles, types,
+    /// templates. Numbers of samples and lists of lengths, tasks and methods are not among them, so
+    /// that a later run may add to them.
     pub settings: BTreeMap<String, String>,
 }
 

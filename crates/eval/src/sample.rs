@@ -1,7 +1,7 @@
 //! [`Sample`]: a long context, the questions about it, and what a right answer holds.
 //!
-//! A task of an evaluation is a [`SampleSource`]: it knows the names of its samples beforehand, so that a run that goes on skips those it
-//! has, and makes each when it is needed.
+//! A task of an evaluation is a [`SampleSource`]: it knows the names of its samples beforehand, so
+//! that a run that goes on skips those it has, and makes each when it is needed.
 //!
 //! ```
 //! use minference_eval::sample::{PromptText, Question, Sample};
@@ -43,7 +43,8 @@ pub enum PromptText {
         /// How the answer begins; the model goes on from there. Often empty.
         answer_prefix: String,
     },
-    /// A message of a user after some that were answered: examples of how to answer, or earlier turns.
+    /// A message of a user after some that were answered: examples of how to answer, or earlier
+    /// turns.
     Conversation {
         /// The earlier messages.
         answered: Vec<AnsweredMessage>,
@@ -63,7 +64,8 @@ pub enum PromptText {
 pub struct AnsweredMessage {
     /// The message.
     pub user: String,
-    /// The whole answer, as it goes on from the message: with white space at its beginning where there should be some.
+    /// The whole answer, as it goes on from the message: with white space at its beginning where
+    /// there should be some.
     pub answer: String,
 }
 
@@ -100,13 +102,16 @@ pub struct Question {
 /// Questions whose prompts begin alike: the tokens that they share are read once.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
-    /// Its name, which no other sample of the run has. It says what the sample was made of, so that a rerun finds it again.
+    /// Its name, which no other sample of the run has. It says what the sample was made of, so that
+    /// a rerun finds it again.
     pub name: String,
     /// The task that it belongs to, such as `niah_single_1`.
     pub task: String,
-    /// The length that was asked for, in tokens: prompts are no longer. (For samples from files the length of the prompt.)
+    /// The length that was asked for, in tokens: prompts are no longer. (For samples from files the
+    /// length of the prompt.)
     pub length: usize,
-    /// What the messages of all questions begin with, and is known before any of them is; empty where a single prompt is not told apart.
+    /// What the messages of all questions begin with, and is known before any of them is; empty
+    /// where a single prompt is not told apart.
     pub context: String,
     /// The questions; at least one.
     pub questions: Vec<Question>,

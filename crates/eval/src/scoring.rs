@@ -8,8 +8,9 @@
 //! assert_eq!(Scoring::MatchAny.score("The numbers are 7041 and 1111.", &references), 1.0);
 //! ```
 //!
-//! Where an evaluation is a published one, its variant says so, and gives what the published program gives. To that belongs how that program
-//! cleans answers before it looks at them: scoring does it, so that answers are given, and kept in results, as the model wrote them.
+//! Where an evaluation is a published one, its variant says so, and gives what the published
+//! program gives. To that belongs how that program cleans answers before it looks at them: scoring
+//! does it, so that answers are given, and kept in results, as the model wrote them.
 
 mod choice;
 mod faulty_function;
@@ -21,30 +22,39 @@ mod word_overlap;
 /// How an answer is held against its references.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Scoring {
-    /// The share of references that stand in the answer, whatever their case (RULER's `string_match_all`). Control characters of the answer
-    /// are line ends, and white space around it goes.
+    /// The share of references that stand in the answer, whatever their case (RULER's
+    /// `string_match_all`). Control characters of the answer are line ends, and white space around
+    /// it goes.
     MatchAll,
-    /// Whether any reference stands in the answer, whatever its case (RULER's `string_match_part`). Answers are cleaned in the same way.
+    /// Whether any reference stands in the answer, whatever its case (RULER's `string_match_part`).
+    /// Answers are cleaned in the same way.
     MatchAny,
     /// Whether a reference stands in the answer as a word or number of its own.
     Word,
-    /// Whether the answer's first number, digit by digit, is the reference (InfiniteBench's `passkey` and `number_string`).
+    /// Whether the answer's first number, digit by digit, is the reference (InfiniteBench's
+    /// `passkey` and `number_string`).
     FirstNumber,
-    /// Whether the answer's first number has the reference's value; decimals count only if the reference has some (`math_find`).
+    /// Whether the answer's first number has the reference's value; decimals count only if the
+    /// reference has some (`math_find`).
     FirstValue,
     /// Whether the reference is one of the answer's words, punctuation aside (`kv_retrieval`).
     RetrievedWord,
     /// The same in capitals: a name of one word (`longdialogue_qa_eng`).
     CharacterName,
-    /// F1 of words without case, punctuation and articles; of several references the best (`longbook_qa_eng`).
+    /// F1 of words without case, punctuation and articles; of several references the best
+    /// (`longbook_qa_eng`).
     EnglishOverlap,
-    /// F1 of characters without case, punctuation and white space; of several references the best (`longbook_qa_chn`).
+    /// F1 of characters without case, punctuation and white space; of several references the best
+    /// (`longbook_qa_chn`).
     ChineseOverlap,
-    /// F-measure of ROUGE-Lsum, lines being sentences, without stemming; of several references the best (`longbook_sum_eng`).
+    /// F-measure of ROUGE-Lsum, lines being sentences, without stemming; of several references the
+    /// best (`longbook_sum_eng`).
     RougeLSum,
-    /// Whether the chosen letter, or text, is right (`longbook_choice_eng`). References are the option's text and its letter.
+    /// Whether the chosen letter, or text, is right (`longbook_choice_eng`). References are the
+    /// option's text and its letter.
     Choice,
-    /// Whether the named option, or function, is right (`code_debug`). References are the function and its letter.
+    /// Whether the named option, or function, is right (`code_debug`). References are the function
+    /// and its letter.
     FaultyFunction,
 }
 

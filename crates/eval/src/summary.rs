@@ -1,7 +1,8 @@
 //! Results in tables: how a method does beside dense attention, on the same samples.
 //!
-//! A run that was interrupted has results of some methods and not yet of others. A method must not look better because it never met the
-//! hard samples, so only those that all methods have are compared, and what is left out is told.
+//! A run that was interrupted has results of some methods and not yet of others. A method must not
+//! look better because it never met the hard samples, so only those that all methods have are
+//! compared, and what is left out is told.
 //!
 //! ```
 //! use minference_eval::results::{LatencyRecord, LatencySeconds, LatencySource};

@@ -1,4 +1,5 @@
-//! What a model is asked: one file, or folder, for each benchmark. Each makes [`Sample`](crate::sample::Sample)s.
+//! What a model is asked: one file, or folder, for each benchmark. Each makes
+//! [`Sample`](crate::sample::Sample)s.
 
 pub mod infinite_bench;
 pub mod needle;

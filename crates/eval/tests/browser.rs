@@ -1,4 +1,5 @@
-//! The page in a real browser, where one is installed: it loads without complaints and without a network, with all its figures.
+//! The page in a real browser, where one is installed: it loads without complaints and without a
+//! network, with all its figures.
 
 mod synthetic_evaluation;
 mod synthetic_report;

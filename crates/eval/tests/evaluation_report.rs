@@ -1,4 +1,5 @@
-//! The report of evaluations: values stand in its figures, nothing breaks the page, and nothing in it comes from elsewhere.
+//! The report of evaluations: values stand in its figures, nothing breaks the page, and nothing in
+//! it comes from elsewhere.
 
 mod figure_checks;
 mod synthetic_evaluation;

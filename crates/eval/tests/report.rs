@@ -1,4 +1,5 @@
-//! Reports: every figure can be drawn, nothing breaks the page, and nothing in it comes from elsewhere.
+//! Reports: every figure can be drawn, nothing breaks the page, and nothing in it comes from
+//! elsewhere.
 
 mod figure_checks;
 mod synthetic_report;

@@ -113,7 +113,8 @@ fn what_is_no_result_is_refused_with_its_place() {
     assert!(refused(folder.path()).1.contains("guesses"));
 }
 
-/// Results that are forgotten leave the others where they were: behind a link, for those who could read them.
+/// Results that are forgotten leave the others where they were: behind a link, for those who could
+/// read them.
 #[cfg(unix)]
 #[test]
 fn links_and_permissions_of_results_stay() {

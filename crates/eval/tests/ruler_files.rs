@@ -1,4 +1,5 @@
-//! RULER's newer files of samples, held against what the benchmark's own code makes of them (`golden/ruler/record_prompts.py`).
+//! RULER's newer files of samples, held against what the benchmark's own code makes of them
+//! (`golden/ruler/record_prompts.py`).
 
 #[path = "../../cli/tests/run/tiny_model.rs"]
 #[allow(dead_code)]

@@ -55,7 +55,8 @@ fn answers_are_averaged_and_held_against_dense_attention() {
 
 #[test]
 fn a_method_does_not_gain_by_questions_that_it_never_met() {
-    // The hard second sample: dense attention and a-shape fail on it. a-shape and minference were interrupted at other places.
+    // The hard second sample: dense attention and a-shape fail on it. a-shape and minference were
+    // interrupted at other places.
     let mut records: Vec<AnswerRecord> =
         ["dense", "minference", "a-shape"].map(|method| answer(method, "easy", 0)).into();
     records.push(AnswerRecord { score: 0.0, ..answer("dense", "hard", 0) });

@@ -1,4 +1,5 @@
-//! Summaries of compressed caches and of prompts in chunks, against cases that were computed by hand.
+//! Summaries of compressed caches and of prompts in chunks, against cases that were computed by
+//! hand.
 
 mod synthetic_evaluation;
 

@@ -1,7 +1,7 @@
 //! The HTTP client: one GET, with redirects followed by hand.
 //!
-//! By hand, since the Hub describes a file in the headers of its first answer, which redirects to where the bytes are; and since
-//! the token must go to the Hub only.
+//! By hand, since the Hub describes a file in the headers of its first answer, which redirects to
+//! where the bytes are; and since the token must go to the Hub only.
 
 use super::{FetchError, FetchSettings, Result};
 use minference_attention::files;
@@ -172,8 +172,8 @@ pub(super) fn pause(duration: Duration, progress: &dyn super::FetchProgress) -> 
     }
 }
 
-/// What breaks a connection that was there is worth another try; anything else, from a name without an address to a certificate
-/// that is not trusted, means that there is none.
+/// What breaks a connection that was there is worth another try; anything else, from a name without
+/// an address to a certificate that is not trusted, means that there is none.
 fn failure(server: &str, error: &ureq::Error) -> Failure {
     use ureq::Timeout;
     let broken = match error {

@@ -36,10 +36,11 @@ impl<'a> Repository<'a> {
         Self { settings, client, reference, cache }
     }
 
-    /// Everything that the reference asks for, from the cache or else from the Hub: the file (with all others of a split one), or the
-    /// snapshot's folder.
+    /// Everything that the reference asks for, from the cache or else from the Hub: the file (with
+    /// all others of a split one), or the snapshot's folder.
     ///
-    /// Without a network, what the cache has is what there is: a branch is then as it was when it was fetched last.
+    /// Without a network, what the cache has is what there is: a branch is then as it was when it
+    /// was fetched last.
     pub(super) fn fetch(&self, progress: &dyn FetchProgress) -> Result<PathBuf> {
         let cached = self.cached();
         if let Some(path) = cached.clone().filter(|_| self.settings.offline || self.reference.is_pinned()) {

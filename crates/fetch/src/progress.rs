@@ -34,7 +34,8 @@ pub trait FetchProgress {
     /// A step begins, or is further than before. Steps follow each other; each is one file.
     fn advance(&self, step: &FetchStep<'_>);
 
-    /// Whether to give up. Asked at least as often; while a server is silent, only every few seconds.
+    /// Whether to give up. Asked at least as often; while a server is silent, only every few
+    /// seconds.
     fn cancelled(&self) -> bool {
         false
     }

@@ -26,18 +26,21 @@ pub enum ModelReference {
     Local(PathBuf),
     /// A repository of the Hugging Face Hub.
     Hub(HubReference),
-    /// A model that this program knows by a short name. These win over files of the same name: write `./demo` for those.
+    /// A model that this program knows by a short name. These win over files of the same name:
+    /// write `./demo` for those.
     Known(&'static KnownModel),
 }
 
-/// A repository of the Hugging Face Hub, or one of its files. All parts are safe in paths and addresses.
+/// A repository of the Hugging Face Hub, or one of its files. All parts are safe in paths and
+/// addresses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HubReference {
     /// `owner/name`
     pub(super) repository: String,
     /// Branch, tag or commit.
     pub(super) revision: String,
-    /// A file of it, which stands for all parts if it is one of a split file; none means all that a model in safetensors needs.
+    /// A file of it, which stands for all parts if it is one of a split file; none means all that a
+    /// model in safetensors needs.
     pub(super) file: Option<String>,
 }
 

@@ -1,8 +1,8 @@
 //! [`FetchSettings`]: where models are kept and where they come from.
 
 use super::{FetchError, Result};
-use minference_attention::files::text_without_mark;
 use minference_attention::files;
+use minference_attention::files::text_without_mark;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -89,7 +89,8 @@ impl FetchSettings {
     }
 }
 
-/// A token file that can't be read is like none: most models need none, and the Hub says when one is missing.
+/// A token file that can't be read is like none: most models need none, and the Hub says when one
+/// is missing.
 fn read_token(path: &Path) -> Option<String> {
     files::read_text(path, files::SETTINGS_BYTES).ok().map(text_without_mark)
 }

@@ -5,12 +5,12 @@ use super::progress::FetchProgress;
 use super::{FetchError, Result, sha256};
 use std::path::Path;
 
-/// The SHA-256 of a model's file, in hexadecimal. The Hub's cache names contents by their hash; a file of it is compared with its
-/// name.
+/// The SHA-256 of a model's file, in hexadecimal. The Hub's cache names contents by their hash; a
+/// file of it is compared with its name.
 ///
 /// # Errors
-/// [`FetchError::Damaged`] for a file that is not what its name says; [`FetchError::Io`] and its kin if it can't be read;
-/// [`FetchError::Cancelled`].
+/// [`FetchError::Damaged`] for a file that is not what its name says; [`FetchError::Io`] and its
+/// kin if it can't be read; [`FetchError::Cancelled`].
 pub fn verify(path: &Path, progress: &dyn FetchProgress) -> Result<String> {
     let sha256 = sha256(path, progress)?;
     let failed = |source| FetchError::io(path, source, None);

@@ -5,11 +5,14 @@
 //! cargo run --release -p minference-model --example pattern_quality -- perplexity MODEL PATTERNS TEXT TOKENS [START]
 //! ```
 //!
-//! `errors` walks through the model densely, and in each layer compares the heads' outputs with dense attention's: under the file's patterns;
-//! under one vertical-slash pattern for all heads, (1000, s), with s so that the layer computes as many pairs; and under the file's patterns
-//! with the index that they had on another text (CALIBRATION), which is what a static index would be. No head runs dense for speed.
+//! `errors` walks through the model densely, and in each layer compares the heads' outputs with
+//! dense attention's: under the file's patterns; under one vertical-slash pattern for all heads,
+//! (1000, s), with s so that the layer computes as many pairs; and under the file's patterns with
+//! the index that they had on another text (CALIBRATION), which is what a static index would be. No
+//! head runs dense for speed.
 //!
-//! `perplexity` scores the last 2,000 tokens of the text, each after all before it: dense, with the file's patterns, and with the default.
+//! `perplexity` scores the last 2,000 tokens of the text, each after all before it: dense, with the
+//! file's patterns, and with the default.
 //!
 //! The text is cut to TOKENS tokens from its token START on.
 
@@ -18,8 +21,8 @@ use minference_attention::pattern::config::PatternConfig;
 use minference_attention::pattern::vertical_slash::{self, LAST_QUERIES};
 use minference_attention::search::attention_errors;
 use minference_attention::{AttentionBackend, AttentionInputs, HeadPattern, Lowering, SparseIndex};
-use minference_model::patterns::layer_walk::{WalkedLayer, walk_layers};
 use minference_model::generation::logits::surprise;
+use minference_model::patterns::layer_walk::{WalkedLayer, walk_layers};
 use minference_model::text::tokenizer::SpecialTokens;
 use minference_model::{
     AttentionPlan, CacheFormat, Compute, ComputeOptions, Model, Result, Session, SessionOptions,
@@ -166,7 +169,8 @@ fn quality(
     Ok(Quality { error, share: share(backend, inputs, indices)? })
 }
 
-/// One pattern for all heads that computes as much as `wanted`: the most diagonals that don't compute more.
+/// One pattern for all heads that computes as much as `wanted`: the most diagonals that don't
+/// compute more.
 fn uniform(
     backend: &impl AttentionBackend,
     inputs: &AttentionInputs<'_>,

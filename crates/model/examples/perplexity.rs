@@ -4,7 +4,8 @@
 //! cargo run --release -p minference-model --example perplexity -- model.gguf text.txt [WINDOWS]
 //! ```
 //!
-//! The text is cut into windows of 2,048 tokens; the last 1,024 of each are scored, each after at least 1,024 others.
+//! The text is cut into windows of 2,048 tokens; the last 1,024 of each are scored, each after at
+//! least 1,024 others.
 
 use minference_attention::files::{TEXT_BYTES, read_text};
 use minference_model::generation::logits::surprise;

@@ -1,5 +1,5 @@
-//! Runs the matrix kernels of every format and instruction set on small shapes, around the sizes of their blocks: for memory
-//! checkers (`.ci/valgrind`), which see what tests can't.
+//! Runs the matrix kernels of every format and instruction set on small shapes, around the sizes of
+//! their blocks: for memory checkers (`.ci/valgrind`), which see what tests can't.
 
 use minference_attention::{Arithmetic, InstructionSet, synthetic};
 use minference_model::device::matrix::{WeightBytes, WeightFormat};

@@ -1,8 +1,9 @@
 //! [`Decoder`]: the one transformer that all families share, from token ids to logits.
 //!
-//! A forward pass goes layer by layer over all its tokens (the paper's appendix C): attention needs every query of the layer at
-//! once, everything else runs in chunks of rows, so that no `[tokens, intermediate]` tensor exists. In the last layer only the
-//! tokens whose logits are wanted have queries.
+//! A forward pass goes layer by layer over all its tokens (the paper's appendix C): attention needs
+//! every query of the layer at once, everything else runs in chunks of rows, so that no `[tokens,
+//! intermediate]` tensor exists. In the last layer only the tokens whose logits are wanted have
+//! queries.
 //!
 //! | module | what it holds |
 //! |---|---|
@@ -26,22 +27,24 @@ pub(crate) use steps::LayerSteps;
 
 pub use report::{ForwardReport, LayerSummary, PhaseTimes};
 
-use crate::patterns::plan::{AttentionPlan, LayerPlan};
-use crate::device::compute::{Compute, MatmulArithmetic};
 use crate::decoder::config::ModelConfig;
-use crate::error::{Error, Result};
-use crate::session::kv_cache::{KvCache, KvCompression};
-use crate::device::matrix::{Product, Scratch, Store, multiply};
 use crate::decoder::rope::{Rotation, RotationTable};
 use crate::decoder::weights::ModelWeights;
+use crate::device::compute::{Compute, MatmulArithmetic};
+use crate::device::matrix::{Product, Scratch, Store, multiply};
+use crate::error::{Error, Result};
+use crate::patterns::plan::{AttentionPlan, LayerPlan};
+use crate::session::kv_cache::{KvCache, KvCompression};
 use minference_attention::Progress;
 use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Rows that projections and the MLP take at once: enough to hide the widening of weights, few enough for the buffers.
+/// Rows that projections and the MLP take at once: enough to hide the widening of weights, few
+/// enough for the buffers.
 pub(crate) const CHUNK: usize = 1024;
-/// Rows whose logits are computed at once: enough to hide the widening of weights; a vocabulary of 150,000 makes 150 MB of them.
+/// Rows whose logits are computed at once: enough to hide the widening of weights; a vocabulary of
+/// 150,000 makes 150 MB of them.
 pub(crate) const LOGIT_ROWS: usize = 256;
 /// Rows from which threads share work on rows; a decoding step is not worth their wake-up.
 const PARALLEL_ROWS: usize = 16;
@@ -60,8 +63,8 @@ pub struct ForwardRequest<'a> {
     pub tokens: &'a [u32],
     /// Which pattern each head gets.
     pub plan: &'a AttentionPlan,
-    /// So many of the last tokens see every key, whatever their heads' patterns: [`AttentionPlan::dense_queries`] at the end of a prompt, none
-    /// in the chunks before it.
+    /// So many of the last tokens see every key, whatever their heads' patterns:
+    /// [`AttentionPlan::dense_queries`] at the end of a prompt, none in the chunks before it.
     pub dense_queries: usize,
     /// How many of the last tokens' logits are wanted; at least 1.
     pub wanted: usize,
@@ -103,7 +106,8 @@ struct Pass<'a> {
 
 impl Decoder {
     /// # Errors
-    /// [`Error::Config`] for a configuration that contradicts itself; [`Error::Shape`] for weights that are not what it says.
+    /// [`Error::Config`] for a configuration that contradicts itself; [`Error::Shape`] for weights
+    /// that are not what it says.
     pub fn new(config: ModelConfig, weights: ModelWeights) -> Result<Self> {
         check::check_config(&config)?;
         weights.check(&config)?;
@@ -120,11 +124,13 @@ impl Decoder {
         &self.weights
     }
 
-    /// Reads tokens: appends their keys and values to the cache, and computes the logits of the last ones.
+    /// Reads tokens: appends their keys and values to the cache, and computes the logits of the
+    /// last ones.
     ///
     /// # Errors
-    /// [`Error::Prompt`] for no tokens, or more than the cache has room for; [`Error::Shape`] for ids beyond the vocabulary;
-    /// out of memory, cancelled, numbers that are not finite. The cache is then as it was, or empty if the pass had dropped some of it.
+    /// [`Error::Prompt`] for no tokens, or more than the cache has room for; [`Error::Shape`] for
+    /// ids beyond the vocabulary; out of memory, cancelled, numbers that are not finite. The cache
+    /// is then as it was, or empty if the pass had dropped some of it.
     pub fn forward(
         &self,
         compute: &Compute,
@@ -140,7 +146,8 @@ impl Decoder {
         Ok(Forward { logits, report })
     }
 
-    /// As [`forward`](Self::forward), for many logits: they are handed out while they are computed, and not kept.
+    /// As [`forward`](Self::forward), for many logits: they are handed out while they are computed,
+    /// and not kept.
     ///
     /// # Errors
     /// As [`forward`](Self::forward), and those of `visit`.

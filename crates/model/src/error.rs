@@ -1,5 +1,5 @@
-//! What can be wrong with a model, with what was expected and what was found. Texts of errors don't repeat their source's
-//! ([`minference_attention::error`] says why).
+//! What can be wrong with a model, with what was expected and what was found. Texts of errors don't
+//! repeat their source's ([`minference_attention::error`] says why).
 
 use std::path::{Path, PathBuf};
 
@@ -108,8 +108,8 @@ pub enum Error {
         /// What was expected, and what was found.
         message: String,
     },
-    /// A message with a special token's name, and a chat template that does not write messages as they are, so that the name could
-    /// pass for the template's own.
+    /// A message with a special token's name, and a chat template that does not write messages as
+    /// they are, so that the name could pass for the template's own.
     #[error(
         "a message holds `{token}`, a special token of the model, and the chat template changes such messages: \
          expected messages without it; take it out, or give the prompt as it is (`--raw`)"
@@ -182,7 +182,8 @@ impl Error {
     }
 }
 
-/// A text of a file in an error: files can hold megabytes where a name belongs, and characters that move a terminal's cursor.
+/// A text of a file in an error: files can hold megabytes where a name belongs, and characters that
+/// move a terminal's cursor.
 pub(crate) fn shown(text: &str) -> String {
     const LONGEST: usize = 100;
     let mut characters = text.chars();

@@ -1,8 +1,9 @@
-//! [`ModelFiles`]: a model as it lies on disk, a GGUF file or a Hugging Face folder, from which a [`ModelConfig`] and
-//! [`ModelWeights`] are read.
+//! [`ModelFiles`]: a model as it lies on disk, a GGUF file or a Hugging Face folder, from which a
+//! [`ModelConfig`] and [`ModelWeights`] are read.
 //!
-//! Opening reads headers and checks everything that they say: sizes, offsets, names, fields. Matrices are never copied; they
-//! stay in the mapped file until the decoder touches them. What is not covered is refused by name, with what would be.
+//! Opening reads headers and checks everything that they say: sizes, offsets, names, fields.
+//! Matrices are never copied; they stay in the mapped file until the decoder touches them. What is
+//! not covered is refused by name, with what would be.
 //!
 //! ```no_run
 //! use minference_model::files::ModelFiles;
@@ -16,47 +17,49 @@
 //!
 //! | place | what it holds |
 //! |---|---|
-//! | `source/gguf.rs`, `source/gguf_cursor.rs` | the header of a GGUF file |
-//! | `source/gguf_parts.rs`, `source/part_name.rs` | split GGUF files, as one model |
-//! | `source/safetensors.rs` | folders with one or many safetensors files |
-//! | `source/tensors.rs` | named tensors of either, with checked shapes |
-//! | `source/mistaken.rs`, `gguf_kind.rs`, `folder.rs`, `foreign_weights.rs` | what is no model of ours, named for what it is |
-//! | `source/regular_file.rs` | opening files, with limits |
-//! | `source/fingerprint.rs` | telling models apart |
+//! | `gguf.rs`, `gguf_cursor.rs` | the header of a GGUF file |
+//! | `gguf_parts.rs`, `part_name.rs` | split GGUF files, as one model |
+//! | `safetensors.rs` | folders with one or many safetensors files |
+//! | `tensors.rs` | named tensors of either, with checked shapes |
+//! | `mistaken.rs`, `gguf_kind.rs`, `folder.rs`, `foreign_weights.rs` | what is no model of ours, named for what it is |
+//! | `regular_file.rs` | opening files, with limits |
+//! | `fingerprint.rs` | telling models apart |
 //! | `families.rs`, `families/` | what fields and tensors mean, one file per family |
 
 pub(crate) mod families;
 mod fingerprint;
 pub(crate) mod folder;
-pub(crate) mod foreign_weights;
+mod foreign_weights;
 mod gguf;
 mod gguf_cursor;
 mod gguf_kind;
 mod gguf_parts;
 mod gguf_value;
 pub(crate) mod mistaken;
-pub(crate) mod part_name;
+mod part_name;
 pub(crate) mod regular_file;
 mod safetensors;
 mod tensors;
 
 pub use fingerprint::Fingerprint;
+pub use folder::instead_of_a_model;
+pub use foreign_weights::refuse_by_config;
 pub use gguf_value::GgufValue;
-pub use part_name::part_files;
+pub use part_name::{PartName, part_files};
 pub(crate) use tensors::Tensors;
 
+use self::families::Plan;
 use crate::decoder::config::ModelConfig;
-use crate::error::{Error, Result};
-use crate::files::families::{self, Plan};
 use crate::decoder::weights::ModelWeights;
+use crate::error::{Error, Result};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 /// What kind of thing a model was opened from, with what else it holds.
 #[derive(Debug)]
 pub enum Container {
-    /// One GGUF file, or all parts of a split one. Its metadata, those of the first part, hold the vocabulary (`tokenizer.ggml.*`)
-    /// and the chat template.
+    /// One GGUF file, or all parts of a split one. Its metadata, those of the first part, hold the
+    /// vocabulary (`tokenizer.ggml.*`) and the chat template.
     Gguf {
         /// Every key of the header. Text that is not UTF-8 was replaced by U+FFFD.
         metadata: HashMap<String, GgufValue>,
@@ -78,14 +81,15 @@ pub struct ModelFiles {
 }
 
 impl ModelFiles {
-    /// Opens a GGUF file, of which, where it is split, any part stands for all, or a folder with `config.json` and `model.safetensors`
-    /// (or its shards and their index).
+    /// Opens a GGUF file, of which, where it is split, any part stands for all, or a folder with
+    /// `config.json` and `model.safetensors` (or its shards and their index).
     ///
-    /// Files are mapped: whoever changes or truncates one while it is open changes the model's weights, or crashes the process.
+    /// Files are mapped: whoever changes or truncates one while it is open changes the model's
+    /// weights, or crashes the process.
     ///
     /// # Errors
-    /// [`Error::Io`] for files that can't be read; [`Error::File`] for everything in them that is wrong or not supported, with the
-    /// place, what was expected and what was found.
+    /// [`Error::Io`] for files that can't be read; [`Error::File`] for everything in them that is
+    /// wrong or not supported, with the place, what was expected and what was found.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let metadata = std::fs::metadata(path).map_err(Error::io(path))?;
@@ -141,8 +145,8 @@ impl ModelFiles {
     /// The configuration, and the weights, which stay in the mapped files.
     ///
     /// # Errors
-    /// [`Error::File`] for tensors that are missing, have another shape than the configuration says, are stored in a way that is
-    /// not supported, or that the family does not know.
+    /// [`Error::File`] for tensors that are missing, have another shape than the configuration
+    /// says, are stored in a way that is not supported, or that the family does not know.
     pub fn load(&self) -> Result<(ModelConfig, ModelWeights)> {
         let weights = self.plan.load(&self.tensors)?;
         Ok((self.plan.config.clone(), weights))

@@ -58,12 +58,13 @@ impl Answer {
     }
 }
 
-/// Goes on from a prompt that the session has read: chooses tokens until the answer ends, and hands out its text as it grows.
+/// Goes on from a prompt that the session has read: chooses tokens until the answer ends, and hands
+/// out its text as it grows.
 ///
 /// - `prompt`: the tokens so far, for the repetition penalty
 /// - `logits`: of the prompt's last token
-/// - `on_text`: gets the new text after each token, which is empty while a character or a stop string may still become whole, and
-///   says whether to go on
+/// - `on_text`: gets the new text after each token, which is empty while a character or a stop
+///   string may still become whole, and says whether to go on
 ///
 /// # Errors
 /// Wrong options, logits that are not finite, whatever a forward pass refuses.
@@ -114,7 +115,8 @@ pub fn generate(
             decoded = (decoded.0 + 1, decoded.1 + start.elapsed());
         }
     }
-    // What was held back is part of the answer; that nobody wants more of it changes nothing any more.
+    // What was held back is part of the answer; that nobody wants more of it changes nothing any
+    // more.
     let _ = take(&stream.finish());
     Ok(Answer { text, tokens: history.split_off(prompt.len()), finish, first_token, decoded })
 }
@@ -122,10 +124,10 @@ pub fn generate(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::compute::{Compute, ComputeOptions};
     use crate::decoder::Decoder;
-    use crate::session::SessionOptions;
+    use crate::device::compute::{Compute, ComputeOptions};
     use crate::files::ModelFiles;
+    use crate::session::SessionOptions;
     use crate::text::tokenizer::tests::tiny;
     use std::path::Path;
     use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! Llama-like language models, for prompts whose attention the crate `minference-attention` computes sparsely.
+//! Llama-like language models, for prompts whose attention the crate `minference-attention`
+//! computes sparsely.
 //!
 //! ```text
 //! file or folder --Model--> Tokenizer --tokens--> Session --prefill, decode--> logits --Sampler, TextStream--> answer

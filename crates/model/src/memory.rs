@@ -1,7 +1,8 @@
 //! How much memory a prompt will take, told before anything is loaded; and how much was taken.
 //!
-//! A forecast counts what grows with the prompt, and what weights and threads take; it is never below what is taken, and beyond
-//! [`FIXED`] at most a quarter above it for prompts that fill more than that (`tests/memory.rs` holds it against the process's peak).
+//! A forecast counts what grows with the prompt, and what weights and threads take; it is never
+//! below what is taken, and beyond [`FIXED`] at most a quarter above it for prompts that fill more
+//! than that (`tests/memory.rs` holds it against the process's peak).
 //!
 //! | module | what is forecast |
 //! |---|---|
@@ -31,10 +32,11 @@ pub struct MemoryForecast {
     pub weights: u64,
     /// Keys and values: of all tokens, or of one layer where prompts only pass through.
     pub cache: u64,
-    /// The residual stream in `f32`, queries and attention's output of one layer in the cache's type.
+    /// The residual stream in `f32`, queries and attention's output of one layer in the cache's
+    /// type.
     pub activations: u64,
-    /// All that is needed to compute: sines and cosines of all positions, packed keys and values, estimates and indices, a chunk's rows in the MLP; and
-    /// [`FIXED`].
+    /// All that is needed to compute: sines and cosines of all positions, packed keys and values,
+    /// estimates and indices, a chunk's rows in the MLP; and [`FIXED`].
     pub working: u64,
 }
 
@@ -49,7 +51,8 @@ impl MemoryForecast {
     /// Refuses what will not fit.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`] with the forecast, where the system says how much memory there is, and it is less.
+    /// [`Error::OutOfMemory`] with the forecast, where the system says how much memory there is,
+    /// and it is less.
     pub fn check(&self) -> Result<()> {
         self.check_freeing(0)
     }
@@ -88,7 +91,8 @@ impl fmt::Display for MemoryForecast {
     }
 }
 
-/// Memory that can be taken now without swapping, in bytes, limits of a container included; none where the system doesn't say.
+/// Memory that can be taken now without swapping, in bytes, limits of a container included; none
+/// where the system doesn't say.
 pub fn available() -> Option<u64> {
     let mut system = sysinfo::System::new().ok()?;
     system.refresh_memory();
@@ -97,8 +101,9 @@ pub fn available() -> Option<u64> {
     Some(within_limit(available, limits))
 }
 
-/// What can be taken where a container has a limit, of which it holds some. Only what processes hold counts: files that were read stay in
-/// memory as long as nobody else wants it, and they count as used, too.
+/// What can be taken where a container has a limit, of which it holds some. Only what processes
+/// hold counts: files that were read stay in memory as long as nobody else wants it, and they count
+/// as used, too.
 fn within_limit(available: u64, limit_and_held: Option<(u64, u64)>) -> u64 {
     limit_and_held.map_or(available, |(limit, held)| available.min(limit.saturating_sub(held)))
 }
@@ -110,7 +115,8 @@ pub fn peak() -> Option<u64> {
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
 }
 
-/// Lets [`peak`] count anew from here. Where the system can't do that (only Linux can), the peak stays that of the whole process.
+/// Lets [`peak`] count anew from here. Where the system can't do that (only Linux can), the peak
+/// stays that of the whole process.
 pub fn forget_peak() {
     // proc(5): 5 sets the peak of the resident set to what is resident now
     let _ = std::fs::write("/proc/self/clear_refs", "5");

@@ -19,18 +19,19 @@
 //! # Ok::<(), minference_model::Error>(())
 //! ```
 
-use crate::text::chat_template::{ChatTemplate, Message, RenderOptions};
 use crate::decoder::Decoder;
-use crate::error::{Error, Result, shown};
 use crate::decoder::rope::RopeOverride;
+use crate::error::{Error, Result, shown};
 use crate::files::{Container, Fingerprint, ModelFiles};
+use crate::text::chat_template::{ChatTemplate, Message, RenderOptions};
 use crate::text::tokenizer::{SpecialTokens, Tokenizer, begun};
 use std::path::Path;
 use std::sync::Arc;
 
 /// A model with its vocabulary. Cheap to clone.
 ///
-/// The vocabulary may have more names than the model has rows, or fewer: what has no name or no row is never written.
+/// The vocabulary may have more names than the model has rows, or fewer: what has no name or no row
+/// is never written.
 #[derive(Debug, Clone)]
 pub struct Model {
     decoder: Arc<Decoder>,
@@ -42,7 +43,8 @@ impl Model {
     /// Opens a GGUF file or a Hugging Face folder.
     ///
     /// # Errors
-    /// As [`ModelFiles::open`] and [`ModelFiles::load`], and for a vocabulary that is wrong or not supported.
+    /// As [`ModelFiles::open`] and [`ModelFiles::load`], and for a vocabulary that is wrong or not
+    /// supported.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         Self::from_files(&ModelFiles::open(path)?, &RopeOverride::default())
     }
@@ -80,7 +82,8 @@ impl Model {
         self.fingerprint
     }
 
-    /// The tokens of a text as it stands, with what every prompt of this model begins with; names of special tokens are text.
+    /// The tokens of a text as it stands, with what every prompt of this model begins with; names
+    /// of special tokens are text.
     ///
     /// # Errors
     /// As [`Tokenizer::encode`], and [`Error::TokenWithoutRow`].
@@ -90,8 +93,9 @@ impl Model {
         self.with_rows(tokens)
     }
 
-    /// The tokens of a text that a chat template has written elsewhere: names of special tokens are the tokens, and what every prompt of
-    /// this model begins with is there once, whether or not the text has it.
+    /// The tokens of a text that a chat template has written elsewhere: names of special tokens are
+    /// the tokens, and what every prompt of this model begins with is there once, whether or not
+    /// the text has it.
     ///
     /// # Errors
     /// As [`raw_prompt`](Self::raw_prompt).
@@ -100,7 +104,8 @@ impl Model {
         self.with_rows(begun(self.tokenizer.prompt_prefix(), tokens))
     }
 
-    /// The tokens of a conversation, as the model's chat template writes it; names of special tokens in messages are text.
+    /// The tokens of a conversation, as the model's chat template writes it; names of special
+    /// tokens in messages are text.
     ///
     /// # Errors
     /// No chat template, as [`ChatTemplate::encode`], and [`Error::TokenWithoutRow`].

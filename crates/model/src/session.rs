@@ -13,8 +13,9 @@
 //! # }
 //! ```
 //!
-//! What was read stays: a next prompt that begins in the same way is read from where they differ ([`Session::reuse`]), the session can go
-//! back to any earlier length ([`Session::truncate`]), be [forked](Session::fork) into two that go on differently, and be saved in a
+//! What was read stays: a next prompt that begins in the same way is read from where they differ
+//! ([`Session::reuse`]), the session can go back to any earlier length ([`Session::truncate`]), be
+//! [forked](Session::fork) into two that go on differently, and be saved in a
 //! [file](crate::session::context_file).
 //!
 //! ```no_run
@@ -39,13 +40,13 @@ pub(crate) mod token_rows;
 
 pub(crate) use readings::Readings;
 
-use crate::patterns::plan::AttentionPlan;
-use crate::device::compute::Compute;
 use crate::decoder::config::ModelConfig;
-use crate::decoder::{Decoder, Forward, ForwardReport, ForwardRequest, LogitsVisitor};
-use crate::error::{Error, Result};
-use crate::session::kv_cache::{CacheFormat, KvCache, KvCompression};
 use crate::decoder::progress::Part;
+use crate::decoder::{Decoder, Forward, ForwardReport, ForwardRequest, LogitsVisitor};
+use crate::device::compute::Compute;
+use crate::error::{Error, Result};
+use crate::patterns::plan::AttentionPlan;
+use crate::session::kv_cache::{CacheFormat, KvCache, KvCompression};
 use chunks::chunks;
 use minference_attention::Progress;
 use std::borrow::Cow;
@@ -73,11 +74,13 @@ impl SessionOptions {
 pub struct PrefillOptions {
     /// Which pattern each head gets.
     pub plan: AttentionPlan,
-    /// Tokens that are read at once, at most: all without it. Chunks are of nearly equal length, in whole blocks of 64, so that the last does not have too
-    /// few queries for the estimates of sparse patterns, which are made chunk by chunk from its own last queries; nor, unless all have, for those that
-    /// choose what stays.
+    /// Tokens that are read at once, at most: all without it. Chunks are of nearly equal length, in
+    /// whole blocks of 64, so that the last does not have too few queries for the estimates of
+    /// sparse patterns, which are made chunk by chunk from its own last queries; nor, unless all
+    /// have, for those that choose what stays.
     pub chunk: Option<usize>,
-    /// What stays in the cache after the last chunk; all without it. Queries of the last chunk choose.
+    /// What stays in the cache after the last chunk; all without it. Queries of the last chunk
+    /// choose.
     pub compression: Option<KvCompression>,
     /// Follows the work, and may cancel it.
     pub progress: Option<Arc<dyn Progress>>,
@@ -128,8 +131,9 @@ impl Session {
         Ok(Self { decoder, compute, cache, readings, history, last_way: ReadingWay::default() })
     }
 
-    /// A session as if it had read `tokens` tokens, for benchmarks: how long an answer takes depends on how many keys and values there
-    /// are, and not on what they are. These are noise, and what the session answers means nothing.
+    /// A session as if it had read `tokens` tokens, for benchmarks: how long an answer takes
+    /// depends on how many keys and values there are, and not on what they are. These are noise,
+    /// and what the session answers means nothing.
     ///
     /// - `compression`: what stays of the tokens, if not all
     ///
@@ -174,12 +178,13 @@ impl Session {
         self.cache.capacity()
     }
 
-    /// Reads tokens that follow those so far; gives the logits of the last one. Where positions depend on the length, what was rotated for
-    /// another one may be read again with them, as [`reuse`](Self::reuse) says.
+    /// Reads tokens that follow those so far; gives the logits of the last one. Where positions
+    /// depend on the length, what was rotated for another one may be read again with them, as
+    /// [`reuse`](Self::reuse) says.
     ///
     /// # Errors
-    /// As [`Decoder::forward`]; the session is then as it was, or empty if some of its cache was dropped before that, or has lost what was
-    /// to be read again.
+    /// As [`Decoder::forward`]; the session is then as it was, or empty if some of its cache was
+    /// dropped before that, or has lost what was to be read again.
     pub fn prefill(&mut self, tokens: &[u32], options: &PrefillOptions) -> Result<Forward> {
         if options.chunk == Some(0) {
             return Err(Error::shape("chunk", "at least 1 token", 0));
@@ -203,7 +208,8 @@ impl Session {
         result
     }
 
-    /// Tokens to be read, behind those that must be read again with them; the session has forgotten these.
+    /// Tokens to be read, behind those that must be read again with them; the session has forgotten
+    /// these.
     fn with_stale<'a>(&mut self, tokens: &'a [u32]) -> Result<Cow<'a, [u32]>> {
         let (before, total) = (self.tokens(), self.tokens().saturating_add(tokens.len()));
         let config = self.decoder.config();
@@ -260,11 +266,14 @@ impl Session {
         result
     }
 
-    /// Reads one token, densely; gives its logits. Where positions depend on the length, all tokens may be read again with it
-    /// ([`RotatedKeys::ReadAgain`](crate::decoder::config::RotatedKeys::ReadAgain)), as the last prompt was.
+    /// Reads one token, densely; gives its logits. Where positions depend on the length, all tokens
+    /// may be read again with it
+    /// ([`RotatedKeys::ReadAgain`](crate::decoder::config::RotatedKeys::ReadAgain)), as the last
+    /// prompt was.
     ///
     /// # Errors
-    /// As [`Decoder::forward`]; the session is then as it was, or has lost what was to be read again.
+    /// As [`Decoder::forward`]; the session is then as it was, or has lost what was to be read
+    /// again.
     pub fn decode(&mut self, token: u32) -> Result<Vec<f32>> {
         let (before, config) = (self.tokens(), self.decoder.config());
         if self.readings.reusable(config, before, before.saturating_add(1)) < before {
@@ -275,8 +284,8 @@ impl Session {
         Ok(self.forward(&[token], 1, &AttentionPlan::Dense, None)?.logits)
     }
 
-    /// Reads tokens in one pass, as the end of a prompt ([`AttentionPlan::dense_queries`]), and gives the logits of the last `wanted`,
-    /// `[wanted, vocabulary]`.
+    /// Reads tokens in one pass, as the end of a prompt ([`AttentionPlan::dense_queries`]), and
+    /// gives the logits of the last `wanted`, `[wanted, vocabulary]`.
     ///
     /// # Errors
     /// As [`Decoder::forward`].
@@ -297,8 +306,9 @@ impl Session {
         self.remember(tokens, total, forward)
     }
 
-    /// Reads tokens in one pass and hands out the logits of all of them, some at a time and in their order. The last tokens are read as all others:
-    /// what is scored is a text, not a question.
+    /// Reads tokens in one pass and hands out the logits of all of them, some at a time and in
+    /// their order. The last tokens are read as all others: what is scored is a text, not a
+    /// question.
     ///
     /// # Errors
     /// As [`Decoder::forward_visiting`].
@@ -319,10 +329,12 @@ impl Session {
         self.remember(tokens, total, report)
     }
 
-    /// Forgets all tokens from `tokens` on. (A cache in 8 or 4 bits may keep a trace of them: some keys are codes then that were not before.)
+    /// Forgets all tokens from `tokens` on. (A cache in 8 or 4 bits may keep a trace of them: some
+    /// keys are codes then that were not before.)
     ///
     /// # Errors
-    /// As [`KvCache::truncate`]: a compressed cache has no way back before its compression, except to its beginning.
+    /// As [`KvCache::truncate`]: a compressed cache has no way back before its compression, except
+    /// to its beginning.
     pub fn truncate(&mut self, tokens: usize) -> Result<()> {
         self.cache.truncate(tokens)?;
         self.history.truncate(tokens);
@@ -330,14 +342,17 @@ impl Session {
         Ok(())
     }
 
-    /// Goes back to the longest beginning that a prompt shares with what was read, and from which the prompt can be read on: at least its last
-    /// token is left, whose logits are wanted. Gives the tokens that need not be read again. Where positions depend on the length (dynamic NTK,
-    /// LongRoPE), tokens that were read for another one are no such beginning if `generate` of transformers would not have them in its
-    /// cache: Phi-3's are read again where LongRoPE changes its factors, all others where the session has gone back behind the length
-    /// that they were read for.
+    /// Goes back to the longest beginning that a prompt shares with what was read, and from which
+    /// the prompt can be read on: at least its last token is left, whose logits are wanted. Gives
+    /// the tokens that need not be read again. Where positions depend on the length (dynamic NTK,
+    /// LongRoPE), tokens that were read for another one are no such beginning if `generate` of
+    /// transformers would not have them in its cache: Phi-3's are read again where LongRoPE changes
+    /// its factors, all others where the session has gone back behind the length that they were
+    /// read for.
     ///
     /// # Errors
-    /// As [`truncate`](Self::truncate), which does not happen: where there is no way back, the session begins anew.
+    /// As [`truncate`](Self::truncate), which does not happen: where there is no way back, the
+    /// session begins anew.
     pub fn reuse(&mut self, prompt: &[u32]) -> Result<usize> {
         let config = self.decoder.config();
         let compressed = self.cache.compressed_tokens();
@@ -367,7 +382,8 @@ pub fn shared_tokens(first: &[u32], second: &[u32]) -> usize {
     first.iter().zip(second).take_while(|(a, b)| a == b).count()
 }
 
-/// How many tokens of a history a prompt need not read again, if there is no way back before the first `compressed` but to the beginning.
+/// How many tokens of a history a prompt need not read again, if there is no way back before the
+/// first `compressed` but to the beginning.
 pub(crate) fn reusable(
     config: &ModelConfig,
     (history, readings): (&[u32], &Readings),

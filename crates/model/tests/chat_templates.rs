@@ -1,12 +1,13 @@
-//! Templates, rendered as transformers renders them: `golden/chat_templates/record.py` recorded what it gives.
+//! Templates, rendered as transformers renders them: `golden/chat_templates/record.py` recorded
+//! what it gives.
 
 use minference_model::Error;
 use minference_model::text::chat_template::{ChatTemplate, Message, RenderOptions, Role, TemplateArguments};
 use serde_json::Value;
 use std::path::Path;
 
-/// What the engine reads otherwise than Jinja, or what transformers refuses and is read here all the same. None of it occurs in the templates of
-/// published models.
+/// What the engine reads otherwise than Jinja, or what transformers refuses and is read here all
+/// the same. None of it occurs in the templates of published models.
 const OTHERWISE: &[&str] = &[
     // filters for web pages, and for debugging
     "{{ 1000 | filesizeformat }}",
@@ -52,7 +53,8 @@ const OTHERWISE: &[&str] = &[
     // `~` with numbers that have an exponent, and ranges by themselves
     "{{ 'x' ~ huge ~ tiny ~ none ~ true ~ 1.0 ~ [1, 'a'] ~ (1,) }}",
     "{{ range(3) }}",
-    // macros that take what they don't name, name a parameter in another's default, or tell about themselves; namespaces from mappings
+    // macros that take what they don't name, name a parameter in another's default, or tell about
+    // themselves; namespaces from mappings
     "{% set ns = namespace({'a': 1}, b=2) %}{{ ns.a }}{{ ns.b }}",
     "{% macro m(a) %}{{ a }}{{ varargs }}{{ kwargs }}{% endmacro %}{{ m(1, 2, 3, x=4) }}",
     "{% macro m(a, b=a) %}{{ a }}{{ b }}{% endmacro %}{{ m(1) }}",
@@ -64,7 +66,8 @@ const OTHERWISE: &[&str] = &[
     "{{ number.bit_length() }}",
     "{{ fraction.is_integer() }}",
     "{{ whole.is_integer() }}",
-    // refused by Jinja or Python: more kinds of values can be compared, joined, iterated over and written as JSON
+    // refused by Jinja or Python: more kinds of values can be compared, joined, iterated over and
+    // written as JSON
     "{{ 1 < 'a' }}",
     "{{ none < 1 }}",
     "{{ 1 in 'abc' }}",

@@ -1,5 +1,5 @@
-//! The decoder against transformers: tiny random models of every family, from Hugging Face folders and from GGUF, in every
-//! quantised format (`golden/README.md` says how they were recorded).
+//! The decoder against transformers: tiny random models of every family, from Hugging Face folders
+//! and from GGUF, in every quantised format (`golden/README.md` says how they were recorded).
 
 #[path = "support/golden.rs"]
 mod golden;
@@ -52,7 +52,8 @@ fn dense_logits_are_those_of_transformers() {
         let decoder = decoder(&model);
         for prompt in &model.prompts {
             let tokens = prompt.tokens.len();
-            // Room for an answer changes nothing, even where position encodings depend on the length.
+            // Room for an answer changes nothing, even where position encodings depend on the
+            // length.
             let mut session = session(&decoder, &compute, tokens + 4000, CacheFormat::F32);
             let found = session.prefill(&prompt.tokens, &dense(None)).unwrap();
             let error = largest_error(&found.logits, &prompt.last);
@@ -146,7 +147,8 @@ fn a_16_bit_cache_costs_no_more_than_its_rounding() {
             let mut session = session(&decoder, &compute, prompt.tokens.len(), cache);
             let found = session.prefill(&prompt.tokens, &dense(None)).unwrap();
             let error = largest_error(&found.logits, &prompt.last) / size;
-            // four roundings a layer (queries, keys, values, output), and scores that amplify those of queries and keys
+            // four roundings a layer (queries, keys, values, output), and scores that amplify those
+            // of queries and keys
             let layers = decoder.config().layers.len() as f32;
             let allowed = 16.0 * layers * cache.element_type().unit_roundoff() as f32;
             assert!(error <= allowed, "{}, {cache}: off by {error}, allowed {allowed}", model.name);

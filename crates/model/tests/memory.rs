@@ -1,18 +1,19 @@
-//! What forecasts say, held against what is really taken: never more than was said, and at least four fifths of it beyond what is fixed.
+//! What forecasts say, held against what is really taken: never more than was said, and at least
+//! four fifths of it beyond what is fixed.
 
 use minference_attention::HeadPattern;
 use minference_attention::search::Objective;
 use minference_attention::synthetic::normal;
-use minference_model::patterns::plan::FixedIndices;
 use minference_model::decoder::config::{Activation, LayerConfig, RotatedKeys};
+use minference_model::decoder::rope::{PairLayout, RopeConfig, RopeScaling};
+use minference_model::decoder::weights::{LayerWeights, Projection};
+use minference_model::device::matrix::{WeightBytes, WeightFormat};
+use minference_model::files::Fingerprint;
+use minference_model::memory::{self, FIXED, MemoryForecast, PlannedSession, PlannedWalk};
+use minference_model::patterns::plan::FixedIndices;
+use minference_model::patterns::search::{SearchRequest, search_patterns};
 use minference_model::session::context_file::{ContextFile, LoadOptions};
 use minference_model::session::kv_cache::{KvCompression, SnapKv};
-use minference_model::device::matrix::{WeightBytes, WeightFormat};
-use minference_model::memory::{self, FIXED, MemoryForecast, PlannedSession, PlannedWalk};
-use minference_model::patterns::search::{SearchRequest, search_patterns};
-use minference_model::decoder::rope::{PairLayout, RopeConfig, RopeScaling};
-use minference_model::files::Fingerprint;
-use minference_model::decoder::weights::{LayerWeights, Projection};
 use minference_model::{
     AttentionPlan, CacheFormat, Compute, ComputeOptions, Decoder, Matrix, ModelConfig, ModelWeights,
     PrefillOptions, Session, SessionOptions,
@@ -296,7 +297,8 @@ fn contexts() {
     assert!(used <= forecast.total() && used * 4 >= forecast.total() * 3, "{used} of {forecast:?}");
 }
 
-/// Room for a whole cache is reserved and never used, so that only what is resident counts. That is rough, as what is freed may stay for a while.
+/// Room for a whole cache is reserved and never used, so that only what is resident counts. That is
+/// rough, as what is freed may stay for a while.
 fn compressed() {
     let (decoder, compute, plan, length) = (decoder(config(64)), compute(), a_shape(), 100_000);
     let planned = PlannedSession {

@@ -1,5 +1,6 @@
-//! Positions that depend on the length (LongRoPE, dynamic NTK), through the life of a session: against the logits that transformers'
-//! `generate` chooses its answers by, on both sides of each border (`golden/README.md` says how they were recorded).
+//! Positions that depend on the length (LongRoPE, dynamic NTK), through the life of a session:
+//! against the logits that transformers' `generate` chooses its answers by, on both sides of each
+//! border (`golden/README.md` says how they were recorded).
 
 #[path = "support/golden.rs"]
 mod golden;
@@ -8,7 +9,7 @@ mod tiny_sessions;
 
 use minference_model::session::context_file::{ContextFile, LoadOptions};
 use minference_model::{
-    CacheFormat, Decoder, ModelFiles, PrefillOptions, Session, SessionOptions, source::Fingerprint,
+    CacheFormat, Decoder, ModelFiles, PrefillOptions, Session, SessionOptions, files::Fingerprint,
 };
 use safetensors::{Dtype, SafeTensors};
 use serde_json::{Map, Value};
@@ -111,7 +112,8 @@ fn difference(found: &[f32], expected: &[f32]) -> f32 {
     found.iter().zip(expected).map(|(x, y)| (x - y).abs()).fold(0.0, f32::max)
 }
 
-/// Goes through all turns; `between` gets the session before each turn's tokens are read, with all tokens of the conversation.
+/// Goes through all turns; `between` gets the session before each turn's tokens are read, with all
+/// tokens of the conversation.
 fn follow(
     recorded: &Recorded,
     course: &str,
@@ -214,7 +216,8 @@ fn fresh(decoder: &Arc<Decoder>, prompt: &[u32]) -> Vec<f32> {
     session(decoder, 512).prefill(prompt, &dense()).unwrap().logits
 }
 
-/// No prompt depends on what was read and forgotten before it, unless a conversation could have read its beginning so.
+/// No prompt depends on what was read and forgotten before it, unless a conversation could have
+/// read its beginning so.
 #[test]
 fn sessions_that_go_back_are_as_new_ones() {
     for recorded in recorded() {

@@ -42,8 +42,9 @@ fn relative_error(found: &[f32], expected: &[f32]) -> f32 {
     found.iter().zip(expected).fold(0.0f32, |most, (x, y)| most.max((x - y).abs())) / size
 }
 
-/// The most that logits may be off: two roundings a layer, of keys and of values, each by half a step between two codes of the range that
-/// they divide, and scores that amplify those of keys. (A 16-bit cache is held to the same, with four roundings.)
+/// The most that logits may be off: two roundings a layer, of keys and of values, each by half a
+/// step between two codes of the range that they divide, and scores that amplify those of keys. (A
+/// 16-bit cache is held to the same, with four roundings.)
 fn allowed(decoder: &Decoder, cache: CacheFormat) -> f32 {
     let half_step = match cache {
         CacheFormat::Int8 => 1.0 / 510.0,

@@ -1,5 +1,6 @@
-//! Real models against transformers: dense prefill and greedy decoding give the answers that `golden/real_answers.json` records.
-//! Needs a folder with the files, named by `MINFERENCE_TEST_MODELS`; skipped without it. Takes some minutes.
+//! Real models against transformers: dense prefill and greedy decoding give the answers that
+//! `golden/real_answers.json` records. Needs a folder with the files, named by
+//! `MINFERENCE_TEST_MODELS`; skipped without it. Takes some minutes.
 
 #[path = "support/golden.rs"]
 mod golden;
@@ -40,7 +41,8 @@ fn answers_agree(cache: CacheFormat) {
     assert!(wrong.is_empty(), "{cache}:\n{}", wrong.join("\n"));
 }
 
-/// The file, if it is the one that was recorded: another quantisation of the same model answers otherwise.
+/// The file, if it is the one that was recorded: another quantisation of the same model answers
+/// otherwise.
 fn recorded_file(model: &RealModel) -> Option<PathBuf> {
     let path = model.path()?;
     let hash = Sha256::digest(std::fs::read(&path).unwrap());

@@ -1,10 +1,10 @@
-//! The vocabularies and chat templates inside real GGUF files against what Hugging Face's libraries give
-//! (`golden/record_text.py`, which cuts words as the published tokenizers do). Needs a folder with the files, named by
-//! `MINFERENCE_TEST_MODELS`; skipped without it.
+//! The vocabularies and chat templates inside real GGUF files against what Hugging Face's libraries
+//! give (`golden/record_text.py`, which cuts words as the published tokenizers do). Needs a folder
+//! with the files, named by `MINFERENCE_TEST_MODELS`; skipped without it.
 
 use minference_model::ModelFiles;
-use minference_model::text::chat_template::{ChatTemplate, Message, RenderOptions};
 use minference_model::files::Container;
+use minference_model::text::chat_template::{ChatTemplate, Message, RenderOptions};
 use minference_model::text::text_stream::TextStream;
 use minference_model::text::tokenizer::{SpecialTokens, Tokenizer};
 use serde_json::Value;

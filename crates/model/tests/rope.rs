@@ -1,4 +1,5 @@
-//! RoPE against what transformers computes (`golden/rope_frequencies.py`), and files that are wrong.
+//! RoPE against what transformers computes (`golden/rope_frequencies.py`), and files that are
+//! wrong.
 
 use minference_model::decoder::rope::{PairLayout, RopeConfig};
 use serde_json::{Value, json};
@@ -14,8 +15,9 @@ fn assert_close(found: &[f32], expected: &[f32], tolerance: f32, what: &str) {
     }
 }
 
-/// Frequencies agree to a few roundings of f32 (transformers takes powers in f32). Rows are rotated by angles of up to 1.3e5
-/// radians, of which f32 keeps 2^-7; a frequency's last bit moves the angle by as much, so that far positions are compared loosely.
+/// Frequencies agree to a few roundings of f32 (transformers takes powers in f32). Rows are rotated
+/// by angles of up to 1.3e5 radians, of which f32 keeps 2^-7; a frequency's last bit moves the
+/// angle by as much, so that far positions are compared loosely.
 #[test]
 fn every_scaling_agrees_with_transformers() {
     let golden: Value = serde_json::from_str(include_str!("../../../golden/rope_frequencies.json")).unwrap();

@@ -1,4 +1,5 @@
-//! Sessions that are gone on with: compressed, rolled back, forked, and read in another order than from scratch.
+//! Sessions that are gone on with: compressed, rolled back, forked, and read in another order than
+//! from scratch.
 
 #[path = "support/golden.rs"]
 mod golden;
@@ -34,7 +35,8 @@ fn keeping_everything_is_no_compression() {
         ] {
             let mut session = session(&model, 210);
             let found = session.prefill(&prompt, &compressing(compression)).unwrap().logits;
-            // the last layer's query is projected beside those that vote, which sums in another order
+            // the last layer's query is projected beside those that vote, which sums in another
+            // order
             assert!(largest_error(&found, &expected) <= model.tolerance, "{name}, {compression}");
             assert_eq!(session.decode(3).unwrap(), next, "{name}, {compression}");
             // nothing was dropped, unless a window hides it: there is a way back
@@ -44,7 +46,8 @@ fn keeping_everything_is_no_compression() {
     }
 }
 
-/// The logits of the prompt come before anything is dropped; afterwards as many rows are there as were asked for.
+/// The logits of the prompt come before anything is dropped; afterwards as many rows are there as
+/// were asked for.
 #[test]
 fn a_compressed_session_holds_what_was_asked_for_and_goes_on() {
     let model = model("llama3");
@@ -131,7 +134,8 @@ fn the_last_queries_of_a_prompt_see_everything_however_it_is_read() {
     };
     let per_head = AttentionPlan::PerHead(Arc::new(config));
     let found = read(&per_head, &prompt, &mut session(&model, room));
-    // the last 64 are those of the last chunk of 50, and 14 of the one before it, which have their block with them
+    // the last 64 are those of the last chunk of 50, and 14 of the one before it, which have their
+    // block with them
     let mut by_hand = session(&model, room);
     read(&AttentionPlan::Uniform(pattern), &prompt[..600], &mut by_hand);
     assert_eq!(found, read(&AttentionPlan::Dense, &prompt[600..], &mut by_hand));
@@ -214,7 +218,8 @@ fn what_prompts_share_is_not_read_again() {
     assert_eq!(session.cache().bytes(), 0);
 }
 
-/// Out of room is found before anything changes; a failing pass that was to compress leaves nothing half done.
+/// Out of room is found before anything changes; a failing pass that was to compress leaves nothing
+/// half done.
 #[test]
 fn failures_leave_a_session_that_can_be_used() {
     let model = model("llama3");
@@ -254,7 +259,8 @@ fn failures_leave_a_session_that_can_be_used() {
     session.prefill(&tokens(100, 1), &dense()).unwrap();
 }
 
-/// Decoding goes on from what was kept as the published code does on the same model (`golden/snapkv`).
+/// Decoding goes on from what was kept as the published code does on the same model
+/// (`golden/snapkv`).
 #[test]
 fn logits_on_what_was_kept_are_those_of_the_published_code() {
     let recording = concat!(env!("CARGO_MANIFEST_DIR"), "/../../golden/snapkv/kept.json");

@@ -1,6 +1,7 @@
-//! Attention sinks: a few keys hold nearly all of a row's probability and have nothing to say (their values are zeros), so that
-//! the row's output is that of the many keys behind them. Heads with 99 % of their mass on the first token are common; a kernel
-//! that rounds probabilities relative to the largest one loses the rest without a word.
+//! Attention sinks: a few keys hold nearly all of a row's probability and have nothing to say
+//! (their values are zeros), so that the row's output is that of the many keys behind them. Heads
+//! with 99 % of their mass on the first token are common; a kernel that rounds probabilities
+//! relative to the largest one loses the rest without a word.
 
 use super::{Data, Failure, relative_square};
 use crate::backend::AttentionBackend;
@@ -15,8 +16,8 @@ use crate::synthetic::Random;
 use crate::view::{TensorView, TensorViewMut};
 use std::fmt;
 
-/// Relative error that a row behind a sink may have, and the estimate of the keys there, where the keys are so many that their
-/// roundings average out.
+/// Relative error that a row behind a sink may have, and the estimate of the keys there, where the
+/// keys are so many that their roundings average out.
 const LARGEST_ERROR: f64 = 1e-3;
 /// The element of queries and keys that makes a sink one.
 const SINK_QUERY: f32 = 8.0;
@@ -50,7 +51,8 @@ impl fmt::Display for SinkCase {
     }
 }
 
-/// Short ones around every place where a sink can stand, and long ones through one block of queries.
+/// Short ones around every place where a sink can stand, and long ones through one block of
+/// queries.
 pub(super) fn cases() -> Vec<SinkCase> {
     let types = [ElementType::F16, ElementType::Bf16, ElementType::F16, ElementType::F32];
     let masses = [0.9, 0.99, 0.999, 0.9999];
@@ -114,7 +116,8 @@ impl SinkCase {
             }
             Data::new(data, self.element_type)
         };
-        // The element that makes a sink is 0 in the other keys, and takes no part of the others' variance.
+        // The element that makes a sink is 0 in the other keys, and takes no part of the others'
+        // variance.
         let spread = (self.head_dim as f32 / (self.head_dim - 1) as f32).sqrt().sqrt();
         let normal = |random: &mut Random, row: &mut [f32]| {
             row[1..].iter_mut().for_each(|x| *x = spread * random.normal());
@@ -135,8 +138,8 @@ impl SinkCase {
         [q, k, v]
     }
 
-    /// Attends with the backend, and estimates: both must be within 1e-3 of the oracle, and what the roundings of few keys to
-    /// `precision` are beyond that.
+    /// Attends with the backend, and estimates: both must be within 1e-3 of the oracle, and what
+    /// the roundings of few keys to `precision` are beyond that.
     ///
     /// # Errors
     /// Inputs refused, or an error that is larger.
@@ -197,7 +200,8 @@ impl SinkCase {
         let behind = |token: &usize| !self.sinks.contains(token);
         let found: Vec<f32> = (0..self.keys).filter(behind).map(|token| scores.columns[token]).collect();
         let expected: Vec<f64> = (0..self.keys).filter(behind).map(|token| expected[token]).collect();
-        // sums of small numbers: in units of their mean, so that the norm is no rounding error of nothing
+        // sums of small numbers: in units of their mean, so that the norm is no rounding error of
+        // nothing
         let unit = expected.iter().sum::<f64>() / expected.len() as f64;
         let found: Vec<f32> = found.iter().map(|x| (f64::from(*x) / unit) as f32).collect();
         let expected: Vec<f64> = expected.iter().map(|x| x / unit).collect();

@@ -1,8 +1,9 @@
 //! One call of attention, spread over threads.
 //!
-//! Keys and values are packed head by head (or several heads at once while they are small), and all query heads of a group use
-//! them. The unit of work is one head's few query blocks; units are handed out longest first. No result depends on the number
-//! of threads or on the order of the work.
+//! Keys and values are packed head by head (or several heads at once while they are small), and all
+//! query heads of a group use them. The unit of work is one head's few query blocks; units are
+//! handed out longest first. No result depends on the number of threads or on the order of the
+//! work.
 
 use super::CpuBackend;
 use super::decode::{self, PartialOutput};
@@ -125,8 +126,8 @@ impl Call<'_> {
             let longest_keys: Vec<(usize, f64)> = parts
                 .into_par_iter()
                 .map(|(kv_head, part)| {
-                    // SAFETY: the kernels belong to an instruction set that the machine has (checked when the backend was
-                    // built).
+                    // SAFETY: the kernels belong to an instruction set that the machine has
+                    // (checked when the backend was built).
                     Ok((kv_head, unsafe { (self.kernels.pack)(part, self.inputs, kv_head) }?))
                 })
                 .collect::<Result<_>>()?;
@@ -170,8 +171,8 @@ impl Call<'_> {
             };
             let start = Instant::now();
             let count = range.len();
-            // SAFETY: the machine has the instruction set; the same kernels packed the head; every unit has rows of its own,
-            // and the output is borrowed exclusively.
+            // SAFETY: the machine has the instruction set; the same kernels packed the head; every
+            // unit has rows of its own, and the output is borrowed exclusively.
             unsafe { (self.kernels.attend)(&work, range, workspace) }?;
             nanoseconds[head].fetch_add(start.elapsed().as_nanos() as u64, Ordering::Relaxed);
             let done = done.fetch_add(count, Ordering::Relaxed) + count;
@@ -227,7 +228,8 @@ fn value_scale(inputs: &AttentionInputs<'_>, kv_head: usize, limit: f32) -> f32 
             })
         })
         .reduce(|| 0.0, f32::max);
-    // Infinity and huge values are refused when they are packed; what they are scaled by does not matter.
+    // Infinity and huge values are refused when they are packed; what they are scaled by does not
+    // matter.
     if largest > 1e-30 && largest < 1e30 { 2.0f32 * (largest / limit).log2().floor().exp2() } else { 1.0 }
 }
 
@@ -248,7 +250,8 @@ fn attend_one_query(
             .map(|part| {
                 let first = first_key + part * decode::PARTITION;
                 let keys = first..(first + decode::PARTITION).min(geometry.keys());
-                // SAFETY: the machine has the kernels' instruction set; there is one query, and the keys are in range.
+                // SAFETY: the machine has the kernels' instruction set; there is one query, and the
+                // keys are in range.
                 unsafe { (kernels.float32.decode)(inputs, keys) }
             })
             .collect()

@@ -1,4 +1,5 @@
-//! The online estimate of block-sparse heads (paper, section 3.2): mean-pooled queries against mean-pooled keys.
+//! The online estimate of block-sparse heads (paper, section 3.2): mean-pooled queries against
+//! mean-pooled keys.
 
 // SAFETY: one contract for the unsafe functions here: the machine has the instance's instructions.
 #![allow(clippy::undocumented_unsafe_blocks)]
@@ -41,7 +42,8 @@ pub(crate) fn mean_of_rows(tensor: TensorView<'_>, head: usize, rows: Range<usiz
     out.iter_mut().for_each(|x| *x *= factor);
 }
 
-/// Scores of the query blocks `query_blocks`, at most 64 of them (they are the lanes), handed to the visitor one by one.
+/// Scores of the query blocks `query_blocks`, at most 64 of them (they are the lanes), handed to
+/// the visitor one by one.
 ///
 /// # Safety
 /// The machine has the instance's instructions.

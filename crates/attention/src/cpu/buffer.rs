@@ -4,7 +4,8 @@ use crate::error::{Error, Result};
 
 const CACHE_LINE: usize = 64;
 
-/// A zeroed vector whose first element lies at a multiple of 64 bytes, so that full vectors never straddle cache lines.
+/// A zeroed vector whose first element lies at a multiple of 64 bytes, so that full vectors never
+/// straddle cache lines.
 #[derive(Debug)]
 pub(crate) struct Buffer<T> {
     data: Vec<T>,

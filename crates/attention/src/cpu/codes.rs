@@ -1,6 +1,7 @@
 //! Codes of 8 and 4 bits as kernels load them: widened to `f32`, scaled, a vector at a time.
 
-// SAFETY: one contract for the unsafe functions here: the machine has the instruction set, and the elements exist.
+// SAFETY: one contract for the unsafe functions here: the machine has the instruction set, and the
+// elements exist.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
 use super::simd::{MAX_LANES, Simd};

@@ -1,7 +1,9 @@
-//! Attention of a single query: the decoding step. It is bound by memory, so it streams keys and values once, as they are
-//! stored, for all query heads of a group; codes of 8 and 4 bits are unpacked on the way.
+//! Attention of a single query: the decoding step. It is bound by memory, so it streams keys and
+//! values once, as they are stored, for all query heads of a group; codes of 8 and 4 bits are
+//! unpacked on the way.
 
-// SAFETY: one contract for the unsafe functions here: the machine has the instruction set, and rows lie within their view.
+// SAFETY: one contract for the unsafe functions here: the machine has the instruction set, and rows
+// lie within their view.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
 mod head_chunk;
@@ -15,7 +17,8 @@ use head_chunk::{HeadChunk, STEP, most_heads};
 use std::ops::Range;
 use step_rows::{InPlace, StepRows, Unpacked};
 
-/// Keys that one task streams: a fixed number, so that the result does not depend on the number of threads.
+/// Keys that one task streams: a fixed number, so that the result does not depend on the number of
+/// threads.
 pub(crate) const PARTITION: usize = 1024;
 /// Softmax statistics and output of all query heads, over a part of the keys.
 #[derive(Debug, Clone)]

@@ -1,8 +1,9 @@
 //! The arithmetic of the two matrix products, `Q K^T` and `P V`, over words of 32 bits.
 //!
-//! Queries lie in the lanes, so the inner step of both products is the same: one word of a key (or of a value row) is
-//! broadcast to all lanes and combined with a vector that holds the same word of 16 queries (or of their probabilities).
-//! What a word holds is the only difference between the arithmetics:
+//! Queries lie in the lanes, so the inner step of both products is the same: one word of a key (or
+//! of a value row) is broadcast to all lanes and combined with a vector that holds the same word of
+//! 16 queries (or of their probabilities). What a word holds is the only difference between the
+//! arithmetics:
 //!
 //! | module       | a word holds                      | one step                                      |
 //! |--------------|-----------------------------------|-----------------------------------------------|
@@ -11,7 +12,8 @@
 //! | [`int16`]    | two `i16`, rows scaled by a norm  | `VPDPWSSD`: exact products, `i32` sums        |
 //! | [`float16`]  | two `f16`                         | `VFMADDPH`: two `f16` sums per lane           |
 //!
-//! For `Q K^T` the elements of a word are neighbours along head_dim; for `P V` they belong to neighbouring keys.
+//! For `Q K^T` the elements of a word are neighbours along head_dim; for `P V` they belong to
+//! neighbouring keys.
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod bfloat16;
@@ -29,12 +31,13 @@ use super::simd::Simd;
 /// Arithmetic of `Q K^T`.
 ///
 /// # Safety
-/// As for [`Simd`]; pointers are valid for one vector (`row_scales`, `negative_maxima`) or one element (`key_scale`).
+/// As for [`Simd`]; pointers are valid for one vector (`row_scales`, `negative_maxima`) or one
+/// element (`key_scale`).
 pub(crate) trait ScoreDot<S: Simd> {
     /// Elements of head_dim in a word.
     const ELEMENTS_PER_WORD: usize;
-    /// Whether queries are multiplied by the softmax factor when they are packed. Where that would cost a rounding, the
-    /// factor goes into the row scale instead.
+    /// Whether queries are multiplied by the softmax factor when they are packed. Where that would
+    /// cost a rounding, the factor goes into the row scale instead.
     const FACTOR_IN_QUERIES: bool;
     type Accumulator: Copy;
 
@@ -61,7 +64,8 @@ pub(crate) trait ValueDot<S: Simd> {
     const KEYS_PER_WORD: usize;
     /// The range of probabilities, where it is narrower than that of `f32`.
     const RANGE: Option<NarrowRange>;
-    /// Values are scaled by a power of two so that the largest of a head is below this; `None` leaves them as they are.
+    /// Values are scaled by a power of two so that the largest of a head is below this; `None`
+    /// leaves them as they are.
     const VALUE_LIMIT: Option<f32>;
     type Accumulator: Copy;
 
@@ -77,15 +81,16 @@ pub(crate) trait ValueDot<S: Simd> {
     /// Sums of the probabilities of a chunk.
     type Sums: Copy;
     unsafe fn no_sums() -> Self::Sums;
-    /// Adds the probabilities of a word, as they were rounded: what a row is divided by then fits what was multiplied with the
-    /// values, and a row that one key dominates gets that key's value exactly.
+    /// Adds the probabilities of a word, as they were rounded: what a row is divided by then fits
+    /// what was multiplied with the values, and a row that one key dominates gets that key's value
+    /// exactly.
     unsafe fn add_to_sums(sums: Self::Sums, probabilities: S::Word) -> Self::Sums;
     /// The sums of a chunk in `f32`.
     unsafe fn widen_sums(sums: Self::Sums) -> S::Float;
     /// The value of the even (0) or the odd (1) key in a word.
     fn value(word: u32, half: usize) -> f32;
-    /// Packs the value rows of one key (then `odd` is unused), or of two neighbouring ones. The three slices are equally
-    /// long, a multiple of 8.
+    /// Packs the value rows of one key (then `odd` is unused), or of two neighbouring ones. The
+    /// three slices are equally long, a multiple of 8.
     unsafe fn pack_values(even: &[f32], odd: &[f32], words: &mut [u32]);
 }
 

@@ -31,7 +31,8 @@ pub(super) fn last_query_scores(
         let exponentials: Vec<_> = partitions(keys)
             .map(|range| {
                 let values = backend.spare_buffers.take(exponential_words(range.len()))?;
-                // SAFETY: the kernels belong to an instruction set that the machine has (checked when the backend was built).
+                // SAFETY: the kernels belong to an instruction set that the machine has (checked
+                // when the backend was built).
                 unsafe { (kernels.exponentials)(&work, range, values) }
             })
             .collect::<Result<_>>()?;
@@ -88,7 +89,8 @@ pub(super) fn pooled_block_scores(
             pooled_keys: &pooled_keys,
             visitor,
         };
-        // One task scores as many query blocks as there are lanes; the last ones have the most keys and go first.
+        // One task scores as many query blocks as there are lanes; the last ones have the most keys
+        // and go first.
         let groups = geometry.query_blocks().div_ceil(BLOCK);
         (0..groups).into_par_iter().rev().with_max_len(1).try_for_each(|group| {
             let range = group * BLOCK..((group + 1) * BLOCK).min(geometry.query_blocks());

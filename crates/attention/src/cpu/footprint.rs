@@ -1,7 +1,8 @@
 //! [`CallShape`]: how much memory the parts of a layer's attention take, told before they run.
 //!
-//! Each number is an upper bound that a call comes close to (the tests measure it), beside inputs, output and indices. How much an index takes, its
-//! pattern says ([`HeadPattern::index_bytes`](crate::HeadPattern::index_bytes)).
+//! Each number is an upper bound that a call comes close to (the tests measure it), beside inputs,
+//! output and indices. How much an index takes, its pattern says
+//! ([`HeadPattern::index_bytes`](crate::HeadPattern::index_bytes)).
 
 use super::attend::heads_at_once;
 use super::line_scores::{PARTITION, exponential_words};
@@ -28,8 +29,9 @@ pub struct CallShape {
 }
 
 impl CpuBackend {
-    /// Bytes that [`attend`](crate::AttentionBackend::attend) takes at most: key-value heads in packed form, as many as are packed together, each
-    /// thread's tiles, and what estimates before it have left for the next ones.
+    /// Bytes that [`attend`](crate::AttentionBackend::attend) takes at most: key-value heads in
+    /// packed form, as many as are packed together, each thread's tiles, and what estimates before
+    /// it have left for the next ones.
     pub fn attend_bytes(&self, shape: &CallShape) -> u64 {
         let threads = self.threads();
         if shape.queries == 1 {
@@ -47,8 +49,9 @@ impl CpuBackend {
             .saturating_add(self.spare_bytes(shape.keys))
     }
 
-    /// Bytes that [`last_query_scores`](crate::AttentionBackend::last_query_scores) takes at most with what it gives: the exponentials of 64 queries for
-    /// all keys, and sums over columns and diagonals, twice.
+    /// Bytes that [`last_query_scores`](crate::AttentionBackend::last_query_scores) takes at most
+    /// with what it gives: the exponentials of 64 queries for all keys, and sums over columns and
+    /// diagonals, twice.
     pub fn line_estimate_bytes(&self, keys: usize) -> u64 {
         let partition = exponential_words(PARTITION) * size_of::<u32>()
             // maxima of each tile of 64 keys, statistics, columns and diagonals
@@ -59,8 +62,9 @@ impl CpuBackend {
         (padded * partition as u64 / PARTITION as u64).saturating_add(scores)
     }
 
-    /// Bytes that [`pooled_block_scores`](crate::AttentionBackend::pooled_block_scores) takes at most: pooled queries and keys, and each thread's scores of
-    /// 64 blocks of queries, with what is needed to choose among them.
+    /// Bytes that [`pooled_block_scores`](crate::AttentionBackend::pooled_block_scores) takes at
+    /// most: pooled queries and keys, and each thread's scores of 64 blocks of queries, with what
+    /// is needed to choose among them.
     pub fn block_estimate_bytes(&self, shape: &CallShape) -> u64 {
         let blocks = |tokens: usize| tokens.div_ceil(BLOCK) as u64 + 16;
         let pooled =

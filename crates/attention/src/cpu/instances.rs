@@ -1,5 +1,6 @@
-//! The instances of the kernels: an instruction set and an arithmetic each, entered through one function per job that enables
-//! the instruction set. Everything generic is compiled into these entries; what calls them sees a table of functions.
+//! The instances of the kernels: an instruction set and an arithmetic each, entered through one
+//! function per job that enables the instruction set. Everything generic is compiled into these
+//! entries; what calls them sees a table of functions.
 
 use super::block_scores::{BlockScoreWork, score_query_blocks};
 use super::decode::{PartialOutput, decode_partition};
@@ -42,8 +43,8 @@ pub(crate) type InFloat32<S> = Of<S, Float32, Float32>;
 
 /// One instance's functions and figures.
 ///
-/// Every function requires that the machine has the instance's instructions, which is why they are unsafe; see the function of
-/// the same job for what else it requires.
+/// Every function requires that the machine has the instance's instructions, which is why they are
+/// unsafe; see the function of the same job for what else it requires.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Kernels {
     pub(crate) elements_per_word: usize,
@@ -61,7 +62,8 @@ pub(crate) struct Kernels {
     pub(crate) float32: Float32Kernels,
 }
 
-/// The functions of an instruction set that compute in `f32`; all instances with its vectors share them.
+/// The functions of an instruction set that compute in `f32`; all instances with its vectors share
+/// them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Float32Kernels {
     /// [`score_partition`]
@@ -79,8 +81,8 @@ impl Kernels {
     }
 }
 
-/// Defines a constant table of `f32` kernels: the vectors, how many of them fill a register tile (and how many of a value row
-/// decoding adds up at once), and the target features of the entries.
+/// Defines a constant table of `f32` kernels: the vectors, how many of them fill a register tile
+/// (and how many of a value row decoding adds up at once), and the target features of the entries.
 macro_rules! float32_kernels {
     ($name:ident: $simd:ty, tile: $rows:literal by $vectors:literal, decode: $decode:literal $(, features: $features:literal)?) => {
         const $name: Float32Kernels = {
@@ -117,8 +119,8 @@ float32_kernels! {
     FLOAT32_AVX512: Avx512, tile: 4 by 4, decode: 2, features: "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c"
 }
 
-/// Defines a constant table of kernels: the instance, the vectors per register tile, the `f32` kernels of its instruction set,
-/// and the target features of the entries.
+/// Defines a constant table of kernels: the instance, the vectors per register tile, the `f32`
+/// kernels of its instruction set, and the target features of the entries.
 macro_rules! kernels {
     ($(#[$doc:meta])* $name:ident: $instance:ty, tile: $rows:literal by $vectors:literal, float32: $float32:ident
      $(, features: $features:literal)?) => {

@@ -13,9 +13,11 @@ pub enum InstructionSet {
     Avx2,
     /// AVX-512 F, BW, DQ, VL.
     Avx512,
-    /// AVX-512 with `VDPBF16PS` and `VPDPWSSD`: 16-bit arithmetic at twice the `f32` rate on AMD since Zen 4.
+    /// AVX-512 with `VDPBF16PS` and `VPDPWSSD`: 16-bit arithmetic at twice the `f32` rate on AMD
+    /// since Zen 4.
     Avx512Bf16,
-    /// AVX-512 with `VFMADDPH` and `VPDPWSSD`: 16-bit arithmetic at twice the `f32` rate on Intel since Sapphire Rapids.
+    /// AVX-512 with `VFMADDPH` and `VPDPWSSD`: 16-bit arithmetic at twice the `f32` rate on Intel
+    /// since Sapphire Rapids.
     Avx512Fp16,
 }
 
@@ -24,12 +26,12 @@ pub enum InstructionSet {
 pub enum Arithmetic {
     /// `f32` throughout.
     F32,
-    /// 16-bit products with wider sums; about twice as fast. Needs [`InstructionSet::Avx512Bf16`] or
-    /// [`InstructionSet::Avx512Fp16`]; the latter computes `bf16` inputs in `f32` all the same, since its 16-bit arithmetic would
-    /// not be accurate for them.
+    /// 16-bit products with wider sums; about twice as fast. Needs [`InstructionSet::Avx512Bf16`]
+    /// or [`InstructionSet::Avx512Fp16`]; the latter computes `bf16` inputs in `f32` all the same,
+    /// since its 16-bit arithmetic would not be accurate for them.
     Bits16,
-    /// 16 bits for 16-bit inputs where the kernel meets the accuracy rule (at most twice the error of a plain implementation in
-    /// the inputs' type or `bf16`), `f32` otherwise.
+    /// 16 bits for 16-bit inputs where the kernel meets the accuracy rule (at most twice the error
+    /// of a plain implementation in the inputs' type or `bf16`), `f32` otherwise.
     #[default]
     Auto,
 }
@@ -67,7 +69,8 @@ impl InstructionSet {
 
     /// The fastest that this machine can run.
     pub fn best() -> Self {
-        // Intel's VDPBF16PS runs at half the f32 rate, so there the set with bf16 but without fp16 brings nothing.
+        // Intel's VDPBF16PS runs at half the f32 rate, so there the set with bf16 but without fp16
+        // brings nothing.
         let worthwhile = |set: &Self| *set != Self::Avx512Bf16 || has_fast_bf16();
         Self::available().into_iter().rfind(worthwhile).unwrap_or(Self::Portable)
     }
@@ -106,8 +109,8 @@ impl InstructionSet {
 
     /// [`Arithmetic::F32`] or [`Arithmetic::Bits16`] for inputs of a type.
     pub(super) fn resolve(self, arithmetic: Arithmetic, element_type: ElementType) -> Arithmetic {
-        // bf16 products are exact in VDPBF16PS. The i16 scores of the other set round them, which large scores don't forgive:
-        // there no 16-bit arithmetic meets the accuracy rule.
+        // bf16 products are exact in VDPBF16PS. The i16 scores of the other set round them, which
+        // large scores don't forgive: there no 16-bit arithmetic meets the accuracy rule.
         let accurate = (self, element_type) != (Self::Avx512Fp16, ElementType::Bf16);
         match arithmetic {
             Arithmetic::Auto if element_type == ElementType::F32 => Arithmetic::F32,
@@ -118,7 +121,8 @@ impl InstructionSet {
         }
     }
 
-    /// The instance for an arithmetic (which the builder of the backend has checked) and an element type.
+    /// The instance for an arithmetic (which the builder of the backend has checked) and an element
+    /// type.
     #[cfg(target_arch = "x86_64")]
     pub(super) fn kernels(self, arithmetic: Arithmetic, element_type: ElementType) -> &'static Kernels {
         match (self, self.resolve(arithmetic, element_type)) {

@@ -1,9 +1,10 @@
-//! The online estimate of vertical-slash heads (paper, section 3.2): the softmax of the last queries over all keys, summed along
-//! columns and along diagonals.
+//! The online estimate of vertical-slash heads (paper, section 3.2): the softmax of the last
+//! queries over all keys, summed along columns and along diagonals.
 //!
-//! Scores are computed once: the first step keeps the exponentials of every tile with the maxima they are relative to (256 bytes
-//! a key, less than one packed head), the second weights them by what the softmax over all keys turned out to be, and sums. Keys
-//! are cut into partitions of fixed size, so that the result does not depend on how many threads share the work.
+//! Scores are computed once: the first step keeps the exponentials of every tile with the maxima
+//! they are relative to (256 bytes a key, less than one packed head), the second weights them by
+//! what the softmax over all keys turned out to be, and sums. Keys are cut into partitions of fixed
+//! size, so that the result does not depend on how many threads share the work.
 
 // SAFETY: one contract for the unsafe functions here: the machine has the instance's instructions.
 #![allow(clippy::undocumented_unsafe_blocks)]
@@ -77,7 +78,8 @@ pub(crate) struct Exponentials {
 pub(crate) struct PartitionScores {
     /// `[keys of the partition]`
     pub(crate) columns: Vec<f32>,
-    /// Sums along diagonals: element `x` belongs to distance `x + first_distance`; negative distances hold zero.
+    /// Sums along diagonals: element `x` belongs to distance `x + first_distance`; negative
+    /// distances hold zero.
     pub(crate) diagonals: Vec<f32>,
     pub(crate) first_distance: i64,
     /// The memory of the exponentials, to be used again.
@@ -146,8 +148,8 @@ pub(crate) fn exponential_words(keys: usize) -> usize {
     keys.next_multiple_of(CHUNK) * BLOCK
 }
 
-/// First step: exponentials and softmax statistics of the voting queries over the keys `keys`, into `values`, which holds
-/// [`exponential_words`] finite numbers.
+/// First step: exponentials and softmax statistics of the voting queries over the keys `keys`, into
+/// `values`, which holds [`exponential_words`] finite numbers.
 ///
 /// # Safety
 /// The machine has the instance's instructions. Its values are `f32`.
@@ -177,7 +179,8 @@ pub(crate) unsafe fn exponentials_of_partition<I: Instance, const R: usize, cons
     Ok(Exponentials { keys, first_query: voting.block.first_position, values, maxima, statistics })
 }
 
-/// Second step: column and diagonal sums of a partition's keys, weighted by the statistics of all keys.
+/// Second step: column and diagonal sums of a partition's keys, weighted by the statistics of all
+/// keys.
 ///
 /// # Safety
 /// The machine has the instruction set.
@@ -197,14 +200,16 @@ pub(crate) unsafe fn score_partition<S: Simd>(
     let mut padded_rows = PaddedRows([0; CHUNK * PADDED_ROW]);
     let tiles = exponentials.values.chunks_mut(TILE_KEYS * BLOCK).zip(&exponentials.maxima);
     for (tile, (values, maxima)) in tiles.enumerate() {
-        // What turns the tile's exponentials into probabilities; rows that don't vote count nothing.
+        // What turns the tile's exponentials into probabilities; rows that don't vote count
+        // nothing.
         let mut weights = [0.0f32; BLOCK];
         for row in 0..last_queries {
             weights[row] = (maxima[row] - total.maxima[row]).exp2() / total.sums[row];
         }
         for (chunk, rows) in values.chunks_exact_mut(CHUNK * BLOCK).enumerate() {
             let at = tile * TILE_KEYS + chunk * CHUNK;
-            // Distance query - key falls as the key grows: the last key of the partition comes first.
+            // Distance query - key falls as the key grows: the last key of the partition comes
+            // first.
             let distance = padded - CHUNK - at;
             unsafe {
                 sum_rows::<S>(rows, &weights, last_queries, &mut columns[at..][..CHUNK]);
@@ -250,13 +255,15 @@ unsafe fn sum_rows<S: Simd>(rows: &mut [u32], weights: &[f32; BLOCK], lanes_in_u
     }
 }
 
-/// The rows of a chunk between zeros, so that one unaligned load brings what a row adds to a vector of diagonals.
+/// The rows of a chunk between zeros, so that one unaligned load brings what a row adds to a vector
+/// of diagonals.
 struct PaddedRows([u32; CHUNK * PADDED_ROW]);
 
 /// Words of a padded row.
 const PADDED_ROW: usize = CHUNK + BLOCK + CHUNK;
 
-/// `out[15 + query - key] += rows[key][query]`, for 16 keys. What `padded` holds beside the lanes in use stays zero.
+/// `out[15 + query - key] += rows[key][query]`, for 16 keys. What `padded` holds beside the lanes
+/// in use stays zero.
 #[inline(always)]
 unsafe fn sum_diagonals<S: Simd>(
     rows: &[u32],

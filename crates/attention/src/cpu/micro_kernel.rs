@@ -6,11 +6,13 @@
 //!   P V      output[d][query]     += value word (broadcast) . probability words (vector), summed along the tile's keys
 //! ```
 //!
-//! Queries lie in the lanes, so nothing is ever reduced across lanes, and keys need no transposition: any key is a row whose
-//! words are broadcast. Both products run in register tiles of `R` broadcast rows by `V` vectors.
+//! Queries lie in the lanes, so nothing is ever reduced across lanes, and keys need no
+//! transposition: any key is a row whose words are broadcast. Both products run in register tiles
+//! of `R` broadcast rows by `V` vectors.
 
-// SAFETY: the functions below share one contract, stated at each: the machine has the instance's instructions, and the tile's
-// pointers and the block's buffers have the sizes that their types document.
+// SAFETY: the functions below share one contract, stated at each: the machine has the instance's
+// instructions, and the tile's pointers and the block's buffers have the sizes that their types
+// document.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
 use super::dot::{ScoreDot, ValueDot};
@@ -22,8 +24,8 @@ use super::tile::{CHUNK, Chunk, Tile};
 use crate::index::BLOCK;
 use std::ops::Range;
 
-/// A tile whose probabilities sum to this or more in some row is computed again with a new maximum, where their range is that of
-/// `f32`.
+/// A tile whose probabilities sum to this or more in some row is computed again with a new maximum,
+/// where their range is that of `f32`.
 const SUM_LIMIT: f32 = 1e6;
 
 type Float<I> = <<I as Instance>::Simd as Simd>::Float;
@@ -39,13 +41,15 @@ pub(crate) struct TileShape {
 
 /// Adds one tile to the block: `sums += rowsum(P)`, `output += P V`.
 ///
-/// The running maximum need not be the maximum. It starts as that of the first chunk and is raised only when a tile's sums
-/// reach the limit of the arithmetic, which is rare; then the tile is computed again. Thus the usual tile needs no pass for
-/// maxima and no rescaling. Where probabilities have a narrow range, the reference follows the many small ones instead, and
-/// few large ones are added apart ([`super::narrow_range`]).
+/// The running maximum need not be the maximum. It starts as that of the first chunk and is raised
+/// only when a tile's sums reach the limit of the arithmetic, which is rare; then the tile is
+/// computed again. Thus the usual tile needs no pass for maxima and no rescaling. Where
+/// probabilities have a narrow range, the reference follows the many small ones instead, and few
+/// large ones are added apart ([`super::narrow_range`]).
 ///
 /// # Safety
-/// The machine has the instance's instructions; `tile`, `block` and `probabilities` (`[64 words][64]`) fit `shape`.
+/// The machine has the instance's instructions; `tile`, `block` and `probabilities` (`[64
+/// words][64]`) fit `shape`.
 #[inline(always)]
 pub(crate) unsafe fn attend_tile<I: Instance, const R: usize, const V: usize>(
     block: &mut QueryBlock,
@@ -102,9 +106,11 @@ pub(crate) unsafe fn softmax_tile<I: Instance, const R: usize, const V: usize>(
 pub(crate) struct TileTotals {
     /// Over all keys: `[64]`
     pub(crate) sums: [f32; BLOCK],
-    /// The largest sum over a chunk of keys; kept only where probabilities have a narrow range. `[64]`
+    /// The largest sum over a chunk of keys; kept only where probabilities have a narrow range.
+    /// `[64]`
     pub(crate) largest_chunks: [f32; BLOCK],
-    /// The least sum over a chunk of which the query sees all keys; kept only where the range has a floor. `[64]`
+    /// The least sum over a chunk of which the query sees all keys; kept only where the range has a
+    /// floor. `[64]`
     pub(crate) smallest_chunks: [f32; BLOCK],
 }
 
@@ -126,7 +132,8 @@ impl TileTotals {
         all
     }
 
-    /// Whether no row has a chunk of small probabilities that lost bits, unless the row has enough beside it.
+    /// Whether no row has a chunk of small probabilities that lost bits, unless the row has enough
+    /// beside it.
     #[inline(always)]
     unsafe fn all_precise<S: Simd>(&self, block: &QueryBlock, range: NarrowRange) -> bool {
         if range.chunk_floor == 0.0 {
@@ -160,7 +167,8 @@ pub(crate) unsafe fn exponents<I: Instance, const R: usize, const V: usize>(
     key_scales: *const f32,
     key_words: usize,
 ) -> [[Float<I>; V]; R] {
-    // Steps along head_dim per iteration: head_dim is a multiple of 8, and a word holds at most two elements.
+    // Steps along head_dim per iteration: head_dim is a multiple of 8, and a word holds at most two
+    // elements.
     const UNROLL: usize = 4;
     unsafe {
         let lanes = I::Simd::LANES;
@@ -200,7 +208,8 @@ pub(crate) unsafe fn exponents<I: Instance, const R: usize, const V: usize>(
     }
 }
 
-/// Probabilities of a tile under the block's maxima as they are; their row sums are added to `totals`.
+/// Probabilities of a tile under the block's maxima as they are; their row sums are added to
+/// `totals`.
 #[inline(always)]
 pub(crate) unsafe fn probabilities_of_tile<I: Instance, const R: usize, const V: usize>(
     block: &QueryBlock,
@@ -277,7 +286,8 @@ unsafe fn probabilities_of_chunk<I: Instance, const R: usize, const V: usize, co
                     if range.chunk_floor > 0.0 {
                         let mut whole = sum;
                         if MASKED {
-                            // Of queries that see all of the chunk: the first and the last of its keys.
+                            // Of queries that see all of the chunk: the first and the last of its
+                            // keys.
                             let queries =
                                 I::Simd::count_from(block.first_position + (lane + v * lanes) as i32);
                             for key in [0, CHUNK - 1] {
@@ -332,8 +342,8 @@ unsafe fn raise_maxima<I: Instance, const R: usize, const V: usize>(
     move_references(block, &maxima);
 }
 
-/// Raises `maxima` to the largest exponents (relative to 0) of those of the keys `keys` of a chunk, a multiple of `R`, that each
-/// query sees.
+/// Raises `maxima` to the largest exponents (relative to 0) of those of the keys `keys` of a chunk,
+/// a multiple of `R`, that each query sees.
 #[inline(always)]
 pub(crate) unsafe fn add_maxima<I: Instance, const R: usize, const V: usize>(
     block: &QueryBlock,

@@ -1,24 +1,28 @@
 //! Probabilities of 16 bits, whose range or precision is far less than attention's.
 //!
-//! An `f16` has its full precision between 2^-14 and 2^16. Behind an attention sink, a key that holds 99.9 % of a row's mass,
-//! each of a hundred thousand others has 2^-27 of it: relative to the maximum they are zeros, and the row loses what it says
-//! (the sink's own value is mostly next to nothing). A `bf16` has the range, but rounds the sink itself by up to 0.2 %, and
-//! with it what the row is divided by. So the reference of a row, what its exponents are relative to, is not its maximum
-//! here. It follows the many small probabilities, and moves by whole powers of two, which costs no rounding:
+//! An `f16` has its full precision between 2^-14 and 2^16. Behind an attention sink, a key that
+//! holds 99.9 % of a row's mass, each of a hundred thousand others has 2^-27 of it: relative to the
+//! maximum they are zeros, and the row loses what it says (the sink's own value is mostly next to
+//! nothing). A `bf16` has the range, but rounds the sink itself by up to 0.2 %, and with it what
+//! the row is divided by. So the reference of a row, what its exponents are relative to, is not its
+//! maximum here. It follows the many small probabilities, and moves by whole powers of two, which
+//! costs no rounding:
 //!
-//! - it **starts** near the least of the maxima of a few small groups of keys: some of them hold no sink;
-//! - a **peak**, a probability far above that, is taken out of the tile and added to the row's `f32` sums and output, which bear
-//!   it and don't round it: one key's values times the block's probabilities. Only few keys of a tile are treated so: sinks are
-//!   the same for all queries;
-//! - where many keys are large (a diagonal is another key for each query), or many tiles have such keys, the reference **rises**
-//!   until they fit;
-//! - where all of a chunk are so small that they lost bits, it **falls**, unless the row holds so much beside its peaks already
-//!   that what is lost does not count.
+//! - it **starts** near the least of the maxima of a few small groups of keys: some of them hold no
+//!   sink;
+//! - a **peak**, a probability far above that, is taken out of the tile and added to the row's
+//!   `f32` sums and output, which bear it and don't round it: one key's values times the block's
+//!   probabilities. Only few keys of a tile are treated so: sinks are the same for all queries;
+//! - where many keys are large (a diagonal is another key for each query), or many tiles have such
+//!   keys, the reference **rises** until they fit;
+//! - where all of a chunk are so small that they lost bits, it **falls**, unless the row holds so
+//!   much beside its peaks already that what is lost does not count.
 //!
-//! The usual tile costs a few comparisons more than one of `f32`. Words of probabilities hold two keys here.
+//! The usual tile costs a few comparisons more than one of `f32`. Words of probabilities hold two
+//! keys here.
 
-// SAFETY: one contract for the functions below: the machine has the instance's instructions, and the tile's pointers and the
-// block's buffers have the sizes that their types document.
+// SAFETY: one contract for the functions below: the machine has the instance's instructions, and
+// the tile's pointers and the block's buffers have the sizes that their types document.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
 use super::dot::ValueDot;
@@ -31,30 +35,35 @@ use super::simd::Simd;
 use super::tile::{CHUNK, Tile};
 use crate::index::BLOCK;
 
-/// What a type of probabilities asks of the reference of a row. Powers of two are relative to the reference.
+/// What a type of probabilities asks of the reference of a row. Powers of two are relative to the
+/// reference.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct NarrowRange {
     /// Where the probabilities lie that a reference is made from: those of ordinary keys.
     pub(crate) start: f32,
-    /// A probability of this or more is a peak; as the bits of the type, which compare like the (positive) numbers.
+    /// A probability of this or more is a peak; as the bits of the type, which compare like the
+    /// (positive) numbers.
     pub(crate) peak_bits: u32,
     /// The power of two that the largest chunk of a tile sums to after the reference rose.
     pub(crate) after_rise: f32,
-    /// What a chunk of keys must stay below: more than five peaks, so that a chunk that exceeds it because of few keys has a peak.
+    /// What a chunk of keys must stay below: more than five peaks, so that a chunk that exceeds it
+    /// because of few keys has a peak.
     pub(crate) chunk_limit: f32,
     /// The least sum of a chunk of keys whose probabilities have their precision; 0 where all have.
     pub(crate) chunk_floor: f32,
-    /// Where a row sums to this or more without its peaks, what lies below the floor does not count: many keys of
-    /// it are rounded to a part in a thousand or, far below, up as often as down.
+    /// Where a row sums to this or more without its peaks, what lies below the floor does not
+    /// count: many keys of it are rounded to a part in a thousand or, far below, up as often as
+    /// down.
     pub(crate) enough_bulk: f32,
-    /// Where it sums to this or more with its peaks, neither: a million keys below the floor are less than 1e-3 of what a sink of
-    /// 99.99 % leaves.
+    /// Where it sums to this or more with its peaks, neither: a million keys below the floor are
+    /// less than 1e-3 of what a sink of 99.99 % leaves.
     pub(crate) enough: f32,
 }
 
 impl NarrowRange {
-    /// Half of an ulp of `f16` is less than 1e-3 of 2^-15, the probability that the floor means for each of 16 keys. Eight chunks
-    /// below the limit, times values below 32, stay in range. Between them a reference starts where it has most room both ways.
+    /// Half of an ulp of `f16` is less than 1e-3 of 2^-15, the probability that the floor means for
+    /// each of 16 keys. Eight chunks below the limit, times values below 32, stay in range. Between
+    /// them a reference starts where it has most room both ways.
     pub(crate) const FLOAT16: Self = Self {
         start: -12.0,
         peak_bits: 0x5000,
@@ -64,7 +73,8 @@ impl NarrowRange {
         enough_bulk: 1.0 / 64.0,
         enough: (1u32 << 20) as f32,
     };
-    /// `bf16` has the exponents of `f32`, hence no floor. Sinks must be peaks here, so that they are not rounded.
+    /// `bf16` has the exponents of `f32`, hence no floor. Sinks must be peaks here, so that they
+    /// are not rounded.
     #[cfg(target_arch = "x86_64")]
     pub(crate) const BFLOAT16: Self = Self {
         start: -2.0,
@@ -79,18 +89,22 @@ impl NarrowRange {
 
 /// Words of probabilities of a chunk, for each query.
 const WORDS_PER_CHUNK: usize = CHUNK / 2;
-/// Keys of a tile that are a peak for some query, at most: more of them are no sinks, and references rise.
+/// Keys of a tile that are a peak for some query, at most: more of them are no sinks, and
+/// references rise.
 const MOST_PEAK_KEYS: u32 = 4;
-/// Tiles with such keys that a block of queries meets, at most: to take them apart costs a fifth of a tile and more.
+/// Tiles with such keys that a block of queries meets, at most: to take them apart costs a fifth of
+/// a tile and more.
 const MOST_PEAK_TILES: u32 = 3;
-/// The exponent of a peak from which on the reference rises because of it, to this much less than the peak. It keeps `f32` sums in
-/// range, and what is lost below 2^-15 is below 2^-35 of the peak.
+/// The exponent of a peak from which on the reference rises because of it, to this much less than
+/// the peak. It keeps `f32` sums in range, and what is lost below 2^-15 is below 2^-35 of the peak.
 const HIGHEST_PEAK: f32 = 34.0;
 const BELOW_HIGHEST_PEAK: f32 = 20.0;
-/// Where one row's reference rises, those of all rows do with a chunk of this sum or more: they would soon, each in a tile of its
-/// own that were computed again for it. On recorded heads of 6K tokens that happened three times as often.
+/// Where one row's reference rises, those of all rows do with a chunk of this sum or more: they
+/// would soon, each in a tile of its own that were computed again for it. On recorded heads of 6K
+/// tokens that happened three times as often.
 const RISES_ALONG: f32 = 1.0;
-/// By how much a reference falls at a time, at most. Of a chunk that sums to 0 nothing more is known.
+/// By how much a reference falls at a time, at most. Of a chunk that sums to 0 nothing more is
+/// known.
 const LARGEST_FALL: f32 = 14.0;
 /// The power of two that the least chunk of a tile sums to after a fall that was not the largest.
 const AIM_OF_FALL: f32 = -4.0;
@@ -146,8 +160,9 @@ struct Survey {
     keys: u128,
 }
 
-/// Moves references until the tile's probabilities fit, and adds its peaks. `probabilities` and `totals` are those of the tile
-/// under the block's references as they were, and afterwards those without peaks.
+/// Moves references until the tile's probabilities fit, and adds its peaks. `probabilities` and
+/// `totals` are those of the tile under the block's references as they were, and afterwards those
+/// without peaks.
 ///
 /// # Safety
 /// As for [`attend_tile`](super::micro_kernel::attend_tile).
@@ -204,8 +219,8 @@ fn rise(largest_chunk: f32, range: NarrowRange) -> f32 {
     (largest_chunk.log2() - range.after_rise).ceil()
 }
 
-/// By how many powers of two the reference of a row has to move before the tile can be added. `are_sinks` says whether peaks may
-/// be added apart.
+/// By how many powers of two the reference of a row has to move before the tile can be added.
+/// `are_sinks` says whether peaks may be added apart.
 fn shift(
     survey: &Survey,
     are_sinks: bool,
@@ -233,7 +248,8 @@ fn shift(
     0.0
 }
 
-/// Gives rows that saw none of the keys that [`set_first_reference`] looked at a reference, if they see one of this tile.
+/// Gives rows that saw none of the keys that [`set_first_reference`] looked at a reference, if they
+/// see one of this tile.
 #[inline(always)]
 unsafe fn set_missing_references<I: Instance, const R: usize, const V: usize>(
     block: &mut QueryBlock,
@@ -338,7 +354,8 @@ unsafe fn survey<I: Instance, const V: usize>(
     survey
 }
 
-/// Takes the peaks of the keys `keys` out of `probabilities` and adds them to the block's output and sums of peaks.
+/// Takes the peaks of the keys `keys` out of `probabilities` and adds them to the block's output
+/// and sums of peaks.
 #[inline(always)]
 unsafe fn add_peaks<I: Instance, const V: usize>(
     block: &mut QueryBlock,

@@ -1,4 +1,5 @@
-//! Keys and values of one key-value head in the words of an arithmetic, packed once per call and shared by all its queries.
+//! Keys and values of one key-value head in the words of an arithmetic, packed once per call and
+//! shared by all its queries.
 
 use super::buffer::Buffer;
 use super::dot::{ScoreDot, ValueDot};
@@ -33,20 +34,21 @@ impl PackedShape {
     }
 }
 
-/// Largest magnitude of an element of V that is computed: beyond it `f32` sums could overflow. Far beyond what any model
-/// produces.
+/// Largest magnitude of an element of V that is computed: beyond it `f32` sums could overflow. Far
+/// beyond what any model produces.
 const LARGEST_VALUE: f32 = 1e26;
 /// Largest magnitude that a score without the softmax factor may reach, for the same reason.
 pub(crate) const LARGEST_PRODUCT: f64 = 1e26;
 
-/// The largest score (times log2 e) that is computed. A maximum and an exponent are summed in different orders; beyond this
-/// their `head_dim` roundings each could differ by more than the exponents of `f32` hold, and a row would come out empty.
+/// The largest score (times log2 e) that is computed. A maximum and an exponent are summed in
+/// different orders; beyond this their `head_dim` roundings each could differ by more than the
+/// exponents of `f32` hold, and a row would come out empty.
 pub(crate) fn largest_score(head_dim: usize) -> f64 {
     f64::from(1u32 << 29) / head_dim as f64
 }
 
-/// Euclidean length of a row whose length is a multiple of 8: no score exceeds the product of two lengths, nor does any
-/// part of its sum.
+/// Euclidean length of a row whose length is a multiple of 8: no score exceeds the product of two
+/// lengths, nor does any part of its sum.
 #[inline(always)]
 pub(crate) fn length(row: &[f32]) -> f64 {
     let mut sums = [0.0f64; 8];

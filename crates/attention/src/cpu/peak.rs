@@ -13,14 +13,16 @@ const SUMS: usize = 12;
 /// Elements of the widest vector.
 const MAX_LANES: usize = 16;
 
-/// Runs `rounds` rounds of multiply-adds in the instance's arithmetic and returns how many floating-point operations that was.
+/// Runs `rounds` rounds of multiply-adds in the instance's arithmetic and returns how many
+/// floating-point operations that was.
 ///
 /// # Safety
 /// The machine has the instance's instructions.
 #[inline(always)]
 pub(crate) unsafe fn multiply_adds<I: Instance>(rounds: u64) -> u64 {
     unsafe {
-        // Zeros stay zeros, so sums neither overflow nor become denormal; `black_box` hides that from the compiler.
+        // Zeros stay zeros, so sums neither overflow nor become denormal; `black_box` hides that
+        // from the compiler.
         let zeros = black_box([[0.0f32; MAX_LANES]; SUMS]);
         let a = I::Simd::load_words(black_box(zeros.as_ptr().cast()));
         let b = I::Simd::load_words(black_box(zeros.as_ptr().cast()));

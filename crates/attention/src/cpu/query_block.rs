@@ -10,10 +10,12 @@ use crate::inputs::AttentionInputs;
 use crate::view::TensorViewMut;
 use std::ops::Range;
 
-/// Stands for "no key seen yet" among the maxima: far below any score, and finite, so that differences are.
+/// Stands for "no key seen yet" among the maxima: far below any score, and finite, so that
+/// differences are.
 pub(crate) const NO_MAXIMUM: f32 = -1e30;
 
-/// Queries transposed into lanes, and their running softmax. All arrays have 64 lanes; lanes beyond the last query hold zeros.
+/// Queries transposed into lanes, and their running softmax. All arrays have 64 lanes; lanes beyond
+/// the last query hold zeros.
 #[derive(Debug)]
 pub(crate) struct QueryBlock {
     /// `[key_words][64]`
@@ -58,8 +60,8 @@ impl QueryBlock {
         })
     }
 
-    /// Starts over with the query rows `tokens` (of the chunk, not positions) of one head. Returns the length of the
-    /// longest row, infinity where one holds NaN or infinity.
+    /// Starts over with the query rows `tokens` (of the chunk, not positions) of one head. Returns
+    /// the length of the longest row, infinity where one holds NaN or infinity.
     ///
     /// # Safety
     /// The machine has the instance's instructions.

@@ -1,11 +1,12 @@
 //! The vectors that the kernels are written over.
 //!
-//! A kernel is generic over [`Simd`]; an instruction set is one small file that implements it. Two things make that as
-//! fast as hand-written code: every method here is `#[inline(always)]`, and each instance enters the generic code through
-//! one function that enables the target features (see `cpu/instances.rs`), so that everything is compiled inside it.
+//! A kernel is generic over [`Simd`]; an instruction set is one small file that implements it. Two
+//! things make that as fast as hand-written code: every method here is `#[inline(always)]`, and
+//! each instance enters the generic code through one function that enables the target features (see
+//! `cpu/instances.rs`), so that everything is compiled inside it.
 //!
-//! Lanes are 32 bits wide throughout. A lane holds one `f32`, or a [`Word`](Simd::Word): whatever 32 bits the arithmetic of
-//! `cpu/dot` puts there (one `f32`, two `bf16`, two `f16` or two `i16`).
+//! Lanes are 32 bits wide throughout. A lane holds one `f32`, or a [`Word`](Simd::Word): whatever
+//! 32 bits the arithmetic of `cpu/dot` puts there (one `f32`, two `bf16`, two `f16` or two `i16`).
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx2;
@@ -20,9 +21,10 @@ pub(crate) const MAX_LANES: usize = 16;
 ///
 /// # Safety
 ///
-/// Every method must only be called on a machine that has the instruction set, from code that is inlined into a function
-/// with the matching `#[target_feature]`. Pointers must be valid for [`LANES`](Simd::LANES) lanes (`load_f16` and
-/// `load_bf16`: that many 16-bit elements; `load_u8` and `load_u4`: that many bytes; `splat_word`: one word); no alignment is required.
+/// Every method must only be called on a machine that has the instruction set, from code that is
+/// inlined into a function with the matching `#[target_feature]`. Pointers must be valid for
+/// [`LANES`](Simd::LANES) lanes (`load_f16` and `load_bf16`: that many 16-bit elements; `load_u8`
+/// and `load_u4`: that many bytes; `splat_word`: one word); no alignment is required.
 pub(crate) trait Simd: Copy + 'static {
     /// Lanes of 32 bits in a vector.
     const LANES: usize;
@@ -84,11 +86,12 @@ pub(crate) trait Simd: Copy + 'static {
     unsafe fn select(mask: Self::Mask, value: Self::Float, otherwise: Self::Float) -> Self::Float;
 }
 
-/// Coefficients of the minimax polynomial of degree 5 for `2^f`, `0 <= f < 1`, among those that are exact at 0 (the largest
-/// probability of a row is then exactly 1): relative error 8.2e-8.
+/// Coefficients of the minimax polynomial of degree 5 for `2^f`, `0 <= f < 1`, among those that are
+/// exact at 0 (the largest probability of a row is then exactly 1): relative error 8.2e-8.
 const EXP2_DEGREE_5: [f32; 6] =
     [1.0, 0.693_151_3, 0.240_164_44, 0.055_799_916, 0.009_017_027, 0.001_867_131_7];
-/// The same of degree 3, for arithmetics that only x86-64 has: relative error 8.6e-5, a fortieth of what rounding to `bf16` costs.
+/// The same of degree 3, for arithmetics that only x86-64 has: relative error 8.6e-5, a fortieth of
+/// what rounding to `bf16` costs.
 #[cfg(target_arch = "x86_64")]
 const EXP2_DEGREE_3: [f32; 4] = [1.0, 0.695_116_8, 0.227_644_85, 0.077_067_174];
 

@@ -1,4 +1,5 @@
-//! Memory of finished estimates, kept for the next: fresh pages cost an estimate of a 16K prompt as much time as its arithmetic.
+//! Memory of finished estimates, kept for the next: fresh pages cost an estimate of a 16K prompt as
+//! much time as its arithmetic.
 
 use crate::error::{Error, Result};
 use std::sync::{Mutex, PoisonError};

@@ -1,6 +1,8 @@
-//! Element types as kernels load them from the caller's tensors: widened to `f32` on the way, a vector at a time.
+//! Element types as kernels load them from the caller's tensors: widened to `f32` on the way, a
+//! vector at a time.
 
-// SAFETY: one contract for the unsafe functions here: the machine has the instruction set, and the elements exist.
+// SAFETY: one contract for the unsafe functions here: the machine has the instruction set, and the
+// elements exist.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
 use super::codes::unpack;

@@ -1,8 +1,8 @@
 //! Tiles: the unit of the kernels' inner loops, up to 64 words of keys for one block of queries.
 //!
-//! A tile is a list of chunks of 16 keys. A chunk is either part of a span, and then points into the packed head, or 16 single
-//! columns gathered into the thread's own memory. The kernels see no difference, which is why there is one tile loop for all
-//! patterns.
+//! A tile is a list of chunks of 16 keys. A chunk is either part of a span, and then points into
+//! the packed head, or 16 single columns gathered into the thread's own memory. The kernels see no
+//! difference, which is why there is one tile loop for all patterns.
 
 use super::buffer::Buffer;
 use super::packed::{PackedHead, PackedShape};
@@ -12,13 +12,15 @@ use std::ops::Range;
 
 /// Keys of a chunk.
 pub(crate) const CHUNK: usize = SPAN_ALIGNMENT;
-/// Chunks of a tile where a word of values holds one key; twice as many where it holds two. The probabilities of a tile,
-/// 64 words of 64 queries, then fill 16 KiB: half of the smallest first-level cache.
+/// Chunks of a tile where a word of values holds one key; twice as many where it holds two. The
+/// probabilities of a tile, 64 words of 64 queries, then fill 16 KiB: half of the smallest
+/// first-level cache.
 const CHUNKS_PER_KEY_IN_WORD: usize = 4;
 /// Chunks of the largest tile.
 pub(crate) const MAX_CHUNKS: usize = 2 * CHUNKS_PER_KEY_IN_WORD;
 
-/// 16 keys: where their packed rows are, and whether some query of the block must not see some of them.
+/// 16 keys: where their packed rows are, and whether some query of the block must not see some of
+/// them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Chunk {
     /// `[16][key_words]`
@@ -30,11 +32,13 @@ pub(crate) struct Chunk {
     pub(crate) masked: bool,
 }
 
-/// Chunks whose pointers stay valid as long as the packed head and the gathered columns they were made from.
+/// Chunks whose pointers stay valid as long as the packed head and the gathered columns they were
+/// made from.
 #[derive(Debug)]
 pub(crate) struct Tile {
     chunks: Vec<Chunk>,
-    /// Positions of the keys of masked chunks, `[chunks][16]`; padding has a position after every query.
+    /// Positions of the keys of masked chunks, `[chunks][16]`; padding has a position after every
+    /// query.
     pub(crate) positions: [i32; MAX_CHUNKS * CHUNK],
 }
 
@@ -46,7 +50,8 @@ impl Tile {
         &self.chunks
     }
 
-    /// Describes the packed rows of the keys `keys` (no values), at most eight chunks of them, for queries from `first_query` on.
+    /// Describes the packed rows of the keys `keys` (no values), at most eight chunks of them, for
+    /// queries from `first_query` on.
     pub(crate) fn set_contiguous(
         &mut self,
         shape: PackedShape,
@@ -108,7 +113,8 @@ impl GatheredColumns {
             if keys_per_word == 1 {
                 row.copy_from_slice(value_row(columns[0]));
             } else {
-                // Of two words, each the values of two neighbouring keys, take the half that belongs to the column.
+                // Of two words, each the values of two neighbouring keys, take the half that
+                // belongs to the column.
                 let (even, odd) = (columns[0], *columns.last().unwrap_or(&columns[0]));
                 let (even_shift, odd_shift) = (16 * (even % 2), 16 * (odd % 2));
                 for ((word, e), o) in row.iter_mut().zip(value_row(even)).zip(value_row(odd)) {

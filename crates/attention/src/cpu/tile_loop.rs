@@ -1,7 +1,7 @@
 //! The tile loop: up to four neighbouring query blocks of one head walk their layouts in step.
 //!
-//! Neighbouring blocks see nearly the same keys, so the tile that one block has just brought into the cache serves the next.
-//! There is one loop for all patterns and all instruction sets.
+//! Neighbouring blocks see nearly the same keys, so the tile that one block has just brought into
+//! the cache serves the next. There is one loop for all patterns and all instruction sets.
 
 use super::buffer::Buffer;
 use super::instances::Instance;
@@ -56,7 +56,8 @@ pub(crate) struct HeadWork<'a> {
 /// Attends the query blocks `range`, at most [`BLOCKS_IN_STEP`] of them.
 ///
 /// # Safety
-/// The machine has the instance's instructions, the head was packed by it, and no other thread writes these rows.
+/// The machine has the instance's instructions, the head was packed by it, and no other thread
+/// writes these rows.
 ///
 /// # Errors
 /// Queries that are not finite, or too large.
@@ -101,7 +102,8 @@ pub(crate) unsafe fn attend_blocks<I: Instance, const R: usize, const V: usize>(
     Ok(())
 }
 
-/// Refuses queries that are not finite, or so long (by the longest) that a score could leave the range of `f32`.
+/// Refuses queries that are not finite, or so long (by the longest) that a score could leave the
+/// range of `f32`.
 fn check_queries(work: &HeadWork<'_>, longest: f64, tokens: Range<usize>) -> Result<()> {
     if longest.is_infinite() {
         let mut row = vec![0.0f32; work.inputs.head_dim()];
@@ -114,7 +116,8 @@ fn check_queries(work: &HeadWork<'_>, longest: f64, tokens: Range<usize>) -> Res
     }
     let product = longest * work.packed.longest_key;
     let score = product * f64::from(work.inputs.factor());
-    // Arithmetics apply the softmax factor before or after. Written so that NaN fails: the factor may be infinite.
+    // Arithmetics apply the softmax factor before or after. Written so that NaN fails: the factor
+    // may be infinite.
     let within = |found: f64, limit: f64| match found <= limit {
         true => Ok(()),
         false => Err(Error::TooLarge { what: "score", found, limit }),

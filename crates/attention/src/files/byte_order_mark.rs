@@ -1,4 +1,5 @@
-//! The mark that some editors put before a text in UTF-8, U+FEFF: it says how a file is written, and is no part of what is written there.
+//! The mark that some editors put before a text in UTF-8, U+FEFF: it says how a file is written,
+//! and is no part of what is written there.
 //!
 //! ```
 //! use minference_attention::files::{bytes_without_mark, text_without_mark};

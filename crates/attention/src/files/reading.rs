@@ -8,7 +8,8 @@ use std::path::Path;
 /// Opens a regular file.
 ///
 /// # Errors
-/// What the system says; [`FileProblem::NotRegular`] for a folder, a pipe or a device, which is not opened: opening alone may wait for ever.
+/// What the system says; [`FileProblem::NotRegular`] for a folder, a pipe or a device, which is not
+/// opened: opening alone may wait for ever.
 pub fn open(path: &Path) -> io::Result<File> {
     check_regular(fs::metadata(path)?.file_type())?;
     let file = File::open(path)?;
@@ -17,7 +18,8 @@ pub fn open(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// All bytes of a regular file that has at most `limit` of them, whatever the system says about its length.
+/// All bytes of a regular file that has at most `limit` of them, whatever the system says about its
+/// length.
 ///
 /// # Errors
 /// As [`open`]; [`FileProblem::TooLong`].

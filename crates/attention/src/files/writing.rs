@@ -9,16 +9,19 @@ use std::path::{Path, PathBuf};
 /// Bytes that are handed to the system at once.
 const BUFFER: usize = 1 << 20;
 
-/// Names that are tried for the unfinished file. More are never taken but by as many writers of one process to one file.
+/// Names that are tried for the unfinished file. More are never taken but by as many writers of one
+/// process to one file.
 const NAMES: usize = 100;
 
 /// Links that are followed from one to the next; as many as systems follow.
 const LINKS: usize = 40;
 
-/// A file that is being written under another name in the same folder, until [`finish`](Self::finish) gives it its own.
+/// A file that is being written under another name in the same folder, until
+/// [`finish`](Self::finish) gives it its own.
 ///
-/// A file that was there is replaced as a whole, and leaves its permissions to the new one; of a symbolic link it is the file behind it that is
-/// replaced, or made where there is none. Without `finish` all is as it was, and nothing else is left.
+/// A file that was there is replaced as a whole, and leaves its permissions to the new one; of a
+/// symbolic link it is the file behind it that is replaced, or made where there is none. Without
+/// `finish` all is as it was, and nothing else is left.
 #[derive(Debug)]
 pub struct WholeFile {
     out: BufWriter<File>,
@@ -32,8 +35,8 @@ impl WholeFile {
     /// Begins one. The folder must be there.
     ///
     /// # Errors
-    /// What the system says; [`FileProblem::NotRegular`] for a path that is a folder, a pipe or a device, [`FileProblem::ReadOnly`] for a file
-    /// that nobody may write to.
+    /// What the system says; [`FileProblem::NotRegular`] for a path that is a folder, a pipe or a
+    /// device, [`FileProblem::ReadOnly`] for a file that nobody may write to.
     pub fn create(path: &Path) -> io::Result<Self> {
         check_regular_or_absent(path)?;
         let target = behind_links(path)?;
@@ -103,7 +106,8 @@ pub fn write_bytes(path: &Path, bytes: impl AsRef<[u8]>) -> io::Result<()> {
     write_whole(path, |file| file.write_all(bytes.as_ref()))
 }
 
-/// Whether [`WholeFile::create`] would do, and nothing is changed: for those who would find out after long work.
+/// Whether [`WholeFile::create`] would do, and nothing is changed: for those who would find out
+/// after long work.
 ///
 /// # Errors
 /// As [`WholeFile::create`].
@@ -111,7 +115,8 @@ pub fn check_writable(path: &Path) -> io::Result<()> {
     WholeFile::create(path).map(drop)
 }
 
-/// Refuses a path that is there and no regular file: a device would be replaced by a file, and a pipe be waited for.
+/// Refuses a path that is there and no regular file: a device would be replaced by a file, and a
+/// pipe be waited for.
 ///
 /// # Errors
 /// [`FileProblem::NotRegular`].
@@ -128,7 +133,8 @@ pub fn make_folder_of(path: &Path) -> io::Result<()> {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).map_or(Ok(()), fs::create_dir_all)
 }
 
-/// The file that a path means: a rename would replace a link, not the file that it names, which need not be there.
+/// The file that a path means: a rename would replace a link, not the file that it names, which
+/// need not be there.
 fn behind_links(path: &Path) -> io::Result<PathBuf> {
     let mut target = path.to_path_buf();
     for _ in 0..LINKS {

@@ -1,6 +1,7 @@
 //! [`LineInspection`]: the mass on columns or diagonals, true and estimated.
 
-/// Columns or diagonals of a head: what lies on each, what the online estimate sees, and what an index chose.
+/// Columns or diagonals of a head: what lies on each, what the online estimate sees, and what an
+/// index chose.
 ///
 /// ```
 /// use minference_attention::inspection::LineInspection;
@@ -14,19 +15,21 @@
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct LineInspection {
-    /// `[keys]`: the mean over all queries of the probability on that key (columns) or at that distance (diagonals).
+    /// `[keys]`: the mean over all queries of the probability on that key (columns) or at that
+    /// distance (diagonals).
     pub truth: Vec<f32>,
     /// `[keys]`: the same by the last queries only, as the online estimate sees it.
     pub estimate: Vec<f32>,
     /// The lines of the index that the prompt has, ascending; none for block indices and dense.
     pub chosen: Vec<u32>,
-    /// Of the mass on as many of the truly best lines, the part that the chosen ones hold, 0 to 1. None where nothing was chosen.
+    /// Of the mass on as many of the truly best lines, the part that the chosen ones hold, 0 to 1.
+    /// None where nothing was chosen.
     pub found: Option<f64>,
 }
 
 impl LineInspection {
-    /// From sums of probabilities, `[keys]`, over all `queries` and over the `voting` ones of the estimate. Chosen lines beyond
-    /// the prompt are left out.
+    /// From sums of probabilities, `[keys]`, over all `queries` and over the `voting` ones of the
+    /// estimate. Chosen lines beyond the prompt are left out.
     pub fn new(mass: &[f64], queries: usize, estimate: &[f32], voting: usize, chosen: &[u32]) -> Self {
         let chosen: Vec<u32> = chosen.iter().copied().filter(|&line| (line as usize) < mass.len()).collect();
         let held: f64 = chosen.iter().map(|&line| mass[line as usize]).sum();

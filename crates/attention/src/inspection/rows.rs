@@ -1,7 +1,8 @@
 //! All probabilities of a head, one query at a time, summed up as an inspection wants them.
 //!
-//! Queries are cut into runs of fixed size. Each run is summed by one thread, and the sums of the runs are added in order, so that
-//! results do not depend on the number of threads; a few runs are in flight at a time, as each holds sums for all keys.
+//! Queries are cut into runs of fixed size. Each run is summed by one thread, and the sums of the
+//! runs are added in order, so that results do not depend on the number of threads; a few runs are
+//! in flight at a time, as each holds sums for all keys.
 
 use crate::error::{Error, Result};
 use crate::inputs::AttentionInputs;
@@ -14,8 +15,8 @@ const RUN: usize = 2;
 /// Runs in flight: enough for many threads, and bounded memory.
 const WAVE: usize = 32;
 
-/// Bytes that a walk takes for each key, at most: the head's keys, sums of all runs in flight and of the head, and a query's probabilities on each
-/// thread.
+/// Bytes that a walk takes for each key, at most: the head's keys, sums of all runs in flight and
+/// of the head, and a query's probabilities on each thread.
 pub(super) fn bytes_per_key(head_dim: usize, threads: usize) -> usize {
     let sums = 2 * size_of::<f64>();
     head_dim * size_of::<f32>() + (WAVE + 1) * sums + threads * (size_of::<f32>() + size_of::<u8>())
@@ -143,7 +144,8 @@ impl<'a> HeadRows<'a> {
         let mut probabilities = zeros("probabilities of a query", geometry.keys())?;
         for block in blocks {
             self.lowering.layout_into(block, &mut layout);
-            // What the layout says of any key that a query sees: causal mask and window bound each row below.
+            // What the layout says of any key that a query sees: causal mask and window bound each
+            // row below.
             is_held.fill(0);
             layout.spans().iter().for_each(|span| is_held[span.clone()].fill(1));
             layout.columns().iter().for_each(|&column| is_held[column as usize] = 1);
@@ -193,7 +195,8 @@ impl<'a> HeadRows<'a> {
         probabilities: &[f32],
         is_held: &[u8],
     ) {
-        // Their quotient is exactly 1 where all keys are computed, whatever the probabilities' rounding.
+        // Their quotient is exactly 1 where all keys are computed, whatever the probabilities'
+        // rounding.
         let (mut on_held, mut on_all) = (0.0f64, 0.0f64);
         let row = &probabilities[visible.clone()];
         let columns = &mut totals.columns[visible.clone()];
@@ -222,7 +225,8 @@ impl<'a> HeadRows<'a> {
     }
 }
 
-/// The product of two rows whose length is a multiple of 8. Eight sums side by side, so that the compiler keeps them in a vector.
+/// The product of two rows whose length is a multiple of 8. Eight sums side by side, so that the
+/// compiler keeps them in a vector.
 fn dot(a: &[f32], b: &[f32]) -> f32 {
     let mut sums = [0.0f32; 8];
     for (a, b) in a.chunks_exact(8).zip(b.chunks_exact(8)) {

@@ -1,7 +1,7 @@
 //! [`FixedHead`]: what a head attended to in one prompt, for use in others.
 //!
-//! The paper's ablation "static": the index of one prompt serves all. It shows what the online estimate is worth, and is no way to
-//! compute attention that should be right.
+//! The paper's ablation "static": the index of one prompt serves all. It shows what the online
+//! estimate is worth, and is no way to compute attention that should be right.
 
 use super::{HeadReport, LayerReport, plan_layer, sparse_queries};
 use crate::backend::AttentionBackend;
@@ -35,10 +35,12 @@ pub fn fix_layer(
     Ok(plans.into_iter().map(|(index, report)| FixedHead { pattern: report.pattern, index }).collect())
 }
 
-/// Sparse attention of one layer with indices of another prompt; nothing is estimated. `output` is `[queries, heads, head_dim]`.
+/// Sparse attention of one layer with indices of another prompt; nothing is estimated. `output` is
+/// `[queries, heads, head_dim]`.
 ///
-/// Columns and diagonals stay where they are. Blocks of a query block are those of the query block at the same place in the other prompt, or of
-/// its last one; each query sees its own block. As in [`attend_layer`](crate::attend_layer), a single query sees everything, and so do the last
+/// Columns and diagonals stay where they are. Blocks of a query block are those of the query block
+/// at the same place in the other prompt, or of its last one; each query sees its own block. As in
+/// [`attend_layer`](crate::attend_layer), a single query sees everything, and so do the last
 /// `dense_queries`.
 ///
 /// # Errors

@@ -1,4 +1,5 @@
-//! A-shape (paper, section 3.1; StreamingLLM): the first keys and the nearest ones. Static: nothing is estimated.
+//! A-shape (paper, section 3.1; StreamingLLM): the first keys and the nearest ones. Static: nothing
+//! is estimated.
 
 use crate::error::Result;
 use crate::index::SparseIndex;
@@ -13,7 +14,8 @@ pub fn index(geometry: Geometry, sink: usize, local: usize) -> Result<SparseInde
     SparseIndex::lines(up_to(sink), up_to(local.max(1)))
 }
 
-/// Pairs that an A-shape covers at least: the rounding of spans may add some, and a sliding window may hide the first keys.
+/// Pairs that an A-shape covers at least: the rounding of spans may add some, and a sliding window
+/// may hide the first keys.
 pub(super) fn least_pairs(geometry: Geometry, sink: usize, local: usize) -> u64 {
     let local = local.max(1);
     geometry.nearest_pairs(if geometry.window().is_some() { local } else { local.saturating_add(sink) })

@@ -1,4 +1,5 @@
-//! Block-sparse (paper, section 3.2): for every block of 64 queries the 64-key blocks with the best mean-pooled scores.
+//! Block-sparse (paper, section 3.2): for every block of 64 queries the 64-key blocks with the best
+//! mean-pooled scores.
 
 use super::top::best;
 use crate::backend::AttentionBackend;
@@ -9,14 +10,16 @@ use crate::layout::{Geometry, own_blocks};
 use std::ops::Range;
 use std::sync::OnceLock;
 
-/// The scores of one head's key blocks: from them follows an index for any budget. Half the square of the number of blocks.
+/// The scores of one head's key blocks: from them follows an index for any budget. Half the square
+/// of the number of blocks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BlockScores {
     geometry: Geometry,
     rows: Vec<Vec<f32>>,
 }
 
-/// The `top_k` best key blocks of every query block, its own always among them; equal scores go to the lower block.
+/// The `top_k` best key blocks of every query block, its own always among them; equal scores go to
+/// the lower block.
 ///
 /// # Errors
 /// As for [`AttentionBackend::pooled_block_scores`].

@@ -1,7 +1,7 @@
 //! [`PatternConfig`]: the patterns of all heads of a model, and the files that hold them.
 //!
-//! Two formats are read, and told apart by their content: ours, with named fields, and the one that the authors of MInference
-//! published (see [`FileFormat`]).
+//! Two formats are read, and told apart by their content: ours, with named fields, and the one that
+//! the authors of MInference published (see [`FileFormat`]).
 //!
 //! ```
 //! use minference_attention::HeadPattern;
@@ -35,12 +35,13 @@ const MAX_BUDGET: usize = u32::MAX as usize;
 /// How a pattern file is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum FileFormat {
-    /// Ours: an object with `format`, `version` and `layers`, a list of lists of heads with named budgets; and, where a search wrote it,
-    /// `search` and each head's `trials`.
+    /// Ours: an object with `format`, `version` and `layers`, a list of lists of heads with named
+    /// budgets; and, where a search wrote it, `search` and each head's `trials`.
     #[default]
     Native,
-    /// The published one: a list of layers, each a map from head index to `[type, first, second, score]`. It knows
-    /// `vertical_and_slash` (vertical, slash), `stream_llm` (sink, local) and `block_sparse` (100 blocks).
+    /// The published one: a list of layers, each a map from head index to `[type, first, second,
+    /// score]`. It knows `vertical_and_slash` (vertical, slash), `stream_llm` (sink, local) and
+    /// `block_sparse` (100 blocks).
     Original,
 }
 
@@ -49,8 +50,8 @@ pub enum FileFormat {
 pub struct HeadEntry {
     /// The pattern.
     pub pattern: HeadPattern,
-    /// What the search that found it scored it, if the file says: in files of ours the error of its output, in published ones another
-    /// measure.
+    /// What the search that found it scored it, if the file says: in files of ours the error of its
+    /// output, in published ones another measure.
     pub score: Option<f64>,
     /// What the search tried, in its order; empty where the file doesn't say.
     pub trials: Vec<Trial>,
@@ -97,8 +98,9 @@ pub(super) fn budget(value: &Value, place: &str, name: &str) -> Result<usize> {
 
 impl PatternConfig {
     /// # Errors
-    /// [`Error::PatternFile`] for no layers, layers with different numbers of heads or none, and what no file can hold: budgets
-    /// beyond 32 bits, scores, errors and shares that are not finite.
+    /// [`Error::PatternFile`] for no layers, layers with different numbers of heads or none, and
+    /// what no file can hold: budgets beyond 32 bits, scores, errors and shares that are not
+    /// finite.
     pub fn new(layers: Vec<Vec<HeadEntry>>) -> Result<Self> {
         let heads = layers.first().map_or(0, Vec::len);
         if heads == 0 {
@@ -196,8 +198,8 @@ impl PatternConfig {
     /// Reads a file in either format.
     ///
     /// # Errors
-    /// [`Error::PatternFileIo`] where it can't be read; [`Error::PatternFile`] where it is wrong, with the file, the layer and
-    /// the head.
+    /// [`Error::PatternFileIo`] where it can't be read; [`Error::PatternFile`] where it is wrong,
+    /// with the file, the layer and the head.
     pub fn read(path: &Path) -> Result<Self> {
         let text = files::read_text(path, FILE_BYTES)
             .map_err(|source| Error::PatternFileIo { path: path.to_owned(), source })?;
@@ -216,10 +218,12 @@ impl PatternConfig {
         Ok(config)
     }
 
-    /// Writes a [`WholeFile`](files::WholeFile): one that was there is replaced as a whole or not at all.
+    /// Writes a [`WholeFile`](files::WholeFile): one that was there is replaced as a whole or not
+    /// at all.
     ///
     /// # Errors
-    /// [`Error::PatternFileIo`] where it can't be written; otherwise as for [`to_json`](Self::to_json).
+    /// [`Error::PatternFileIo`] where it can't be written; otherwise as for
+    /// [`to_json`](Self::to_json).
     pub fn write(&self, path: &Path, format: FileFormat) -> Result<()> {
         let text = self.to_json(format).map_err(|error| error.in_pattern_file(path))?;
         files::write_bytes(path, text)

@@ -11,8 +11,8 @@
 //!         ["a-shape:1024,4096", 0.21, 0.31, "close"], ...]},
 //! ```
 //!
-//! `search` and `trials` are there where a search wrote the file. A trial holds the pattern with its fitted budget, its error, its computed
-//! share, and how near it came to the target ([`Fit`]).
+//! `search` and `trials` are there where a search wrote the file. A trial holds the pattern with
+//! its fitted budget, its error, its computed share, and how near it came to the target ([`Fit`]).
 
 use super::config::{HeadEntry, brief, budget, score, wrong};
 use super::provenance::{Fit, Provenance, Trial};

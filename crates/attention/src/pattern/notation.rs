@@ -16,7 +16,8 @@ use crate::error::{Error, Result};
 use std::fmt;
 use std::str::FromStr;
 
-/// A pattern that is written as its name, and after a colon its budgets in the order of [`HeadPattern`]'s fields.
+/// A pattern that is written as its name, and after a colon its budgets in the order of
+/// [`HeadPattern`]'s fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Notation(pub HeadPattern);
 

@@ -1,9 +1,11 @@
-//! [`Provenance`] of a pattern file, and the [`Trial`]s behind a head's pattern: why a head got what it got.
+//! [`Provenance`] of a pattern file, and the [`Trial`]s behind a head's pattern: why a head got
+//! what it got.
 
 use super::HeadPattern;
 use serde::{Deserialize, Serialize};
 
-/// How the patterns of a file were found. It holds no date and no path, so that the same search writes the same file.
+/// How the patterns of a file were found. It holds no date and no path, so that the same search
+/// writes the same file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Provenance {
@@ -40,7 +42,8 @@ pub struct CalibrationSample {
 pub struct Trial {
     /// With its fitted budget.
     pub pattern: HeadPattern,
-    /// Relative Frobenius error of the head's output against dense attention, averaged over the calibration prompts.
+    /// Relative Frobenius error of the head's output against dense attention, averaged over the
+    /// calibration prompts.
     pub error: f64,
     /// Computed share of the causal area, 0 to 1.
     pub share: f64,
@@ -53,7 +56,8 @@ pub struct Trial {
 pub enum Fit {
     /// Within 2 %.
     Close,
-    /// The nearest whole budget, and its neighbour is no nearer: a block or a diagonal more or less is more than 2 %.
+    /// The nearest whole budget, and its neighbour is no nearer: a block or a diagonal more or less
+    /// is more than 2 %.
     Nearest,
     /// Even the least budget computes more.
     AtLeast,

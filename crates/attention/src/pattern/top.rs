@@ -9,8 +9,8 @@
 
 use std::ops::Range;
 
-/// Indices of the `count` highest scores, ascending; those in `kept` are chosen before all others, NaN after
-/// all others. Of equal scores the lower index wins.
+/// Indices of the `count` highest scores, ascending; those in `kept` are chosen before all others,
+/// NaN after all others. Of equal scores the lower index wins.
 pub fn best(scores: &[f32], kept: Range<usize>, count: usize) -> Vec<u32> {
     if count >= scores.len() {
         return (0..scores.len() as u32).collect();
@@ -18,7 +18,8 @@ pub fn best(scores: &[f32], kept: Range<usize>, count: usize) -> Vec<u32> {
     if count == 0 {
         return Vec::new();
     }
-    // One integer per candidate that sorts as wanted: score descending in the high half, index ascending in the low one.
+    // One integer per candidate that sorts as wanted: score descending in the high half, index
+    // ascending in the low one.
     let rank = |(index, &score): (usize, &f32)| -> u64 {
         let place = match score {
             // even infinity has a place after 0

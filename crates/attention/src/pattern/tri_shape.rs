@@ -1,4 +1,5 @@
-//! Tri-shape (the authors' later code): A-shape, with the last queries dense, since they ask the question.
+//! Tri-shape (the authors' later code): A-shape, with the last queries dense, since they ask the
+//! question.
 
 use super::a_shape;
 use crate::error::Result;

@@ -1,4 +1,5 @@
-//! Vertical-slash (paper, section 3.2): columns that every query looks at, and diagonals at fixed distances.
+//! Vertical-slash (paper, section 3.2): columns that every query looks at, and diagonals at fixed
+//! distances.
 
 use super::top::best;
 use crate::backend::LineScores;
@@ -8,7 +9,8 @@ use crate::layout::Geometry;
 
 /// Queries that vote: the last 64, of a whole prompt.
 pub const LAST_QUERIES: usize = 64;
-/// Of a chunk that follows others, one in so many queries votes, so that what the estimate costs stays a small share of what it saves, ...
+/// Of a chunk that follows others, one in so many queries votes, so that what the estimate costs
+/// stays a small share of what it saves, ...
 const QUERIES_PER_VOTE: usize = 128;
 /// ... but at least as many as the lanes of the widest vector: fewer would cost as much.
 const LEAST_QUERIES: usize = 16;
@@ -17,8 +19,8 @@ pub const KEPT_COLUMNS: usize = 30;
 /// The nearest diagonals are always kept, whatever the budget.
 pub const KEPT_DIAGONALS: usize = 100;
 
-/// How many of the last queries vote: 64 of a whole prompt or of a chunk of 8,192 tokens, fewer of shorter chunks, since each chunk has an estimate
-/// of its own over all keys before it.
+/// How many of the last queries vote: 64 of a whole prompt or of a chunk of 8,192 tokens, fewer of
+/// shorter chunks, since each chunk has an estimate of its own over all keys before it.
 pub fn voting_queries(geometry: Geometry) -> usize {
     let most = match geometry.offset() {
         0 => LAST_QUERIES,
@@ -28,7 +30,8 @@ pub fn voting_queries(geometry: Geometry) -> usize {
     geometry.queries().min(most)
 }
 
-/// The `vertical` best columns and the `slash` best diagonals, those always kept among them; equal scores go to the lower index.
+/// The `vertical` best columns and the `slash` best diagonals, those always kept among them; equal
+/// scores go to the lower index.
 ///
 /// # Errors
 /// None in fact: the lines are in order.
@@ -38,7 +41,8 @@ pub fn index(scores: &LineScores, vertical: usize, slash: usize) -> Result<Spars
     SparseIndex::lines(columns, diagonals)
 }
 
-/// Pairs of the cheapest diagonals that the budget can buy: the nearest hundred, and otherwise the farthest.
+/// Pairs of the cheapest diagonals that the budget can buy: the nearest hundred, and otherwise the
+/// farthest.
 pub(super) fn least_pairs(geometry: Geometry, slash: usize) -> u64 {
     let (keys, offset) = (geometry.keys() as u64, geometry.offset() as u64);
     let slash = (slash.max(KEPT_DIAGONALS) as u64).min(keys);

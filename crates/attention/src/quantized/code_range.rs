@@ -13,8 +13,8 @@ pub(crate) struct CodeRange {
 }
 
 impl CodeRange {
-    /// Of numbers from `smallest` to `largest`, all of which it covers. Where these are NaN or infinite, or the minimum or
-    /// the scale is beyond `f16`, so are the numbers that come back.
+    /// Of numbers from `smallest` to `largest`, all of which it covers. Where these are NaN or
+    /// infinite, or the minimum or the scale is beyond `f16`, so are the numbers that come back.
     pub(crate) fn new([smallest, largest]: [f32; 2], bits: CodeBits) -> Self {
         let minimum = round_down(smallest);
         let scale = round_up((largest - minimum.to_f32()) / bits.largest_code());
@@ -30,7 +30,8 @@ impl CodeRange {
     }
 }
 
-/// The smallest and the largest number of a row whose length is a multiple of 8; both NaN where one of them is NaN or infinite.
+/// The smallest and the largest number of a row whose length is a multiple of 8; both NaN where one
+/// of them is NaN or infinite.
 pub(crate) fn extent(row: &[f32]) -> [f32; 2] {
     // Eight of each, so that compilers use vectors.
     let (mut smallest, mut largest, mut faults) = ([f32::INFINITY; 8], [f32::NEG_INFINITY; 8], [0.0f32; 8]);
@@ -61,8 +62,9 @@ fn round_up(x: f32) -> f16 {
     if nearest.to_f32() >= x || x.is_nan() {
         return nearest;
     }
-    // The next one towards infinity: magnitudes are counted by the bits without the sign. (What rounds to zero from below is not below
-    // it, so that no zero is left here but that of a positive number.)
+    // The next one towards infinity: magnitudes are counted by the bits without the sign. (What
+    // rounds to zero from below is not below it, so that no zero is left here but that of a
+    // positive number.)
     let bits = nearest.to_bits();
     f16::from_bits(if nearest.is_sign_negative() { bits - 1 } else { bits + 1 })
 }

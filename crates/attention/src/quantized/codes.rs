@@ -16,8 +16,8 @@ pub(crate) fn pack(levels: &[f32], bits: CodeBits, out: &mut [u8]) {
     }
 }
 
-/// The nearest code of a level from zero to the largest code. As a sum with `1.5 * 2^23`, whose last bits are then the integer: a
-/// conversion would not become vectors.
+/// The nearest code of a level from zero to the largest code. As a sum with `1.5 * 2^23`, whose
+/// last bits are then the integer: a conversion would not become vectors.
 fn code(level: f32, largest: f32) -> u8 {
     const INTEGERS: f32 = 12_582_912.0;
     (level.min(largest) + INTEGERS).to_bits() as u8

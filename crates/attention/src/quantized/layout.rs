@@ -8,7 +8,8 @@ use half::f16;
 pub enum CodeBits {
     /// A byte for each element.
     Eight,
-    /// Two elements in a byte: the first half of a row in the low bits, the second half in the high ones.
+    /// Two elements in a byte: the first half of a row in the low bits, the second half in the high
+    /// ones.
     Four,
 }
 

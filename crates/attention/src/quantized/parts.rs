@@ -8,7 +8,8 @@ use crate::error::{Error, Result};
 use bytemuck::{Pod, cast_slice, try_cast_slice};
 
 impl QuantizedTensor {
-    /// All that is in it as it lies in memory, in the byte order of this machine: codes; minima and scales; per channel the tokens in `f16`.
+    /// All that is in it as it lies in memory, in the byte order of this machine: codes; minima and
+    /// scales; per channel the tokens in `f16`.
     pub fn parts(&self) -> Vec<&[u8]> {
         match &self.storage {
             Storage::PerToken(rows) => vec![&rows.codes, cast_slice(&rows.ranges)],
@@ -18,7 +19,8 @@ impl QuantizedTensor {
         }
     }
 
-    /// Takes `tokens` tokens from the [`parts`](Self::parts) of a tensor of the same kind, in place of those that are there.
+    /// Takes `tokens` tokens from the [`parts`](Self::parts) of a tensor of the same kind, in place
+    /// of those that are there.
     ///
     /// # Errors
     /// [`Error::Shape`] for parts that so many tokens do not have; nothing changes then.

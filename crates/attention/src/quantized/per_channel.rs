@@ -63,7 +63,8 @@ impl PerChannel {
         let layout = self.layout;
         let group_len = TOKENS_PER_GROUP * layout.token_len();
         let old = self.recent.len().saturating_sub(RECENT_TOKENS * layout.token_len());
-        // NaN in one token would spoil a channel of all: such a group stays as it is, for attention to refuse.
+        // NaN in one token would spoil a channel of all: such a group stays as it is, for attention
+        // to refuse.
         let finite = |group: &[f16]| group.iter().all(|x| x.is_finite());
         let groups = self.recent[..old].chunks_exact(group_len).take_while(|group| finite(group)).count();
         let (bytes, ranges) = (self.codes.len(), self.ranges.len());
@@ -92,7 +93,8 @@ impl PerChannel {
         self.codes.len() + size_of_val(self.ranges.as_slice()) + size_of_val(self.recent.as_slice())
     }
 
-    /// Forgets all tokens from `tokens` on. What is left of a group is `f16` again, with the numbers that its codes meant.
+    /// Forgets all tokens from `tokens` on. What is left of a group is `f16` again, with the
+    /// numbers that its codes meant.
     pub(super) fn truncate(&mut self, tokens: usize) {
         let (grouped, token_len) = (self.grouped(), self.layout.token_len());
         if tokens >= grouped {

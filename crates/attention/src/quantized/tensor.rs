@@ -7,8 +7,8 @@ use super::view::QuantizedView;
 use crate::error::{Error, Result};
 use crate::view::TensorView;
 
-/// A tensor `[tokens, heads, head_dim]` in codes. It grows by tokens within a reserved capacity; its address space is taken at once, so
-/// that nothing is copied as it grows.
+/// A tensor `[tokens, heads, head_dim]` in codes. It grows by tokens within a reserved capacity;
+/// its address space is taken at once, so that nothing is copied as it grows.
 #[derive(Debug)]
 pub struct QuantizedTensor {
     layout: CodeLayout,
@@ -27,7 +27,8 @@ impl QuantizedTensor {
     /// - `what`: what the memory is for, where there is too little
     ///
     /// # Errors
-    /// [`Error::Shape`] for no heads or a head_dim that is no multiple of 8, [`Error::OutOfMemory`].
+    /// [`Error::Shape`] for no heads or a head_dim that is no multiple of 8,
+    /// [`Error::OutOfMemory`].
     pub fn with_capacity(
         what: &'static str,
         capacity: usize,
@@ -50,7 +51,8 @@ impl QuantizedTensor {
         Ok(Self { layout, storage })
     }
 
-    /// Bytes that a token takes in a long tensor, of `[heads, head_dim]`: its codes, and its share of minima and scales.
+    /// Bytes that a token takes in a long tensor, of `[heads, head_dim]`: its codes, and its share
+    /// of minima and scales.
     pub fn bytes_per_token([heads, head_dim]: [usize; 2], bits: CodeBits, grouping: Grouping) -> usize {
         CodeLayout { heads, head_dim, bits }.stored_bytes(grouping)
     }
@@ -63,8 +65,8 @@ impl QuantizedTensor {
         }
     }
 
-    /// Appends `[tokens, heads, head_dim]`, with the threads of rayon's current pool. The outcome does not depend on how many tokens
-    /// come at once.
+    /// Appends `[tokens, heads, head_dim]`, with the threads of rayon's current pool. The outcome
+    /// does not depend on how many tokens come at once.
     ///
     /// # Panics
     /// If `rows` are not whole tokens.
@@ -77,8 +79,9 @@ impl QuantizedTensor {
         }
     }
 
-    /// Forgets all tokens from `tokens` on. Per channel, what is left of a group that is cut becomes `f16` again, with the numbers that
-    /// its codes meant; forgetting up to [`RECENT_TOKENS`](super::RECENT_TOKENS) cuts none.
+    /// Forgets all tokens from `tokens` on. Per channel, what is left of a group that is cut
+    /// becomes `f16` again, with the numbers that its codes meant; forgetting up to
+    /// [`RECENT_TOKENS`](super::RECENT_TOKENS) cuts none.
     pub fn truncate(&mut self, tokens: usize) {
         match &mut self.storage {
             Storage::PerToken(rows) => rows.truncate(tokens),

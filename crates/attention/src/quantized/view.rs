@@ -23,7 +23,8 @@ pub(crate) struct QuantizedView<'a> {
 enum Ranges<'a> {
     /// `[tokens, heads]`
     PerToken(&'a [CodeRange]),
-    /// `[groups, heads, 2, head_dim]`: minima, scales; and the tokens after them, `[tokens, heads, head_dim]`
+    /// `[groups, heads, 2, head_dim]`: minima, scales; and the tokens after them, `[tokens, heads,
+    /// head_dim]`
     PerChannel(&'a [f16], &'a [f16]),
 }
 
@@ -103,8 +104,8 @@ pub(crate) enum Scaling<'a> {
 }
 
 impl CodedRow<'_> {
-    /// What the codes mean, `[head_dim]`. A scale times a code is exact in `f32`, so that it makes no difference whether the sum with the
-    /// minimum is fused.
+    /// What the codes mean, `[head_dim]`. A scale times a code is exact in `f32`, so that it makes
+    /// no difference whether the sum with the minimum is fused.
     pub(crate) fn read(&self, out: &mut [f32]) {
         /// Channels whose numbers are widened at once.
         const RUN: usize = 64;

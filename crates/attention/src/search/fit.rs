@@ -24,7 +24,8 @@ pub(super) struct Fitted {
     pub(super) fit: Fit,
 }
 
-/// One head's online estimates, used for every budget: of columns and diagonals made once, of blocks once for each fit.
+/// One head's online estimates, used for every budget: of columns and diagonals made once, of
+/// blocks once for each fit.
 pub(super) struct HeadFit<'a, B> {
     backend: &'a B,
     samples: &'a [Sample<'a>],
@@ -52,8 +53,8 @@ impl<'a, B: AttentionBackend> HeadFit<'a, B> {
         fitted
     }
 
-    /// Of a million tokens, blocks' scores take half a gigabyte a head: all heads' are never there at once. To estimate them again for another share
-    /// costs little beside a trial.
+    /// Of a million tokens, blocks' scores take half a gigabyte a head: all heads' are never there
+    /// at once. To estimate them again for another share costs little beside a trial.
     fn forget_blocks(&mut self) {
         self.blocks = Vec::new();
     }

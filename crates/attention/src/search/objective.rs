@@ -5,15 +5,17 @@ use crate::layout::Geometry;
 use crate::pattern::{HeadPattern, Notation};
 use std::fmt;
 
-/// What a search tries, and what wins. Candidates and target are data; the constructors give the usual ones.
+/// What a search tries, and what wins. Candidates and target are data; the constructors give the
+/// usual ones.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Objective {
-    /// The paper's: all candidates compute as many pairs as the target, and the smallest error wins.
+    /// The paper's: all candidates compute as many pairs as the target, and the smallest error
+    /// wins.
     SamePairs {
         /// Its computed pairs are what every candidate gets.
         target: HeadPattern,
-        /// Each is fitted by its last budget: the nearest keys of A-shape (and tri-shape), the diagonals of vertical-slash, the
-        /// blocks of block-sparse.
+        /// Each is fitted by its last budget: the nearest keys of A-shape (and tri-shape), the
+        /// diagonals of vertical-slash, the blocks of block-sparse.
         candidates: Vec<HeadPattern>,
     },
     /// The cheapest pattern whose output error is within a bound wins; dense, if none is.
@@ -24,8 +26,9 @@ pub enum Objective {
         shares: Vec<f64>,
         /// As `candidates` above; of the last budget, which is fitted, the value has no meaning.
         families: Vec<HeadPattern>,
-        /// How often the winner is tried once more, between the share that was within the bound and the one that was not. A head that would
-        /// be dense is tried beyond the largest share, with the family that came nearest.
+        /// How often the winner is tried once more, between the share that was within the bound and
+        /// the one that was not. A head that would be dense is tried beyond the largest share, with
+        /// the family that came nearest.
         refinements: usize,
     },
 }
@@ -64,7 +67,8 @@ impl Objective {
         }
     }
 
-    /// Refuses a prompt that is so short that a static target would compute nearly all of it: there is nothing to choose then.
+    /// Refuses a prompt that is so short that a static target would compute nearly all of it: there
+    /// is nothing to choose then.
     ///
     /// # Errors
     /// [`Error::Parameter`] with the length that would do.
@@ -101,7 +105,8 @@ impl Objective {
         candidates.iter().copied().chain(target)
     }
 
-    /// The largest share of a prompt's attention that a trial computes, 0 to 1. A target whose pairs depend on the prompt may compute any.
+    /// The largest share of a prompt's attention that a trial computes, 0 to 1. A target whose
+    /// pairs depend on the prompt may compute any.
     pub fn largest_share(&self, geometry: Geometry) -> f64 {
         match self {
             Self::SamePairs { target: HeadPattern::VerticalSlash { .. }, .. } => 1.0,
@@ -129,8 +134,9 @@ impl Objective {
     }
 
     /// # Errors
-    /// [`Error::Parameter`] for no candidates, for [`HeadPattern::Dense`] among them or as a target, for a bound or shares that are no
-    /// positive numbers, for shares above 1 or out of order.
+    /// [`Error::Parameter`] for no candidates, for [`HeadPattern::Dense`] among them or as a
+    /// target, for a bound or shares that are no positive numbers, for shares above 1 or out of
+    /// order.
     pub fn check(&self) -> Result<()> {
         let wrong = |name, expected, found: String| Err(Error::Parameter { name, expected, found });
         let (candidates, target) = match self {
@@ -164,7 +170,8 @@ impl Objective {
     }
 }
 
-/// As pattern files say it: `same pairs as a-shape:1024,4096: ...`, `at most 0.05 error at 2, 5 % of pairs, refined 2 times: a-shape:128,* ...`.
+/// As pattern files say it: `same pairs as a-shape:1024,4096: ...`, `at most 0.05 error at 2, 5 %
+/// of pairs, refined 2 times: a-shape:128,* ...`.
 impl fmt::Display for Objective {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let join = |words: Vec<String>, between: &str| words.join(between);

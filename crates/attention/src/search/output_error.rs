@@ -7,7 +7,8 @@ use crate::inputs::AttentionInputs;
 use crate::view::{TensorView, TensorViewMut};
 use rayon::prelude::*;
 
-/// Attends with an index for each head, and compares with the dense output, as [`relative_errors`] does; what the heads took beside it.
+/// Attends with an index for each head, and compares with the dense output, as [`relative_errors`]
+/// does; what the heads took beside it.
 ///
 /// # Errors
 /// As for [`AttentionBackend::attend`], and out of memory for the output.
@@ -30,8 +31,8 @@ pub fn attention_errors(
     Ok((relative_errors(dense, TensorView::new(&output, shape)?, from)?, costs))
 }
 
-/// For each head `‖output - dense‖ / ‖dense‖` in the Frobenius norm, over query rows from `from` on (all rows where there are no more).
-/// Both are `[queries, heads, head_dim]`.
+/// For each head `‖output - dense‖ / ‖dense‖` in the Frobenius norm, over query rows from `from` on
+/// (all rows where there are no more). Both are `[queries, heads, head_dim]`.
 ///
 /// # Errors
 /// [`Error::Shape`] where the shapes differ.

@@ -103,7 +103,8 @@ fn a_step_starts_anywhere_and_mixes_with_elements() {
     }
 }
 
-/// Where arithmetic has 16 bits, codes are computed as exactly as `f16` is: against float64, at most twice as far off.
+/// Where arithmetic has 16 bits, codes are computed as exactly as `f16` is: against float64, at
+/// most twice as far off.
 #[test]
 fn sixteen_bit_arithmetic_is_as_exact_as_with_halves() {
     let (tokens, head_dim, [heads, kv_heads]) = (400, 64, [4, 2]);

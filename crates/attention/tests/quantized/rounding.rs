@@ -5,8 +5,8 @@ use half::f16;
 use minference_attention::quantized::{CodeBits, Grouping, QuantizedTensor};
 use minference_attention::synthetic::normal;
 
-/// The most that numbers between two bounds may be off: half a scale, which is larger than it need be by the rounding of the minimum and
-/// its own, and what a few operations in `f32` cost.
+/// The most that numbers between two bounds may be off: half a scale, which is larger than it need
+/// be by the rounding of the minimum and its own, and what a few operations in `f32` cost.
 fn allowed(numbers: impl Iterator<Item = f32> + Clone, bits: CodeBits) -> f32 {
     let codes = match bits {
         CodeBits::Eight => 255.0,

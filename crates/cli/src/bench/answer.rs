@@ -1,4 +1,5 @@
-//! `minference bench answer`: how fast an answer's tokens come after long prompts, by what was kept of the prompt.
+//! `minference bench answer`: how fast an answer's tokens come after long prompts, by what was kept
+//! of the prompt.
 
 use super::options::{Compute, check_repeats};
 use super::table::{duration, new_table};
@@ -10,8 +11,8 @@ use anyhow::{Context, Result};
 use clap::Args;
 use minference_eval::numbers::{memory, speedup};
 use minference_eval::summary::median;
-use minference_model::session::kv_cache::KvCompression;
 use minference_model::memory::{MemoryForecast, PlannedSession};
+use minference_model::session::kv_cache::KvCompression;
 use minference_model::{AttentionPlan, Session, SessionOptions};
 use std::io::Write;
 use std::time::Instant;
@@ -127,7 +128,8 @@ fn check_memory(
         };
         let whole = PlannedSession { chunk: None, compression, ..planned };
         let config = model.model.decoder().config();
-        // a prompt that is read has one layer whole beside the compressed ones; here that is to spare
+        // a prompt that is read has one layer whole beside the compressed ones; here that is to
+        // spare
         let cache = MemoryForecast::new(config, model.weight_bytes, &whole).cache;
         MemoryForecast { cache, ..MemoryForecast::new(config, model.weight_bytes, &planned) }
     };

@@ -47,7 +47,8 @@ pub(crate) struct Options {
     /// Prompt lengths [default: 4096,16384, or the length of --input]
     #[arg(long, value_delimiter = ',')]
     tokens: Vec<usize>,
-    /// Queries of the last so many tokens only: the last chunk of a prompt that is read in chunks. Less than the longest prompt [default: all]
+    /// Queries of the last so many tokens only: the last chunk of a prompt that is read in chunks.
+    /// Less than the longest prompt [default: all]
     #[arg(long, value_name = "TOKENS")]
     chunk: Option<usize>,
     /// Elements of a head's row, a multiple of 8
@@ -88,7 +89,8 @@ pub(crate) struct Options {
     /// Kind of generated inputs
     #[arg(long, value_enum, default_value = "planted")]
     structure: Structure,
-    /// Recorded heads instead: a safetensors file with q, k and v of shape [tokens, heads, head_dim]
+    /// Recorded heads instead: a safetensors file with q, k and v of shape [tokens, heads,
+    /// head_dim]
     #[arg(long, value_name = "FILE")]
     input: Option<PathBuf>,
     /// Seed of generated inputs
@@ -141,7 +143,8 @@ pub(super) struct Row {
     pub(super) causal_pairs: u64,
     /// Billions of operations per second: 4 head_dim per pair, over `seconds`.
     pub(super) gflops: f64,
-    /// What this machine reached in a loop of multiply-adds of the same arithmetic, in the same run.
+    /// What this machine reached in a loop of multiply-adds of the same arithmetic, in the same
+    /// run.
     pub(super) peak_gflops: f64,
     pub(super) speedup_over_dense: Option<f64>,
     /// Against the float64 oracle under the same index, on sampled query rows.
@@ -409,7 +412,8 @@ fn measure(
     Ok(rows)
 }
 
-/// Rows that are compared with the oracle, as (token, head): the last one and some others, of two heads at most.
+/// Rows that are compared with the oracle, as (token, head): the last one and some others, of two
+/// heads at most.
 fn sample_rows(inputs: &AttentionInputs<'_>) -> Vec<(usize, usize)> {
     let tokens = inputs.q().tokens();
     let mut random = Random::new(tokens as u64);

@@ -1,4 +1,5 @@
-//! `minference bench decode`: one query over a long cache is bound by memory, so the measure is bytes per second.
+//! `minference bench decode`: one query over a long cache is bound by memory, so the measure is
+//! bytes per second.
 
 use super::inputs::{Inputs, Sizes};
 use super::memory::check_cache;

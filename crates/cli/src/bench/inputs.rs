@@ -120,7 +120,8 @@ impl Inputs {
         Ok(Self { k, v, ..self })
     }
 
-    /// Heads that look at planted columns and diagonals; every key-value head has its own, shared by the queries of its group.
+    /// Heads that look at planted columns and diagonals; every key-value head has its own, shared
+    /// by the queries of its group.
     pub(crate) fn planted(sizes: Sizes, seed: u64) -> Self {
         let Sizes { tokens, heads, kv_heads, head_dim, element_type, .. } = sizes;
         let mut q = vec![0.0; tokens * heads * head_dim];
@@ -145,8 +146,8 @@ impl Inputs {
         Self { q: tensor(q, heads), k: tensor(k, kv_heads), v: tensor(v, kv_heads) }
     }
 
-    /// Recorded heads: a safetensors file with `q`, `k` and `v`, each `[tokens, heads, head_dim]` in f32, f16 or bf16, rotary
-    /// embedding applied.
+    /// Recorded heads: a safetensors file with `q`, `k` and `v`, each `[tokens, heads, head_dim]`
+    /// in f32, f16 or bf16, rotary embedding applied.
     pub(crate) fn recorded(path: &Path, element_type: ElementType) -> Result<Self> {
         // where the system does not tell what is free, what no machine has
         let limit = memory::available().unwrap_or(u64::MAX);

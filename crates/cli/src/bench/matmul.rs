@@ -1,5 +1,6 @@
-//! `minference bench matmul`: products with weights in every format. Many rows (prefill) are measured against the machine's f32
-//! peak, few rows (decoding) by the bytes that are read in a second.
+//! `minference bench matmul`: products with weights in every format. Many rows (prefill) are
+//! measured against the machine's f32 peak, few rows (decoding) by the bytes that are read in a
+//! second.
 
 use super::options::{Compute, Matmul, check_repeats};
 use super::table::{duration, new_table};

@@ -8,8 +8,9 @@ use minference_model::memory::{FIXED, MemoryForecast};
 
 const F32: u64 = size_of::<f32>() as u64;
 
-/// Refuses inputs of [`Inputs::planted`](super::inputs::Inputs::planted) or [`Inputs::noise`](super::inputs::Inputs::noise) that don't fit into memory
-/// with what attends to them.
+/// Refuses inputs of [`Inputs::planted`](super::inputs::Inputs::planted) or
+/// [`Inputs::noise`](super::inputs::Inputs::noise) that don't fit into memory with what attends to
+/// them.
 ///
 /// - `patterns`: one of them for all heads at a time
 pub(super) fn check_attention(sizes: &Sizes, backend: &CpuBackend, patterns: &[HeadPattern]) -> Result<()> {

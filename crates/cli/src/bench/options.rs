@@ -172,7 +172,8 @@ impl Compute {
 
 const FAILED: &str = "can't set up the CPU";
 
-/// Numbers and instruction sets were asked for by options; that threads can't start is nobody's fault.
+/// Numbers and instruction sets were asked for by options; that threads can't start is nobody's
+/// fault.
 fn refused(error: minference_attention::Error) -> anyhow::Error {
     use minference_attention::Error::{InstructionSet, Parameter};
     let is_wrong_option = matches!(error, InstructionSet { .. } | Parameter { .. });

@@ -7,13 +7,13 @@ use crate::text_or_ids::TextOrIds;
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
 use minference_attention::files;
+use minference_attention::files::text_without_mark;
+use minference_eval::haystack::{Haystack, HaystackOptions, HaystackStyle};
 use minference_eval::latency::{LatencyOptions, latency};
 use minference_eval::methods::Methods;
 use minference_eval::prompt::PromptTemplate;
 use minference_eval::results::{EvaluationKind, LatencyRecord};
 use minference_model::Model;
-use minference_attention::files::text_without_mark;
-use minference_eval::haystack::{Haystack, HaystackOptions, HaystackStyle};
 use minference_model::files::Fingerprint;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -50,10 +50,12 @@ pub(crate) struct Options {
     /// How often each is measured; the medians are shown [default: 1]
     #[arg(long, value_name = "NUMBER", help_heading = "Prompts")]
     repeats: Option<usize>,
-    /// Measure dense attention up to this length, and compute it from there for longer prompts; the results say so
+    /// Measure dense attention up to this length, and compute it from there for longer prompts; the
+    /// results say so
     #[arg(long, value_name = "LENGTH", help_heading = "Prompts")]
     extrapolate_dense_beyond: Option<Length>,
-    /// Text of the prompts, from its beginning, or a file with a list of token ids ([1, 2, 3]) [default: generated English sentences]
+    /// Text of the prompts, from its beginning, or a file with a list of token ids ([1, 2, 3])
+    /// [default: generated English sentences]
     #[arg(long, value_name = "FILE", help_heading = "Prompts")]
     text: Option<PathBuf>,
     /// Lengths, methods and so on from a JSON file; what is given here as well goes first

@@ -91,7 +91,8 @@ const COMMANDS: [Entry; 9] = [
 ];
 
 impl Command {
-    /// The command of a line; none for a question. A question that begins with a slash has a space before it.
+    /// The command of a line; none for a question. A question that begins with a slash has a space
+    /// before it.
     pub(super) fn parse(line: &str) -> Result<Option<Self>> {
         let Some(rest) = line.strip_prefix(SIGN) else { return Ok(None) };
         let (name, argument) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));

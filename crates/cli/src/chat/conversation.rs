@@ -1,18 +1,19 @@
 //! [`Conversation`]: who said what, about which documents, and the tokens that a model reads of it.
 //!
-//! A question stands behind the documents that were added since the one before, in the same message, as `minference run` puts
-//! `--prompt` behind `--prompt-file`. So the documents can be read before anybody asks: the [beginning](Conversation::beginning) of the
-//! next prompt is the same whatever the question will be.
+//! A question stands behind the documents that were added since the one before, in the same
+//! message, as `minference run` puts `--prompt` behind `--prompt-file`. So the documents can be
+//! read before anybody asks: the [beginning](Conversation::beginning) of the next prompt is the
+//! same whatever the question will be.
 
 use crate::run::BETWEEN_PARTS;
 use anyhow::{Context, Result};
 use minference_model::Model;
-use minference_model::text::chat_template::{Message, RenderOptions};
 use minference_model::session::shared_tokens;
+use minference_model::text::chat_template::{Message, RenderOptions};
 use serde::{Deserialize, Serialize};
 
-/// Questions that begin in different ways. Where a text is cut into tokens may depend on the letter that follows, so that one question
-/// alone would not show what is the same for all.
+/// Questions that begin in different ways. Where a text is cut into tokens may depend on the letter
+/// that follows, so that one question alone would not show what is the same for all.
 const PROBES: [&str; 3] = ["a", "1", "?"];
 
 /// What was said.

@@ -1,14 +1,17 @@
-//! Names of files behind a command, written as for a shell: what the Tab key puts there, and what people are used to.
+//! Names of files behind a command, written as for a shell: what the Tab key puts there, and what
+//! people are used to.
 
 use rustyline::completion::unescape;
 use std::env::home_dir;
 use std::path::PathBuf;
 
-/// What takes from the next character what it would otherwise mean. On Windows it stands between folders.
+/// What takes from the next character what it would otherwise mean. On Windows it stands between
+/// folders.
 const ESCAPE: char = '\\';
 
-/// The file that is meant. In quotes a name is as it stands, but for what is escaped in double ones; otherwise `~/` is the home folder, spaces
-/// need not be escaped, and what is escaped is itself.
+/// The file that is meant. In quotes a name is as it stands, but for what is escaped in double
+/// ones; otherwise `~/` is the home folder, spaces need not be escaped, and what is escaped is
+/// itself.
 pub(super) fn file(argument: &str) -> PathBuf {
     // a quote that nobody closed ends with the line
     let quoted = |quote| argument.strip_prefix(quote).map(|rest| rest.strip_suffix(quote).unwrap_or(rest));

@@ -1,8 +1,10 @@
 //! [`Reader`]: a conversation, and the session that has read it.
 //!
-//! For each prompt the whole conversation is rendered and cut into tokens; the session goes back to what the prompt shares with what was
-//! read before, and reads the rest. So nothing has to be known about a chat template: where it writes earlier turns as it did, only the
-//! question is new, and where it writes them otherwise (some leave out what a model thought), they are read again from there.
+//! For each prompt the whole conversation is rendered and cut into tokens; the session goes back to
+//! what the prompt shares with what was read before, and reads the rest. So nothing has to be known
+//! about a chat template: where it writes earlier turns as it did, only the question is new, and
+//! where it writes them otherwise (some leave out what a model thought), they are read again from
+//! there.
 
 use super::conversation::Conversation;
 use super::statistics::{Answering, Reading, Statistics};
@@ -14,12 +16,12 @@ use crate::run::{
 };
 use anyhow::{Context, Result, ensure};
 use minference_eval::numbers::count;
-use minference_model::text::chat_template::RenderOptions;
-use minference_model::session::context_file::{ContextFile, LoadOptions};
 use minference_model::decoder::Forward;
 use minference_model::generation::{Answer, Finish, GenerationOptions};
-use minference_model::session::kv_cache::KvCompression;
 use minference_model::memory::MemoryForecast;
+use minference_model::session::context_file::{ContextFile, LoadOptions};
+use minference_model::session::kv_cache::KvCompression;
+use minference_model::text::chat_template::RenderOptions;
 use minference_model::{Compute, PrefillOptions, Session, SessionOptions};
 use serde::Deserialize;
 use std::io;
@@ -44,7 +46,8 @@ pub(super) struct Setting<'a> {
 pub(super) struct Reader<'a> {
     setting: Setting<'a>,
     attention: AttentionOptions,
-    /// What the chat template is told: the same date from the first turn to the last, so that nothing is read again at midnight.
+    /// What the chat template is told: the same date from the first turn to the last, so that
+    /// nothing is read again at midnight.
     render: RenderOptions,
     conversation: Conversation,
     session: Session,
@@ -151,7 +154,8 @@ impl<'a> Reader<'a> {
         self.go_back()
     }
 
-    /// Writes the conversation, and what was read of it, to a file: a new one, or in place of another context.
+    /// Writes the conversation, and what was read of it, to a file: a new one, or in place of
+    /// another context.
     pub(super) fn save(&self, path: &Path) -> Result<()> {
         check_target(path).context("can't save this conversation")?;
         let mut about = serde_json::to_value(&self.conversation)?;
@@ -160,7 +164,8 @@ impl<'a> Reader<'a> {
         self.session.save_with(path, &fingerprint, about).context("can't save this conversation")
     }
 
-    /// Goes on from a file that [`save`](Self::save) wrote; where that fails, from where this conversation is.
+    /// Goes on from a file that [`save`](Self::save) wrote; where that fails, from where this
+    /// conversation is.
     pub(super) fn load(&mut self, path: &Path) -> Result<()> {
         let model = self.setting.model;
         let file = ContextFile::open(path).context("can't load this conversation")?;
@@ -184,8 +189,8 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Gives up what was read, where a file's keys and values don't fit into memory beside it: this conversation would be read again then. That is not
-    /// done for a file that could not be loaded.
+    /// Gives up what was read, where a file's keys and values don't fit into memory beside it: this
+    /// conversation would be read again then. That is not done for a file that could not be loaded.
     fn make_way(&mut self, file: &ContextFile, load: &LoadOptions) -> Result<()> {
         let forecast = MemoryForecast::for_context(file.tokens(), file.cache_bytes());
         if forecast.check().is_ok() {
@@ -257,7 +262,8 @@ impl<'a> Reader<'a> {
         self.read_documents(&beginning)
     }
 
-    /// Reads what stands before the next question, with a document that is new; then compresses the cache, if that was asked for.
+    /// Reads what stands before the next question, with a document that is new; then compresses the
+    /// cache, if that was asked for.
     fn read_documents(&mut self, beginning: &[u32]) -> Result<()> {
         if !beginning.is_empty() {
             self.read(beginning, self.documents_compression())?;

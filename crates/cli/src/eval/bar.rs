@@ -10,7 +10,8 @@ use std::time::Duration;
 /// Units of a step.
 const UNITS: u64 = 1000;
 
-/// A bar over all samples and methods, with what is at work. Hidden where standard error is no terminal.
+/// A bar over all samples and methods, with what is at work. Hidden where standard error is no
+/// terminal.
 pub(crate) struct EvaluationBar {
     bar: ProgressBar,
     interrupt: Interrupt,

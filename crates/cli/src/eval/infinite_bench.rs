@@ -73,7 +73,8 @@ struct SampleOptions {
     /// The folder with the official files
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["lengths", "seed"])]
     data: Option<PathBuf>,
-    /// Lengths of generated prompts with their longest answer, in tokens [default: 16K, or the model's context]
+    /// Lengths of generated prompts with their longest answer, in tokens [default: 16K, or the
+    /// model's context]
     #[arg(long, value_name = "TOKENS", value_delimiter = ',')]
     lengths: Vec<Length>,
     /// Samples of each task, and of each length [default: all of the official files, or 10]
@@ -82,10 +83,12 @@ struct SampleOptions {
     /// Which samples are generated
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Longest prompt with its longest answer: longer prompts of official files lose their middle [default: the model's context]
+    /// Longest prompt with its longest answer: longer prompts of official files lose their middle
+    /// [default: the model's context]
     #[arg(long, value_name = "TOKENS", requires = "data")]
     limit: Option<Length>,
-    /// Form of prompts: model (its own chat template), raw, or one that RULER publishes (base, meta-chat, vicuna-chat, ...)
+    /// Form of prompts: model (its own chat template), raw, or one that RULER publishes (base,
+    /// meta-chat, vicuna-chat, ...)
     #[arg(long, value_name = "NAME", default_value = "model")]
     template: PromptTemplate,
 }

@@ -41,13 +41,15 @@ Examples:
 /// What to hide, and where.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// Lengths of prompts, their answers (and with --session turns all turns) included, such as 4K,8K,16K
+    /// Lengths of prompts, their answers (and with --session turns all turns) included, such as
+    /// 4K,8K,16K
     #[arg(long, value_name = "LENGTHS", value_delimiter = ',', default_value = "4K", help_heading = "Texts")]
     lengths: Vec<Length>,
     /// Facts in a text, each of which is asked for; the text is read once
     #[arg(long, value_name = "NUMBER", default_value_t = 5, help_heading = "Texts")]
     needles: usize,
-    /// Where the facts lie, 0 at the beginning, 1 at the end [default: evenly from 0.1 to 0.9; of a single fact 0.1,0.3,0.5,0.7,0.9]
+    /// Where the facts lie, 0 at the beginning, 1 at the end [default: evenly from 0.1 to 0.9; of a
+    /// single fact 0.1,0.3,0.5,0.7,0.9]
     #[arg(long, value_name = "DEPTHS", value_delimiter = ',', help_heading = "Texts")]
     depths: Vec<f64>,
     /// Texts of each length (of a single fact, of each length and depth)
@@ -65,7 +67,8 @@ pub(crate) struct Options {
     /// Another seed makes other texts
     #[arg(long, default_value_t = 0, help_heading = "Texts")]
     seed: u64,
-    /// Form of prompts: model (its own chat template), raw, or one that RULER publishes (base, meta-chat, vicuna-chat, ...)
+    /// Form of prompts: model (its own chat template), raw, or one that RULER publishes (base,
+    /// meta-chat, vicuna-chat, ...)
     #[arg(long, value_name = "NAME", default_value = "model", help_heading = "Texts")]
     template: PromptTemplate,
     #[command(flatten)]

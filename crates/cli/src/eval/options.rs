@@ -15,10 +15,10 @@ use minference_eval::perplexity::{BYTES_PER_TOKEN, KEPT_ROWS};
 use minference_eval::prompt::{PromptEncoder, PromptTemplate};
 use minference_eval::results::{EvaluationKind, FORMAT, READING, READING_SETTING, ResultsFolder, RunHeader};
 use minference_model::AttentionPlan;
-use minference_model::text::chat_template::{LocalTime, RenderOptions};
-use minference_model::memory::{MemoryForecast, PlannedWalk};
 use minference_model::decoder::rope::RopeOverride;
 use minference_model::files::Fingerprint;
+use minference_model::memory::{MemoryForecast, PlannedWalk};
+use minference_model::text::chat_template::{LocalTime, RenderOptions};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -30,15 +30,18 @@ use std::sync::Arc;
 pub(crate) struct RunOptions {
     #[command(flatten)]
     model: ModelOptions,
-    /// Methods to compare, with commas between them; `minference eval --help` explains them [default: dense,minference]
+    /// Methods to compare, with commas between them; `minference eval --help` explains them
+    /// [default: dense,minference]
     #[arg(long, value_name = "LIST", help_heading = "Evaluation")]
     methods: Option<Methods>,
     #[command(flatten)]
     variants: VariantOptions,
-    /// Patterns for minference: a file of ours, or one as the paper's authors published them [default: the model's own]
+    /// Patterns for minference: a file of ours, or one as the paper's authors published them
+    /// [default: the model's own]
     #[arg(long, value_name = "FILE", help_heading = "Evaluation")]
     patterns: Option<PathBuf>,
-    /// Folder of results; a run that was interrupted goes on there [default: results/NAME, by the evaluation's name]
+    /// Folder of results; a run that was interrupted goes on there [default: results/NAME, by the
+    /// evaluation's name]
     #[arg(long, short, value_name = "FOLDER", help_heading = "Evaluation")]
     output: Option<PathBuf>,
     #[command(flatten)]
@@ -62,7 +65,8 @@ pub(crate) struct Setup {
     render: RenderOptions,
 }
 
-/// Refuses what the model's chat template would be told where prompts have another form, before a model is fetched.
+/// Refuses what the model's chat template would be told where prompts have another form, before a
+/// model is fetched.
 pub(super) fn check_template(options: &TemplateOptions, template: PromptTemplate) -> Result<()> {
     match template {
         PromptTemplate::Model => options.check(),

@@ -33,10 +33,12 @@ Examples:
 /// What to predict.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// A text, a file with a list of token ids ([1, 2, 3]), or a folder of such files (PG-19's, one book each); may be given several times
+    /// A text, a file with a list of token ids ([1, 2, 3]), or a folder of such files (PG-19's, one
+    /// book each); may be given several times
     #[arg(long, short = 'f', value_name = "PATH", required = true, help_heading = "Texts")]
     text: Vec<PathBuf>,
-    /// How much of each is read, such as 4K,16K; a text that is shorter than a length is left out there
+    /// How much of each is read, such as 4K,16K; a text that is shorter than a length is left out
+    /// there
     #[arg(long, value_name = "LENGTHS", value_delimiter = ',', default_value = "4K", help_heading = "Texts")]
     lengths: Vec<Length>,
     /// Tokens at the beginning of each text that are left out, such as a title page

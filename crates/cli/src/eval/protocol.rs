@@ -19,7 +19,8 @@ pub(super) struct ProtocolOptions {
 enum SessionChoice {
     /// Each is asked of the text alone
     Requests,
-    /// One after the other in a conversation, with the reference answers to those before, as in SCBench
+    /// One after the other in a conversation, with the reference answers to those before, as in
+    /// SCBench
     Turns,
 }
 
@@ -27,7 +28,8 @@ enum SessionChoice {
 enum CompressChoice {
     /// When the text was read, before any question is known: the cache serves all questions
     Context,
-    /// When a question was read, too: for each request anew, in a conversation by the first question
+    /// When a question was read, too: for each request anew, in a conversation by the first
+    /// question
     Prompt,
 }
 

@@ -85,8 +85,9 @@ struct SampleOptions {
     /// Which samples are made
     #[arg(long, default_value_t = 0, conflicts_with = "read")]
     seed: u64,
-    /// Form of prompts: model (its own chat template), raw, or one that the benchmark publishes (base, instruction, meta-chat,
-    /// vicuna-chat, ...) [default: model; with --read none, as the samples' inputs hold one]
+    /// Form of prompts: model (its own chat template), raw, or one that the benchmark publishes
+    /// (base, instruction, meta-chat, vicuna-chat, ...) [default: model; with --read none, as the
+    /// samples' inputs hold one]
     #[arg(long, value_name = "NAME")]
     template: Option<PromptTemplate>,
     /// A text to hide needles in, or the benchmark's JSON of essays [default: generated sentences]
@@ -104,10 +105,12 @@ struct SampleOptions {
     /// Ask samples of the benchmark's format: a .jsonl file, or a folder of such files
     #[arg(long, value_name = "PATH")]
     read: Option<PathBuf>,
-    /// Write the samples as FOLDER/LENGTH/TASK/validation.jsonl, in the benchmark's format, instead of asking them
+    /// Write the samples as FOLDER/LENGTH/TASK/validation.jsonl, in the benchmark's format, instead
+    /// of asking them
     #[arg(long, value_name = "FOLDER", conflicts_with = "read")]
     write: Option<PathBuf>,
-    /// Write all answers of the results as FOLDER/METHOD/LENGTH/TASK.jsonl, for the benchmark's own scorer; files of that name are replaced
+    /// Write all answers of the results as FOLDER/METHOD/LENGTH/TASK.jsonl, for the benchmark's own
+    /// scorer; files of that name are replaced
     #[arg(long, value_name = "FOLDER", conflicts_with = "write")]
     predictions: Option<PathBuf>,
 }

@@ -11,7 +11,8 @@ use minference_eval::sample::SampleSource;
 use minference_eval::summary::Lengths;
 use std::collections::BTreeMap;
 
-/// Asks, prints tables of all that the folder holds then, and gives it. After Ctrl-C what was found is printed, too.
+/// Asks, prints tables of all that the folder holds then, and gives it. After Ctrl-C what was found
+/// is printed, too.
 pub(super) fn ask(
     setup: &Setup,
     kind: EvaluationKind,

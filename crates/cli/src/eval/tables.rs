@@ -7,8 +7,8 @@ use minference_eval::summary::{
 };
 use std::io::{self, Write};
 
-/// Scores, agreement and times; where there are any, compressed caches and prompts in chunks; with several tasks also their average by
-/// length.
+/// Scores, agreement and times; where there are any, compressed caches and prompts in chunks; with
+/// several tasks also their average by length.
 ///
 /// - `lengths`: whether those of the samples were chosen
 pub(crate) fn print_answers(

@@ -9,13 +9,15 @@ use minference_eval::methods::{CompressionKind, Methods};
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Evaluation")]
 pub(super) struct VariantOptions {
-    /// Run each listed method also with these compressions of keys and values, such as snapkv,pyramidkv,streaming-llm
+    /// Run each listed method also with these compressions of keys and values, such as
+    /// snapkv,pyramidkv,streaming-llm
     #[arg(long, value_name = "KINDS", value_delimiter = ',')]
     kv: Vec<CompressionKind>,
     /// Tokens of each layer that --kv keeps, such as 1K (of pyramidkv on average) [default: 4096]
     #[arg(long, value_name = "TOKENS", requires = "kv")]
     kv_capacity: Option<Length>,
-    /// Run each listed method but dense, which is the same in chunks, also in chunks of so many tokens, such as 2K,8K,32K
+    /// Run each listed method but dense, which is the same in chunks, also in chunks of so many
+    /// tokens, such as 2K,8K,32K
     #[arg(long, value_name = "LENGTHS", value_delimiter = ',')]
     chunk: Vec<Length>,
 }

@@ -6,11 +6,11 @@ use super::model::LoadedModel;
 use super::progress::PrefillBar;
 use crate::interrupt::Interrupt;
 use anyhow::Result;
-use minference_model::text::chat_template::LocalTime;
-use minference_model::session::context_file::ContextFile;
 use minference_model::decoder::{Forward, ForwardReport};
 use minference_model::generation::{Answer, GenerationOptions, generate};
+use minference_model::session::context_file::ContextFile;
 use minference_model::session::kv_cache::KvCompression;
+use minference_model::text::chat_template::LocalTime;
 use minference_model::{Compute, Model, PrefillOptions, Session, SessionOptions, memory};
 use std::io::{self, Write};
 use std::ops::ControlFlow;
@@ -55,8 +55,8 @@ pub(crate) struct TimedAnswer {
     pub(crate) reused: Option<ReusedContext>,
     /// Where the context went. The answer does not depend on it.
     pub(crate) saved: Option<minference_model::Result<SavedContext>>,
-    /// Peak memory of the process until the answer's end, in bytes; from its beginning on if that was
-    /// [forgotten](memory::forget_peak) then.
+    /// Peak memory of the process until the answer's end, in bytes; from its beginning on if that
+    /// was [forgotten](memory::forget_peak) then.
     pub(crate) peak_memory: Option<u64>,
 }
 
@@ -77,7 +77,8 @@ impl TimedAnswer {
         self.reused.as_ref()?.compressed.as_ref()
     }
 
-    /// Whether some of the prompt was read by an earlier run, so that what was measured is about the rest.
+    /// Whether some of the prompt was read by an earlier run, so that what was measured is about
+    /// the rest.
     pub(crate) fn is_about_a_rest(&self) -> bool {
         self.reused.as_ref().is_some_and(|reused| reused.tokens > 0)
     }
@@ -90,8 +91,8 @@ impl TimedAnswer {
     }
 }
 
-/// Reads the prompt, but what is known of it, and answers. The context is saved in between: it is the prompt's, and is there whatever becomes
-/// of the answer.
+/// Reads the prompt, but what is known of it, and answers. The context is saved in between: it is
+/// the prompt's, and is there whatever becomes of the answer.
 ///
 /// - `on_text`: gets the answer as it grows
 pub(crate) fn answer(
@@ -190,7 +191,8 @@ struct Receiver<F> {
 }
 
 impl<F: FnMut(&str) -> io::Result<()>> Receiver<F> {
-    /// Whether this or an earlier text could not be taken. Later ones are not tried, since they would stand behind a gap.
+    /// Whether this or an earlier text could not be taken. Later ones are not tried, since they
+    /// would stand behind a gap.
     fn take(&mut self, text: &str) -> bool {
         if self.failure.is_none() {
             self.failure = (self.on_text)(text).err();

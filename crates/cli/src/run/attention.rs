@@ -24,8 +24,9 @@ pub(crate) enum AttentionKind {
     VerticalSlash,
     /// The best blocks of 64 keys for each block of 64 queries
     BlockSparse,
-    /// For each head what a pattern file says, that of --patterns or else the model's own; without one, vertical-slash with its
-    /// default budgets for all; the last 64 tokens of a prompt see everything
+    /// For each head what a pattern file says, that of --patterns or else the model's own; without
+    /// one, vertical-slash with its default budgets for all; the last 64 tokens of a prompt see
+    /// everything
     Minference,
 }
 
@@ -50,8 +51,8 @@ pub(crate) struct AttentionOptions {
     /// What the tokens of the prompt attend to; those of the answer attend to everything
     #[arg(long, value_enum, value_name = "KIND", default_value = "minference")]
     attention: AttentionKind,
-    /// Patterns of single heads, for minference: a file of ours, or one as the paper's authors published them [default: the
-    /// model's own, see below]
+    /// Patterns of single heads, for minference: a file of ours, or one as the paper's authors
+    /// published them [default: the model's own, see below]
     #[arg(long, value_name = "FILE")]
     patterns: Option<PathBuf>,
     /// Columns of vertical-slash [default: a 64th of the prompt, at most 1000]
@@ -72,7 +73,8 @@ pub(crate) struct AttentionOptions {
     /// Last queries of tri-shape, which see everything [default: 100]
     #[arg(long, value_name = "QUERIES")]
     last: Option<usize>,
-    /// Read the prompt so many tokens at a time, such as 8K: less memory, but patterns are estimated anew for each chunk [default: all at once]
+    /// Read the prompt so many tokens at a time, such as 8K: less memory, but patterns are
+    /// estimated anew for each chunk [default: all at once]
     #[arg(long, value_name = "TOKENS")]
     chunk: Option<Length>,
 }
@@ -120,7 +122,8 @@ impl NamedPlan {
         }
     }
 
-    /// What a model gets for a prompt of some tokens: what its own pattern file says, or else the default.
+    /// What a model gets for a prompt of some tokens: what its own pattern file says, or else the
+    /// default.
     pub(crate) fn minference(model: &LoadedModel, tokens: usize) -> Result<Self> {
         if let Some(found) = model.own_patterns()? {
             return Ok(Self::from_file(found, model, tokens));
@@ -141,7 +144,8 @@ impl NamedPlan {
         let searched = found.patterns.provenance();
         let searched =
             searched.and_then(|search| search.calibration.iter().map(|sample| sample.tokens).max());
-        // Budgets are numbers of tokens. Patterns that were good for half of this prompt may see too little of the whole.
+        // Budgets are numbers of tokens. Patterns that were good for half of this prompt may see
+        // too little of the whole.
         let advice = searched.filter(|searched| tokens > 2 * searched).map(|searched| {
             format!(
                 "The patterns were searched with {searched} tokens, the prompt has {tokens}. `minference search --model {} --tokens {tokens}` \

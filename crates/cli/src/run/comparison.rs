@@ -18,7 +18,8 @@ impl Comparison<'_> {
         self.dense.map(|dense| dense.first_token.as_secs_f64() / self.answer.first_token.as_secs_f64())
     }
 
-    /// Whether the answers read the same. (The last token of one that ends at a stop string may differ behind it.)
+    /// Whether the answers read the same. (The last token of one that ends at a stop string may
+    /// differ behind it.)
     pub(crate) fn answers_agree(&self) -> Option<bool> {
         self.dense.map(|dense| dense.answer.text == self.answer.answer.text)
     }

@@ -1,14 +1,15 @@
-//! Contexts in files: what was read of a prompt is kept, and a later prompt that begins in the same way goes on from there.
+//! Contexts in files: what was read of a prompt is kept, and a later prompt that begins in the same
+//! way goes on from there.
 
 use super::answer::Request;
 use super::attention::NamedPlan;
 use super::prompt::PromptOptions;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use minference_model::text::chat_template::LocalTime;
 use minference_model::session::context_file::{ContextFile, LoadOptions};
 use minference_model::session::kv_cache::KvCompression;
 use minference_model::session::shared_tokens;
+use minference_model::text::chat_template::LocalTime;
 use minference_model::{Session, SessionOptions};
 use serde_json::json;
 use std::io::{self, Write};
@@ -72,8 +73,9 @@ impl ContextOptions {
         Ok(())
     }
 
-    /// Refuses to save what no other prompt could go on from. A compressed context is used as a whole or not at all; behind a chat template it
-    /// would end with the beginning of the answer to this very question.
+    /// Refuses to save what no other prompt could go on from. A compressed context is used as a
+    /// whole or not at all; behind a chat template it would end with the beginning of the answer to
+    /// this very question.
     pub(crate) fn check_use(&self, prompt: &PromptOptions, compression: Option<KvCompression>) -> Result<()> {
         ensure!(
             self.save_context.is_none() || compression.is_none() || prompt.is_raw(),
@@ -92,7 +94,8 @@ impl ContextOptions {
             .context("can't use this --context-file")
     }
 
-    /// The file of `--save-context`, if one can be there: reading a long prompt for nothing would be a pity.
+    /// The file of `--save-context`, if one can be there: reading a long prompt for nothing would
+    /// be a pity.
     pub(crate) fn target(&self) -> Result<Option<&Path>> {
         let path = self.save_context.as_deref();
         path.map(check_target).transpose().context("can't use this --save-context")?;
@@ -100,13 +103,14 @@ impl ContextOptions {
     }
 }
 
-/// The time that the chat template of a context's prompt was told. With another one the prompt would differ from the context where the template
-/// names the date, often in its first line.
+/// The time that the chat template of a context's prompt was told. With another one the prompt
+/// would differ from the context where the template names the date, often in its first line.
 pub(crate) fn date_of(file: &ContextFile) -> Option<LocalTime> {
     file.about()[DATE].as_str()?.parse().ok()
 }
 
-/// Refuses a file that no context can, or should, be written to: what is no context is nothing to replace.
+/// Refuses a file that no context can, or should, be written to: what is no context is nothing to
+/// replace.
 pub(crate) fn check_target(path: &Path) -> Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let is_right = !path.is_dir() && folder.unwrap_or(Path::new(".")).is_dir();
@@ -119,7 +123,8 @@ pub(crate) fn check_target(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A session for a prompt: one that has read what the context file and the prompt share, or an empty one.
+/// A session for a prompt: one that has read what the context file and the prompt share, or an
+/// empty one.
 pub(super) fn begin(
     request: &Request<'_>,
     options: SessionOptions,

@@ -16,13 +16,15 @@ pub(crate) struct AnswerOptions {
     /// End the answer before this text; may be given several times
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     stop: Vec<String>,
-    /// How freely tokens are drawn: 0 takes the likeliest, 1 draws them as likely as the model finds them
+    /// How freely tokens are drawn: 0 takes the likeliest, 1 draws them as likely as the model
+    /// finds them
     #[arg(long, short, value_name = "NUMBER", default_value_t = 0.0)]
     temperature: f32,
     /// Draw only from so many of the likeliest tokens [default: all]
     #[arg(long, alias = "sample-top-k", value_name = "TOKENS")]
     top_k: Option<usize>,
-    /// Draw only from the likeliest tokens that have this share of the probability together [default: 1]
+    /// Draw only from the likeliest tokens that have this share of the probability together
+    /// [default: 1]
     #[arg(long, value_name = "SHARE")]
     top_p: Option<f32>,
     /// Draw only from tokens that are at least this share as likely as the likeliest [default: 0]

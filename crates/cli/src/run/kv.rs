@@ -58,7 +58,8 @@ impl KvOptions {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Key-value cache")]
 pub(crate) struct KvSizes {
-    /// Tokens of each layer that stay, such as 4096 or 4K (pyramidkv: on average over layers) [default: 4K]
+    /// Tokens of each layer that stay, such as 4096 or 4K (pyramidkv: on average over layers)
+    /// [default: 4K]
     #[arg(long, value_name = "TOKENS")]
     kv_capacity: Option<Length>,
     /// First tokens that always stay, for streaming-llm [default: 4]

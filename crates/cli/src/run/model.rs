@@ -7,10 +7,10 @@ use crate::pull;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use minference_fetch::{FetchSettings, ModelReference};
-use minference_model::session::kv_cache::KvCompression;
+use minference_model::decoder::rope::RopeOverride;
 use minference_model::memory::{MemoryForecast, PlannedSession};
 use minference_model::patterns::files::ModelPatterns;
-use minference_model::decoder::rope::RopeOverride;
+use minference_model::session::kv_cache::KvCompression;
 use minference_model::{AttentionPlan, CacheFormat, Compute, Model, ModelFiles};
 use std::path::PathBuf;
 
@@ -18,17 +18,20 @@ use std::path::PathBuf;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Model")]
 pub(crate) struct ModelOptions {
-    /// A GGUF file (any part of a split one), a Hugging Face folder, hf:owner/name[@revision][:file], or a short name that `minference pull` lists
+    /// A GGUF file (any part of a split one), a Hugging Face folder,
+    /// hf:owner/name[@revision][:file], or a short name that `minference pull` lists
     #[arg(long, short, value_name = "MODEL")]
     model: ModelReference,
-    /// Type of keys, values, queries and attention's output in memory. int8 and int4 are for keys and values only; the rest is in f16
+    /// Type of keys, values, queries and attention's output in memory. int8 and int4 are for keys
+    /// and values only; the rest is in f16
     #[arg(long, value_enum, value_name = "TYPE", default_value = "f16")]
     dtype: CacheDtype,
     #[command(flatten)]
     rope: RopeOptions,
 }
 
-/// The folder where models are kept, and what goes with them; none where the system has no place for caches.
+/// The folder where models are kept, and what goes with them; none where the system has no place
+/// for caches.
 pub(crate) fn cache_folder() -> Option<PathBuf> {
     Some(FetchSettings::from_environment().ok()?.models)
 }
@@ -63,7 +66,8 @@ impl ModelOptions {
     /// Refuses what no model can have, before one is fetched.
     pub(crate) fn check(&self) -> Result<()> {
         self.rope.check()?;
-        // No context reaches beyond a model without end: what is wrong even there is wrong for every model.
+        // No context reaches beyond a model without end: what is wrong even there is wrong for
+        // every model.
         ensure!(
             self.rope.rope(usize::MAX).is_ok(),
             "--rope-scaling: expected --rope-factor or a larger --context beside it, found neither"
@@ -125,7 +129,8 @@ impl LoadedModel {
         Ok(self.room_for(room))
     }
 
-    /// The memory that a prompt takes beside what is there already: the weights, and keys and values of its known tokens.
+    /// The memory that a prompt takes beside what is there already: the weights, and keys and
+    /// values of its known tokens.
     pub(crate) fn forecast_going_on(&self, room: &Room<'_>) -> MemoryForecast {
         MemoryForecast::going_on(self.model.decoder().config(), &self.planned(room))
     }

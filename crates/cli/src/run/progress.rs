@@ -6,7 +6,8 @@ use minference_attention::Progress;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// A bar through prefill: layers, and tokens per second. Hidden where standard error is no terminal.
+/// A bar through prefill: layers, and tokens per second. Hidden where standard error is no
+/// terminal.
 pub(super) struct PrefillBar {
     bar: ProgressBar,
     interrupt: Interrupt,
@@ -45,7 +46,8 @@ impl PrefillBar {
     }
 }
 
-/// Which layer is at work when a share of a prompt is done; each chunk goes through all layers before the next begins.
+/// Which layer is at work when a share of a prompt is done; each chunk goes through all layers
+/// before the next begins.
 fn place(share: f64, tokens: u64, chunk: u64, layers: u64) -> String {
     let chunks = tokens.div_ceil(chunk.max(1)).max(1);
     let done = share * tokens as f64;

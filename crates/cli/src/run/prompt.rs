@@ -1,12 +1,13 @@
-//! The prompt: texts from the command line, files and standard input, as a conversation or as they stand.
+//! The prompt: texts from the command line, files and standard input, as a conversation or as they
+//! stand.
 
 use super::template::TemplateOptions;
 use crate::complain;
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
+use minference_attention::files::text_without_mark;
 use minference_attention::files::{self, FileProblem};
 use minference_model::Model;
-use minference_attention::files::text_without_mark;
 use minference_model::text::chat_template::{LocalTime, Message, RenderOptions};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -24,7 +25,8 @@ pub(crate) struct PromptOptions {
     /// Text of the prompt; it stands after the files, such as a question about them
     #[arg(long, short, value_name = "TEXT", allow_hyphen_values = true)]
     prompt: Option<String>,
-    /// A file of UTF-8 text, - for standard input (other pipes are not waited for); may be given several times
+    /// A file of UTF-8 text, - for standard input (other pipes are not waited for); may be given
+    /// several times
     #[arg(long, short = 'f', value_name = "FILE")]
     prompt_file: Vec<PathBuf>,
     /// Instructions before the prompt, for models with a chat template
@@ -33,10 +35,12 @@ pub(crate) struct PromptOptions {
     /// Ask through the model's chat template [default where the model has one]
     #[arg(long, conflicts_with = "raw")]
     chat: bool,
-    /// Let the model go on from the text as it stands [default where the model has no chat template]
+    /// Let the model go on from the text as it stands [default where the model has no chat
+    /// template]
     #[arg(long)]
     raw: bool,
-    /// As --raw, for a text that a chat template has written: names of special tokens are read as these tokens
+    /// As --raw, for a text that a chat template has written: names of special tokens are read as
+    /// these tokens
     #[arg(long, conflicts_with_all = ["chat", "system"])]
     special: bool,
     #[command(flatten)]

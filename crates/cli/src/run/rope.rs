@@ -8,8 +8,8 @@ use minference_model::decoder::rope::{RopeOverride, RopeScaling};
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Model")]
 pub(super) struct RopeOptions {
-    /// Tokens of prompt and answer together; more than the model was made for needs --rope-scaling or --rope-base [default: what
-    /// the model was made for]
+    /// Tokens of prompt and answer together; more than the model was made for needs --rope-scaling
+    /// or --rope-base [default: what the model was made for]
     #[arg(long, value_name = "TOKENS")]
     context: Option<usize>,
     /// How positions are stretched beyond the context that the model was made for

@@ -13,15 +13,16 @@ const THINKING: [&str; 2] = ["enable_thinking", "thinking"];
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Chat template")]
 pub(crate) struct TemplateOptions {
-    /// A variable of the model's chat template, as JSON (false, 3, [1, 2]) or as a text; may be given several times
+    /// A variable of the model's chat template, as JSON (false, 3, [1, 2]) or as a text; may be
+    /// given several times
     #[arg(long, value_name = "NAME=VALUE", allow_hyphen_values = true)]
     template_arg: Vec<String>,
-    /// Whether the model thinks before it answers: short for --template-arg enable_thinking=true or false (thinking=..., where the
-    /// template calls it so)
+    /// Whether the model thinks before it answers: short for --template-arg enable_thinking=true or
+    /// false (thinking=..., where the template calls it so)
     #[arg(long, value_name = "SWITCH")]
     thinking: Option<Thinking>,
-    /// The date that the chat template is told, such as 2026-03-04 [default: today; in evaluations always 2024-07-26, so that results
-    /// don't depend on the day]
+    /// The date that the chat template is told, such as 2026-03-04 [default: today; in evaluations
+    /// always 2024-07-26, so that results don't depend on the day]
     #[arg(long, value_name = "DATE")]
     date: Option<LocalTime>,
 }
@@ -73,7 +74,8 @@ impl TemplateOptions {
         settings
     }
 
-    /// What the chat template of a model is told. A variable that it does not read would have no effect, and is refused by name.
+    /// What the chat template of a model is told. A variable that it does not read would have no
+    /// effect, and is refused by name.
     ///
     /// - `time`: the time, where no date was given
     pub(crate) fn render_options(&self, tokenizer: &Tokenizer, time: LocalTime) -> Result<RenderOptions> {

@@ -1,16 +1,17 @@
-//! The prompts that a search reads: generated objects of keys and values, texts, or files of tokens.
+//! The prompts that a search reads: generated objects of keys and values, texts, or files of
+//! tokens.
 
 use crate::run::{LoadedModel, PromptText};
 use crate::text_or_ids::TextOrIds;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use minference_attention::files;
+use minference_attention::files::text_without_mark;
 use minference_attention::pattern::provenance::CalibrationSample;
 use minference_attention::pattern::vertical_slash::LAST_QUERIES;
-use minference_attention::files::text_without_mark;
-use minference_model::text::chat_template::RenderOptions;
 use minference_eval::haystack::Haystack;
 use minference_model::files::Fingerprint;
+use minference_model::text::chat_template::RenderOptions;
 use std::path::{Path, PathBuf};
 
 /// Tokens of a generated prompt, where the model can read that many: the authors'.
@@ -23,14 +24,15 @@ const MOST: usize = 64;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Calibration")]
 pub(super) struct CalibrationOptions {
-    /// A text to read, or a file with a list of token ids ([1, 2, 3]); may be given several times [default: a generated JSON object of
-    /// keys and values, with a question about one of them]
+    /// A text to read, or a file with a list of token ids ([1, 2, 3]); may be given several times
+    /// [default: a generated JSON object of keys and values, with a question about one of them]
     #[arg(long, value_name = "FILE")]
     calibration: Vec<PathBuf>,
     /// Length of each prompt; longer files are cut [default: the model's context, at most 30000]
     #[arg(long, value_name = "TOKENS")]
     tokens: Option<usize>,
-    /// Number of generated prompts; errors are averaged over these and the files [default: 1, none beside files]
+    /// Number of generated prompts; errors are averaged over these and the files [default: 1, none
+    /// beside files]
     #[arg(long, value_name = "NUMBER")]
     prompts: Option<usize>,
     /// Which keys and values are generated

@@ -10,15 +10,16 @@ use minference_attention::search::Objective;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Objective")]
 pub(super) struct ObjectiveOptions {
-    /// The cheapest pattern whose output is at most so far from dense attention's wins, such as 0.05 for 5 % [default: the pattern with the
-    /// smallest error at the target's cost]
+    /// The cheapest pattern whose output is at most so far from dense attention's wins, such as
+    /// 0.05 for 5 % [default: the pattern with the smallest error at the target's cost]
     #[arg(long, value_name = "ERROR", conflicts_with_all = ["target", "candidate"])]
     max_error: Option<f64>,
     /// A pattern whose computed pairs every candidate gets [default: a-shape:1024,4096]
     #[arg(long, value_name = "PATTERN")]
     target: Option<Notation>,
-    /// A pattern to try, its last budget being fitted to the target; give several [default: the paper's: a-shape:1024,4096,
-    /// vertical-slash:30,2048, :100,1800, :500,1500 and :3000,200, block-sparse:100]
+    /// A pattern to try, its last budget being fitted to the target; give several [default: the
+    /// paper's: a-shape:1024,4096, vertical-slash:30,2048, :100,1800, :500,1500 and :3000,200,
+    /// block-sparse:100]
     #[arg(long, value_name = "PATTERN")]
     candidate: Vec<Notation>,
 }

@@ -8,7 +8,8 @@ use minference_attention::pattern::provenance::Provenance;
 use minference_model::ModelConfig;
 use std::path::PathBuf;
 
-/// Where a search leaves what it found. Layers are saved under the name of the output with `.partial` behind it, until all are there.
+/// Where a search leaves what it found. Layers are saved under the name of the output with
+/// `.partial` behind it, until all are there.
 pub(super) struct Record {
     output: PathBuf,
     partial: PathBuf,

@@ -33,14 +33,16 @@ fn kinds_compute_what_their_budgets_say() {
             "a-shape (sink 16, local 64)",
             0.06..=0.09,
         ),
-        // besides, 100 (and the rest of their block) of 3000 queries see everything: of the causal half twice that
+        // besides, 100 (and the rest of their block) of 3000 queries see everything: of the causal
+        // half twice that
         (
             &["--attention", "tri-shape", "--sink", "16", "--local", "64", "--last", "100"],
             "tri-shape (sink 16, local 64, last 100)",
             0.13..=0.18,
         ),
-        // An estimate costs less than the 3 % of a layer's four heads that are allowed for one, and what the first head saves pays
-        // for those of the others: all heads are sparse. Which diagonals are best is up to rounding, but they lie close together.
+        // An estimate costs less than the 3 % of a layer's four heads that are allowed for one, and
+        // what the first head saves pays for those of the others: all heads are sparse. Which
+        // diagonals are best is up to rounding, but they lie close together.
         (
             &["--attention", "vertical-slash", "--vertical", "30", "--slash", "100"],
             "vertical-slash (vertical 30, slash 100)",
@@ -50,8 +52,8 @@ fn kinds_compute_what_their_budgets_say() {
         (&["--attention", "block-sparse", "--blocks", "5"], "block-sparse (top 5 blocks)", 0.15..=0.22),
         // more blocks than there are
         (&["--attention", "block-sparse"], "block-sparse (top 100 blocks)", ALL),
-        // The best of so many diagonals leave out little of what random weights look at: heads run dense where it is less than a
-        // tenth, which is up to rounding.
+        // The best of so many diagonals leave out little of what random weights look at: heads run
+        // dense where it is less than a tenth, which is up to rounding.
         (&["--attention", "minference"], "vertical-slash (vertical 47, slash 377)", 0.3..=1.0),
         (&[], "vertical-slash (vertical 47, slash 377)", 0.3..=1.0),
     ] {

@@ -1,4 +1,5 @@
-//! `minference eval ruler` and `minference eval infinite-bench`: asking, files in and out, going on. A token is a byte.
+//! `minference eval ruler` and `minference eval infinite-bench`: asking, files in and out, going
+//! on. A token is a byte.
 
 use super::{ERROR, Outcome, WRONG_OPTIONS, Workplace, contains, outcome};
 use minference_eval::results::{AnswerRecord, RunHeader};

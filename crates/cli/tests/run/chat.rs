@@ -106,7 +106,8 @@ fn documents_are_added_before_the_next_question() {
     contains(chat.told_after("/document other.txt"), &["tokens read in", "reused"]);
 }
 
-/// Nobody knows how long a conversation gets: dynamic NTK changes nothing before it is longer than the model was made for.
+/// Nobody knows how long a conversation gets: dynamic NTK changes nothing before it is longer than
+/// the model was made for.
 #[test]
 fn positions_are_made_for_what_was_read_and_not_for_the_room() {
     let (workplace, _) = with_book(1500);
@@ -293,7 +294,8 @@ fn documents_are_compressed_once_and_turns_are_whole() {
     let lines = ["/stats", "Who?", "/stats", "/undo", "Who?", "/clear", "/document other.txt", "/stats"];
     let chat = workplace.dense_chat(&kv, &lines).succeeds();
     let caches: Vec<&str> = chat.stderr.lines().filter(|line| line.starts_with("cache")).collect();
-    // 128 bytes a token: 64 of the document; then also the question, and the answer but for its last token; then 64 of both documents
+    // 128 bytes a token: 64 of the document; then also the question, and the answer but for its
+    // last token; then 64 of both documents
     let expected = ["8.00 KiB of 251 KiB", "10.8 KiB of 254 KiB", "8.00 KiB of 314 KiB"]
         .map(|of| format!("cache         {} of keys and values", of));
     assert_eq!(caches, expected);

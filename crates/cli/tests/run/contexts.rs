@@ -126,7 +126,8 @@ fn a_summary_tells_what_came_from_a_file() {
     assert!(!whole.contains("read now") && !whole.contains("saw what"), "{whole}");
 }
 
-/// In a template the answer's beginning stands behind the question, and nothing but this question goes on from there.
+/// In a template the answer's beginning stands behind the question, and nothing but this question
+/// goes on from there.
 #[test]
 fn compressed_questions_are_not_saved() {
     let workplace = Workplace::new();

@@ -32,7 +32,8 @@ fn lengths_that_do_not_fit_are_refused() {
     refused("18446744073709551615", ERROR, &["--tokens", "at most 4064"]);
 }
 
-/// At this length already from a part of attention, or `demo` would fail. Needs the demo model in the folder that `MINFERENCE_TEST_MODELS` names; skipped without it.
+/// At this length already from a part of attention, or `demo` would fail. Needs the demo model in
+/// the folder that `MINFERENCE_TEST_MODELS` names; skipped without it.
 #[test]
 fn the_demo_model_finds_the_fact() {
     const FILE: &str = "smollm2-135m-instruct-q4_1.gguf";

@@ -8,8 +8,8 @@ use minference_eval::prompt::{PromptEncoder, PromptTemplate};
 use minference_eval::results::{AnswerRecord, LatencyRecord, LatencySource, PerplexityRecord};
 use minference_eval::sample::SampleSource;
 use minference_eval::tasks::needle::{Needle, NeedleOptions};
-use minference_model::generation::{GenerationOptions, generate};
 use minference_model::generation::logits::surprise;
+use minference_model::generation::{GenerationOptions, generate};
 use minference_model::{
     AttentionPlan, CacheFormat, Compute, ComputeOptions, Model, PrefillOptions, Session, SessionOptions,
 };
@@ -19,7 +19,8 @@ use std::ops::ControlFlow;
 /// Long enough for sparse attention, short enough for a tiny model; a token of it is a byte.
 const NEEDLES: [&str; 6] = ["--lengths", "3K", "--needles", "3", "--patterns", "patterns.json"];
 
-/// With patterns that are sparse from a thousand tokens on. (Those of a model of random weights would see everything.)
+/// With patterns that are sparse from a thousand tokens on. (Those of a model of random weights
+/// would see everything.)
 pub(super) fn workplace() -> Workplace {
     let workplace = Workplace::new();
     let patterns = PatternConfig::uniform(HeadPattern::BlockSparse { top_k: 12 }, LAYERS, HEADS).unwrap();
@@ -87,7 +88,8 @@ fn every_method_answers_every_question_and_is_held_against_dense() {
     assert!(share("block-sparse:8") < minference);
 }
 
-/// Questions about one text share its prefill; the answers must be those of prompts that are read from scratch.
+/// Questions about one text share its prefill; the answers must be those of prompts that are read
+/// from scratch.
 #[test]
 fn a_shared_prefill_answers_as_separate_ones() {
     let workplace = workplace();
@@ -136,7 +138,8 @@ fn an_interrupted_run_goes_on_to_the_same_results() {
         whole.iter().filter_map(|record| record.fixed_by.as_ref()).all(|name| name == "3 needles/3072/0")
     );
 
-    // killed while it wrote: between methods, within the answers of dense attention, of another method, and within a line
+    // killed while it wrote: between methods, within the answers of dense attention, of another
+    // method, and within a line
     let path = workplace.path().join("whole/records.jsonl");
     let text = std::fs::read_to_string(&path).unwrap();
     let ends: Vec<usize> = text.match_indices('\n').map(|(at, _)| at + 1).collect();

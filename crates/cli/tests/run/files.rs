@@ -1,4 +1,5 @@
-//! Files that people name: what may never end is refused and not waited for, and what is replaced keeps its links and permissions.
+//! Files that people name: what may never end is refused and not waited for, and what is replaced
+//! keeps its links and permissions.
 
 #![cfg(unix)]
 

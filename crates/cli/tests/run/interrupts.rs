@@ -184,7 +184,8 @@ fn ctrl_c_in_the_dense_answer_keeps_the_sparse_one() {
     contains(&message, &["a-shape (sink 16, local 64)", "time to first token", "attention computed"]);
     assert!(message.ends_with("stopped\n") && !message.contains("times as fast"), "{message}");
 
-    // nothing says when the first of two silent answers is there; dense attention takes many times as long
+    // nothing says when the first of two silent answers is there; dense attention takes many times
+    // as long
     let child = start_with(&workplace, &[&SPARSE[..], &["--compare", "--json"]].concat());
     std::thread::sleep(2 * sparse_time + Duration::from_secs(1));
     interrupt(&child);
@@ -228,7 +229,8 @@ fn a_closed_standard_error_is_no_panic() {
     }
 }
 
-/// A script is not half done: nothing is answered after Ctrl-C, and the documents need not be read to their end.
+/// A script is not half done: nothing is answered after Ctrl-C, and the documents need not be read
+/// to their end.
 #[test]
 fn ctrl_c_stops_a_scripted_chat() {
     let workplace = workplace();
@@ -287,7 +289,8 @@ fn one_request_to_end_suffices() {
     assert_eq!(ended(&mut child).code(), Some(130));
 }
 
-/// Nobody reads the answer: the program waits for room in the pipe, where no work asks whether to stop.
+/// Nobody reads the answer: the program waits for room in the pipe, where no work asks whether to
+/// stop.
 #[test]
 fn one_request_to_end_suffices_behind_a_full_pipe() {
     let workplace = workplace();

@@ -1,4 +1,5 @@
-//! `minference run`, `chat`, `demo`, `search`, `patterns`, `inspect`, `eval` and `bench prefill`, run as people run them, with a tiny model of random weights.
+//! `minference run`, `chat`, `demo`, `search`, `patterns`, `inspect`, `eval` and `bench prefill`,
+//! run as people run them, with a tiny model of random weights.
 
 mod answers;
 mod attention;

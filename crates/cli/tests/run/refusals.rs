@@ -1,4 +1,5 @@
-//! What can't work is said before anything is computed: what was expected, what was found, what to do.
+//! What can't work is said before anything is computed: what was expected, what was found, what to
+//! do.
 
 use super::tiny_model::TinyModel;
 use super::{ERROR, WRONG_OPTIONS, Workplace, outcome};

@@ -5,7 +5,8 @@ use super::{ERROR, Outcome, WRONG_OPTIONS, Workplace, contains, long_text, outco
 use minference_attention::HeadPattern;
 use minference_attention::pattern::config::{FileFormat, PatternConfig};
 
-/// A search that is done at once, and finds something: random heads differ in which pattern is nearest.
+/// A search that is done at once, and finds something: random heads differ in which pattern is
+/// nearest.
 pub(super) const SMALL: [&str; 10] = [
     "--tokens",
     "900",

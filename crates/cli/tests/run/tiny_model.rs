@@ -1,7 +1,8 @@
 //! A Llama of random weights, small enough to answer at once, as a GGUF file.
 //!
-//! Each byte is a token. Tokens that don't print have no weight in the output matrix, and for each that does there is one of opposite
-//! weight: the likeliest token always prints, and a greedy answer goes on until it is long enough.
+//! Each byte is a token. Tokens that don't print have no weight in the output matrix, and for each
+//! that does there is one of opposite weight: the likeliest token always prints, and a greedy
+//! answer goes on until it is long enough.
 
 use candle_core::quantized::gguf_file::{self, Value};
 use candle_core::quantized::{GgmlDType, QTensor};

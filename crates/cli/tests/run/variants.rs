@@ -1,4 +1,5 @@
-//! `minference eval` and `bench prefill` with prompts in chunks, compressed caches, and questions as turns.
+//! `minference eval` and `bench prefill` with prompts in chunks, compressed caches, and questions
+//! as turns.
 
 use super::eval::{eval, needle, prefill, records, timeless, workplace};
 use super::{ERROR, WRONG_OPTIONS, Workplace, contains, long_text};

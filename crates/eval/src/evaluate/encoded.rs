@@ -1,4 +1,5 @@
-//! [`EncodedSample`]: a sample with the tokens of its prompts, and what of them is read before the first question.
+//! [`EncodedSample`]: a sample with the tokens of its prompts, and what of them is read before the
+//! first question.
 
 use super::SessionMode;
 use super::turns::turn;
@@ -14,7 +15,8 @@ pub(super) struct EncodedSample {
     pub(super) prompts: Vec<Vec<u32>>,
     /// Tokens that all prompts begin with; none for a single question.
     pub(super) shared: usize,
-    /// Tokens that don't depend on the form of a question either; none where nobody knows which they are.
+    /// Tokens that don't depend on the form of a question either; none where nobody knows which
+    /// they are.
     pub(super) context: usize,
 }
 

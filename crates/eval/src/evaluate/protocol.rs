@@ -1,22 +1,25 @@
-//! [`Protocol`]: how the questions of one sample follow each other, and when its keys and values are compressed.
+//! [`Protocol`]: how the questions of one sample follow each other, and when its keys and values
+//! are compressed.
 //!
-//! Both are those of SCBench (arXiv 2412.10319), whose texts are long and asked about several times.
+//! Both are those of SCBench (arXiv 2412.10319), whose texts are long and asked about several
+//! times.
 //!
 //! | session | each question is asked |
 //! |---|---|
 //! | `requests` | of the text alone: whatever was asked and answered before is forgotten |
 //! | `turns` | in one conversation, after the earlier questions and their reference answers |
 //!
-//! As in SCBench, what stands in the conversation are the *reference* answers, not the model's own: all methods are asked the same, and one
-//! wrong answer does not spoil the next.
+//! As in SCBench, what stands in the conversation are the *reference* answers, not the model's own:
+//! all methods are asked the same, and one wrong answer does not spoil the next.
 //!
 //! | compression | what stays is chosen |
 //! |---|---|
 //! | `context` | once, when the text was read, before any question is known: a cache that is kept for later questions |
 //! | `prompt` | when a question was read: of each request, from the whole text, as in SnapKV's paper; of a conversation, the first |
 //!
-//! A sample of one question is read as a whole, unless it is compressed before the question. Where nobody says which part of a prompt is
-//! the text and which the question (RULER, InfiniteBench), the question is always seen.
+//! A sample of one question is read as a whole, unless it is compressed before the question. Where
+//! nobody says which part of a prompt is the text and which the question (RULER, InfiniteBench),
+//! the question is always seen.
 //!
 //! ```
 //! use minference_eval::evaluate::{CompressionTime, Protocol, SessionMode};
@@ -67,7 +70,8 @@ pub struct Protocol {
 }
 
 impl Protocol {
-    /// What of it changes results. What is as it always was is not told, so that runs of earlier versions can go on.
+    /// What of it changes results. What is as it always was is not told, so that runs of earlier
+    /// versions can go on.
     pub fn settings(&self) -> BTreeMap<String, String> {
         let mut settings = BTreeMap::new();
         if self.session != SessionMode::default() {
@@ -81,7 +85,8 @@ impl Protocol {
 }
 
 impl Protocol {
-    /// Whether what all questions of a sample share is kept whole beside the copy that each question compresses.
+    /// Whether what all questions of a sample share is kept whole beside the copy that each
+    /// question compresses.
     pub fn copies_cache(&self, questions: usize) -> bool {
         questions > 1
             && *self == Self { session: SessionMode::Requests, compression: CompressionTime::Prompt }

@@ -42,8 +42,9 @@ impl Course {
         }
     }
 
-    /// Reads nothing in advance where positions depend on the length, and would be others than those of a prompt that is read as a whole. What is
-    /// compressed before a question is known is read before it in any case.
+    /// Reads nothing in advance where positions depend on the length, and would be others than
+    /// those of a prompt that is read as a whole. What is compressed before a question is known is
+    /// read before it in any case.
     ///
     /// - `same`: whether positions are the same at two lengths
     fn for_positions(self, prompts: &[Vec<u32>], same: impl Fn(usize, usize) -> bool) -> Self {
@@ -172,7 +173,8 @@ impl<'a> Reader<'a> {
         Ok(Read { session, logits, report, cache, seconds })
     }
 
-    /// Refuses a prompt for which what was compressed would have to be read again, and to be compressed by other queries.
+    /// Refuses a prompt for which what was compressed would have to be read again, and to be
+    /// compressed by other queries.
     fn check_positions(&self, prompt: &[u32]) -> Result<()> {
         let (config, read) = (self.session.decoder().config(), self.session.tokens());
         if self.session.cache().compressed_tokens() == 0 || config.keeps(read, prompt.len()) {
@@ -186,7 +188,8 @@ impl<'a> Reader<'a> {
         Err(Error::choice(what, expected, format!("{read} tokens, then {}", prompt.len())))
     }
 
-    /// Forgets the model's own answer to an earlier turn. Gives the tokens of a prompt that need not be read again.
+    /// Forgets the model's own answer to an earlier turn. Gives the tokens of a prompt that need
+    /// not be read again.
     fn back_to_turn(&mut self, before: usize, prompt: &[u32]) -> Result<usize> {
         self.session.truncate(self.encoded.prompts[before].len())?;
         self.check_positions(prompt)?;

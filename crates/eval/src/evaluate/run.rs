@@ -71,7 +71,8 @@ impl Run<'_> {
         encoded
     }
 
-    /// Dense attention's answers of an earlier run, if there are any, with distributions that were kept or are computed again.
+    /// Dense attention's answers of an earlier run, if there are any, with distributions that were
+    /// kept or are computed again.
     fn dense_again(
         &mut self,
         encoded: &EncodedSample,
@@ -116,7 +117,8 @@ impl Run<'_> {
         MethodAnswers::new(self.evaluation, encoded, &variant, self.planner.plan(variant.method, prompt)?)
     }
 
-    /// Fixes the indices of a group: those of the sample that an earlier run used, or else of this one.
+    /// Fixes the indices of a group: those of the sample that an earlier run used, or else of this
+    /// one.
     fn fix(&mut self, group: &str, encoded: &EncodedSample, records: &[AnswerRecord]) -> Result<()> {
         let progress: Arc<dyn Progress> = self.evaluation.progress.clone();
         let sample = &encoded.sample;

@@ -3,8 +3,9 @@
 use crate::error::{Error, Result};
 use crate::sample::{AnsweredMessage, PromptText, Sample};
 
-/// What is read before a question is answered: the context with the first question, and the reference answer to each earlier question.
-/// Later questions stand alone: their context was read before.
+/// What is read before a question is answered: the context with the first question, and the
+/// reference answer to each earlier question. Later questions stand alone: their context was read
+/// before.
 pub(super) fn turn(sample: &Sample, number: usize) -> Result<PromptText> {
     let refused = |expected: &str, found: &str| {
         Err(Error::choice(format!("turns of sample {}", sample.name), expected, found))

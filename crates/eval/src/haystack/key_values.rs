@@ -1,5 +1,6 @@
-//! A JSON object of random keys and values, and a question about one of them: retrieval without any meaning to lean on (the shape of
-//! InfiniteBench's `kv_retrieval`, which the paper calibrates with).
+//! A JSON object of random keys and values, and a question about one of them: retrieval without any
+//! meaning to lean on (the shape of InfiniteBench's `kv_retrieval`, which the paper calibrates
+//! with).
 //!
 //! ```
 //! use minference_attention::synthetic::Random;

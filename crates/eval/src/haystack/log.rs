@@ -1,4 +1,5 @@
-//! Lines of a server's log. Small models take one number for another: beside the times there are few, and small ones.
+//! Lines of a server's log. Small models take one number for another: beside the times there are
+//! few, and small ones.
 
 use super::choose;
 use minference_attention::synthetic::Random;

@@ -1,4 +1,5 @@
-//! [`CompressionNotation`]: compression of keys and values, as lists of methods write it: `snapkv:1024`.
+//! [`CompressionNotation`]: compression of keys and values, as lists of methods write it:
+//! `snapkv:1024`.
 
 use crate::error::{Error, Result};
 use crate::numbers::parse_length;
@@ -32,7 +33,8 @@ impl CompressionKind {
         }
     }
 
-    /// With room for `capacity` tokens of a layer (of PyramidKV on average), and defaults for all else.
+    /// With room for `capacity` tokens of a layer (of PyramidKV on average), and defaults for all
+    /// else.
     ///
     /// # Errors
     /// A capacity without room beyond the tokens that are always kept.
@@ -68,12 +70,14 @@ impl FromStr for CompressionKind {
     }
 }
 
-/// Compression by its kind and its capacity: `snapkv:1024`. Reading it, the capacity may be left out, and written as a length: `snapkv:1K`.
+/// Compression by its kind and its capacity: `snapkv:1024`. Reading it, the capacity may be left
+/// out, and written as a length: `snapkv:1K`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CompressionNotation(pub KvCompression);
 
 impl CompressionNotation {
-    /// Whether the notation says all: what differs from its kind's defaults by more than the capacity has none.
+    /// Whether the notation says all: what differs from its kind's defaults by more than the
+    /// capacity has none.
     pub(super) fn is_complete(&self) -> bool {
         let (kind, capacity) = CompressionKind::of(&self.0);
         kind.with_capacity(capacity).is_ok_and(|same| same == self.0)

@@ -12,8 +12,9 @@ pub struct Methods(Vec<Variant>);
 
 impl Methods {
     /// # Errors
-    /// [`Error::Choice`] for none, for one twice, for a matched shape without `minference`, and for variants that can't be run: `static` in
-    /// chunks or compressed, compression that lists can't write.
+    /// [`Error::Choice`] for none, for one twice, for a matched shape without `minference`, and for
+    /// variants that can't be run: `static` in chunks or compressed, compression that lists can't
+    /// write.
     pub fn new(variants: Vec<Variant>) -> Result<Self> {
         if variants.is_empty() {
             return Err(Error::choice("methods", "at least one", "none"));
@@ -36,7 +37,8 @@ impl Methods {
         Ok(Self(variants))
     }
 
-    /// Each method but dense attention, which chunks don't change, also in each of some chunks, after all others.
+    /// Each method but dense attention, which chunks don't change, also in each of some chunks,
+    /// after all others.
     ///
     /// # Errors
     /// As [`new`](Self::new).

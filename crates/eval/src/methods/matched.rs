@@ -8,9 +8,11 @@ use minference_attention::{Geometry, HeadPattern, Lowering, SparseIndex};
 /// Last queries of tri-shape, which see everything: the original's.
 const LAST: usize = 100;
 
-/// A shape for all heads whose budget is the largest that computes no more than a share of the prompt's attention.
+/// A shape for all heads whose budget is the largest that computes no more than a share of the
+/// prompt's attention.
 ///
-/// Which keys block-sparse attends to depends on the prompt, how many does not. (Of vertical-slash it does, which is why it is not here.)
+/// Which keys block-sparse attends to depends on the prompt, how many does not. (Of vertical-slash
+/// it does, which is why it is not here.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MatchedShape {
     /// A fifth of the budget are first keys, the rest nearest keys, as in the paper's (1024, 4096).

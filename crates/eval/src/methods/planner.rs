@@ -61,7 +61,8 @@ impl<'a> Planner<'a> {
         Self { model, compute, cache, minference, fixed: HashMap::new() }
     }
 
-    /// Whether a prompt is still to be [fixed](Self::fix) before `static` can be planned for others of a group.
+    /// Whether a prompt is still to be [fixed](Self::fix) before `static` can be planned for others
+    /// of a group.
     pub fn lacks_fixed(&self, group: &str) -> bool {
         !self.fixed.contains_key(group)
     }
@@ -90,7 +91,8 @@ impl<'a> Planner<'a> {
     /// What a method means for a prompt.
     ///
     /// # Errors
-    /// A prompt longer than patterns can speak of, a matched shape without a share, `static` for a group of which no prompt was fixed.
+    /// A prompt longer than patterns can speak of, a matched shape without a share, `static` for a
+    /// group of which no prompt was fixed.
     pub fn plan(&self, method: Method, prompt: PromptFacts<'_>) -> Result<PlannedMethod> {
         let planned = |plan, pattern| PlannedMethod { plan, pattern, fixed_by: None };
         let uniform = |pattern: HeadPattern| planned(AttentionPlan::Uniform(pattern), pattern.to_string());

@@ -1,4 +1,5 @@
-//! [`Variant`]: a method, the chunks in which it reads a prompt, and what it keeps of the keys and values.
+//! [`Variant`]: a method, the chunks in which it reads a prompt, and what it keeps of the keys and
+//! values.
 //!
 //! | written | what it does |
 //! |---|---|

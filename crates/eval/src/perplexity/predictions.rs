@@ -7,9 +7,11 @@ use std::ops::Range;
 
 /// Positions whose whole distributions are held against dense attention's.
 const SAMPLED: usize = 128;
-/// Distributions that are in memory at most: a method's and dense attention's, and those on their way there.
+/// Distributions that are in memory at most: a method's and dense attention's, and those on their
+/// way there.
 pub const KEPT_ROWS: usize = 3 * SAMPLED;
-/// Bytes for each token of a text, of a method and of dense attention: its loss, and the likeliest token.
+/// Bytes for each token of a text, of a method and of dense attention: its loss, and the likeliest
+/// token.
 pub const BYTES_PER_TOKEN: usize = 2 * (2 * size_of::<f64>() + size_of::<u32>());
 /// Positions of the first bucket; each further one ends at twice the position.
 const FIRST_BUCKET: usize = 1024;

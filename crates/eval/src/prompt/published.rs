@@ -2,7 +2,8 @@
 
 use minference_model::text::chat_template::ChatTemplate;
 
-/// A form that RULER publishes. Its results on a model are comparable only where the same form was used.
+/// A form that RULER publishes. Its results on a model are comparable only where the same form was
+/// used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PublishedTemplate {
     /// The text alone, for models without instruction tuning.
@@ -89,8 +90,9 @@ impl PublishedTemplate {
         (before, after)
     }
 
-    /// As a chat template, whose encoder knows which special tokens are the template's and which only look like them. An assistant's
-    /// message is the text that goes on from the template's end.
+    /// As a chat template, whose encoder knows which special tokens are the template's and which
+    /// only look like them. An assistant's message is the text that goes on from the template's
+    /// end.
     pub(super) fn chat_template(self) -> minference_model::Result<ChatTemplate> {
         let (before, after) = self.around();
         // Debug escapes are those of Jinja's strings for these characters

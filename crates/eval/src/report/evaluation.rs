@@ -1,4 +1,5 @@
-//! [`EvaluationReport`]: what evaluations found, as one HTML file that needs nothing else, and its figures.
+//! [`EvaluationReport`]: what evaluations found, as one HTML file that needs nothing else, and its
+//! figures.
 //!
 //! ```
 //! use minference_eval::report::EvaluationReport;
@@ -99,11 +100,12 @@ impl EvaluationReport {
         page::html(&self.sections())
     }
 
-    /// Writes the page, and with a folder for `figures` each figure there as SVG and PNG. Folders are made where they are missing.
-    /// Returns what was written, the page first.
+    /// Writes the page, and with a folder for `figures` each figure there as SVG and PNG. Folders
+    /// are made where they are missing. Returns what was written, the page first.
     ///
     /// # Errors
-    /// [`Error::Write`](crate::Error::Write) for a file or folder that can't be written; as for [`Figure::png`].
+    /// [`Error::Write`](crate::Error::Write) for a file or folder that can't be written; as for
+    /// [`Figure::png`].
     pub fn write(&self, html: &Path, figures: Option<&Path>) -> Result<Vec<PathBuf>> {
         let sections = self.sections();
         let page = page::html(&sections);

@@ -1,8 +1,9 @@
-//! [`InspectionReport`]: what `minference inspect` found, as one HTML file that needs nothing else, and its figures.
+//! [`InspectionReport`]: what `minference inspect` found, as one HTML file that needs nothing else,
+//! and its figures.
 //!
-//! A report answers two questions. Of the whole model: which head has which pattern, how much of its attention was computed, and how
-//! far is its output from dense attention's? Of some heads: where do they look, what was computed of it, and did the online estimate
-//! see it?
+//! A report answers two questions. Of the whole model: which head has which pattern, how much of
+//! its attention was computed, and how far is its output from dense attention's? Of some heads:
+//! where do they look, what was computed of it, and did the online estimate see it?
 //!
 //! ```
 //! use minference_attention::HeadPattern;
@@ -94,7 +95,8 @@ pub struct LayerTimes {
 pub struct HeadSummary {
     /// Its pattern.
     pub pattern: HeadPattern,
-    /// Whether it ran dense, because the pattern says so or because sparse attention would not have paid.
+    /// Whether it ran dense, because the pattern says so or because sparse attention would not have
+    /// paid.
     pub ran_dense: bool,
     /// Computed share of its causal pairs, 0 to 1.
     pub computed_share: f64,
@@ -139,7 +141,8 @@ impl InspectionReport {
         [heads_map::figure(self), layer_times::figure(self)].into_iter().flatten().collect()
     }
 
-    /// All figures, in the order of the page: of the whole model (none where there are no layers), then three of each inspected head.
+    /// All figures, in the order of the page: of the whole model (none where there are no layers),
+    /// then three of each inspected head.
     pub fn figures(&self) -> Vec<Figure> {
         self.overview().into_iter().chain(self.heads.iter().flat_map(InspectedHead::figures)).collect()
     }
@@ -149,11 +152,12 @@ impl InspectionReport {
         page::html(self)
     }
 
-    /// Writes the page, and with a folder for `figures` each figure there as SVG and PNG. Folders are made where they are missing.
-    /// Returns what was written, the page first.
+    /// Writes the page, and with a folder for `figures` each figure there as SVG and PNG. Folders
+    /// are made where they are missing. Returns what was written, the page first.
     ///
     /// # Errors
-    /// [`Error::Write`](crate::Error::Write) for a file or folder that can't be written; as for [`Figure::png`].
+    /// [`Error::Write`](crate::Error::Write) for a file or folder that can't be written; as for
+    /// [`Figure::png`].
     pub fn write(&self, html: &Path, figures: Option<&Path>) -> Result<Vec<PathBuf>> {
         let drawn = if figures.is_some() { self.figures() } else { Vec::new() };
         super::write(html, &self.to_html(), &drawn, figures)

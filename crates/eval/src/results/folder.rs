@@ -23,9 +23,9 @@ impl<R: Serialize + DeserializeOwned + Clone> ResultsFolder<R> {
     /// Makes a folder for a run, or goes on with that of an earlier one.
     ///
     /// # Errors
-    /// Results of another run in it, another run that writes there, a file that is not what it should be, one that can't be read or
-    /// written. Nothing is changed then. (A last line without an end is what is left of a run that was killed while it wrote: it is taken
-    /// away.)
+    /// Results of another run in it, another run that writes there, a file that is not what it
+    /// should be, one that can't be read or written. Nothing is changed then. (A last line without
+    /// an end is what is left of a run that was killed while it wrote: it is taken away.)
     pub fn open(path: &Path, header: &RunHeader) -> Result<Self> {
         let wrong = |path: PathBuf| move |source| Error::Write { path, source };
         std::fs::create_dir_all(path).map_err(wrong(path.to_path_buf()))?;

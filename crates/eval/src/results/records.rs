@@ -39,7 +39,8 @@ pub struct AnswerRecord {
     /// Keys and values when the prompt was read; results of earlier versions don't tell.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache: Option<CacheBytes>,
-    /// Tokens of the answer that were read to get further ones, all but the last; results of earlier versions don't tell.
+    /// Tokens of the answer that were read to get further ones, all but the last; results of
+    /// earlier versions don't tell.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decode_tokens: Option<usize>,
     /// What it took.
@@ -65,12 +66,13 @@ impl CacheBytes {
 /// Whether an answer, or the first token's distribution, is that of dense attention.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct DenseAgreement {
-    /// For answers whether the texts are the same (0 or 1), for texts the share of positions whose likeliest next token is.
+    /// For answers whether the texts are the same (0 or 1), for texts the share of positions whose
+    /// likeliest next token is.
     pub same: f64,
     /// For answers whether both have the same score (0 or 1); for texts none.
     pub same_score: Option<f64>,
-    /// Kullback-Leibler divergence of the next token's distribution from dense attention's, in nats: at the answer's beginning, or the
-    /// mean over sampled positions of a text.
+    /// Kullback-Leibler divergence of the next token's distribution from dense attention's, in
+    /// nats: at the answer's beginning, or the mean over sampled positions of a text.
     pub divergence: f64,
 }
 
@@ -138,7 +140,8 @@ pub struct LatencyRecord {
     pub computed_share: f64,
     /// Peak memory of the process, in bytes, where the system tells.
     pub peak_memory: Option<u64>,
-    /// Keys and values when the prompt was read; results of earlier versions don't tell, nor do extrapolated ones.
+    /// Keys and values when the prompt was read; results of earlier versions don't tell, nor do
+    /// extrapolated ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache: Option<CacheBytes>,
     /// Measured or not.
@@ -169,7 +172,8 @@ pub struct LatencySeconds {
 pub enum LatencySource {
     /// It was measured.
     Measured,
-    /// It was computed from measured ones of shorter prompts: attention grows with the square of the length, the rest with the length.
+    /// It was computed from measured ones of shorter prompts: attention grows with the square of
+    /// the length, the rest with the length.
     Extrapolated {
         /// Lengths of these.
         from: Vec<usize>,

@@ -1,8 +1,9 @@
-//! [`References`]: dense attention's next-token distributions, kept beside the results, so that a method that is added later can be held
-//! against them.
+//! [`References`]: dense attention's next-token distributions, kept beside the results, so that a
+//! method that is added later can be held against them.
 //!
-//! A file for each sample in the folder `references`: a row for each distribution, natural logarithms of the probabilities as `f32`, little-endian:
-//! 600 KB a question for a vocabulary of 150,000. They may be deleted; what needs them then runs dense attention again.
+//! A file for each sample in the folder `references`: a row for each distribution, natural
+//! logarithms of the probabilities as `f32`, little-endian: 600 KB a question for a vocabulary of
+//! 150,000. They may be deleted; what needs them then runs dense attention again.
 
 use crate::error::{Error, Result};
 use minference_attention::files;

@@ -13,7 +13,8 @@ pub struct EvaluationRun {
     pub header: RunHeader,
     /// What was found.
     pub records: RunRecords,
-    /// The number of a last line, from 1, that an interrupted write left half done: it counts for nothing.
+    /// The number of a last line, from 1, that an interrupted write left half done: it counts for
+    /// nothing.
     pub cut_line: Option<usize>,
 }
 
@@ -43,7 +44,8 @@ impl RunRecords {
         self.len() == 0
     }
 
-    /// The methods, each once: dense attention, and the others in the order in which they come first.
+    /// The methods, each once: dense attention, and the others in the order in which they come
+    /// first.
     pub fn methods(&self) -> Vec<String> {
         match self {
             Self::Answers(records) => methods_of(records.iter().map(|record| &*record.method)),

@@ -6,8 +6,9 @@ const LETTERS: &str = "ABCD";
 const PUNCTUATION: [char; 9] = ['\n', '"', '\'', '.', ',', '?', '!', '{', '}'];
 const PREFIXES: [&str; 4] = ["answer is:", "answer:", "answer is", "option is"];
 
-/// Whether the chosen option is right. An answer that begins with a capital A to D has chosen that; another must be the option's text, or
-/// hold it, or its letter, behind a well-known phrase; else the first word that is a letter counts.
+/// Whether the chosen option is right. An answer that begins with a capital A to D has chosen that;
+/// another must be the option's text, or hold it, or its letter, behind a well-known phrase; else
+/// the first word that is a letter counts.
 ///
 /// - `right`: the option's text and its letter
 pub(super) fn is_right(answer: &str, right: &[String]) -> bool {

@@ -3,8 +3,8 @@
 const IGNORED: [&str; 8] = ["\n", "`", "'", "\"", "-", "*", "Option", "option"];
 const PREFIXES: [&str; 3] = ["answer is:", "is:", "answer:"];
 
-/// Whether the right function is named: by its letter with a full stop or colon at the beginning, or by letter or name behind a
-/// well-known phrase.
+/// Whether the right function is named: by its letter with a full stop or colon at the beginning,
+/// or by letter or name behind a well-known phrase.
 ///
 /// - `right`: the function and its letter
 pub(super) fn is_right(answer: &str, right: &[String]) -> bool {
@@ -29,8 +29,8 @@ pub(super) fn one_space(text: &str) -> String {
     spaced
 }
 
-/// If a phrase stands in a text: what follows its first place and one more character, which should be a space. None within where nothing
-/// follows.
+/// If a phrase stands in a text: what follows its first place and one more character, which should
+/// be a space. None within where nothing follows.
 pub(super) fn after_first<'a>(text: &'a str, phrase: &str) -> Option<Option<&'a str>> {
     let (_, rest) = text.split_once(phrase)?;
     let mut letters = rest.chars();

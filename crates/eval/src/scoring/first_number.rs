@@ -6,8 +6,8 @@ pub(super) fn is(answer: &str, reference: &str) -> bool {
     runs.find(|run| !run.is_empty()).is_some_and(|run| run == reference)
 }
 
-/// Whether the first number has the reference's value. Against a whole reference only the number's whole part counts; one with decimals
-/// (49.5, or 50.0) wants them, too.
+/// Whether the first number has the reference's value. Against a whole reference only the number's
+/// whole part counts; one with decimals (49.5, or 50.0) wants them, too.
 pub(super) fn has_value(answer: &str, reference: &str) -> bool {
     let (Some(found), Ok(expected)) = (first_value(answer), reference.parse::<f64>()) else { return false };
     let found = if reference.contains('.') { found } else { found.trunc() };

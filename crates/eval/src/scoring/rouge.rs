@@ -1,8 +1,9 @@
-//! ROUGE-Lsum: what a summary and a reference have in common, line by line, as the Python package `rouge_score` counts it without its
-//! stemmer.
+//! ROUGE-Lsum: what a summary and a reference have in common, line by line, as the Python package
+//! `rouge_score` counts it without its stemmer.
 //!
-//! Words are runs of ASCII letters and digits in lower case. For each line of the reference the words are marked that belong to a longest
-//! common subsequence with any line of the answer; a marked word counts as often as both texts have it.
+//! Words are runs of ASCII letters and digits in lower case. For each line of the reference the
+//! words are marked that belong to a longest common subsequence with any line of the answer; a
+//! marked word counts as often as both texts have it.
 
 use std::collections::HashMap;
 
@@ -54,7 +55,8 @@ fn counts(lines: &Lines, vocabulary: usize) -> Vec<usize> {
     counts
 }
 
-/// Words of a line that belong to a longest common subsequence with any of `others`, in their order.
+/// Words of a line that belong to a longest common subsequence with any of `others`, in their
+/// order.
 fn marked_words(line: &[usize], others: &Lines) -> Vec<usize> {
     let mut is_marked = vec![false; line.len()];
     for other in others {
@@ -63,7 +65,8 @@ fn marked_words(line: &[usize], others: &Lines) -> Vec<usize> {
     line.iter().zip(is_marked).filter_map(|(&word, is_marked)| is_marked.then_some(word)).collect()
 }
 
-/// Marks one longest common subsequence. Of several that which is found from the end, going back in `line` where both ways are as good.
+/// Marks one longest common subsequence. Of several that which is found from the end, going back in
+/// `line` where both ways are as good.
 fn mark_common(line: &[usize], other: &[usize], is_marked: &mut [bool]) {
     let width = other.len() + 1;
     // lengths[i * width + j]: of the first i words of the line and the first j of the other
@@ -105,7 +108,8 @@ mod tests {
 
     #[test]
     fn lines_are_sentences_whose_subsequences_unite() {
-        // from the definition of ROUGE-L: w1 w2 of one sentence and w1 w3 w5 of another are 4 of 5 words; the answer has 10
+        // from the definition of ROUGE-L: w1 w2 of one sentence and w1 w3 w5 of another are 4 of 5
+        // words; the answer has 10
         let (answer, reference) = ("w1 w2 w6 w7 w8\nw1 w3 w8 w9 w5", "w1 w2 w3 w4 w5");
         assert!((l_sum(answer, reference) - 2.0 * 0.4 * 0.8 / 1.2).abs() < 1e-12);
         // in one line the order decides

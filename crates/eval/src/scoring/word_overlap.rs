@@ -23,7 +23,8 @@ pub(super) fn chinese(answer: &str, reference: &str) -> f64 {
     f1(&answer, &reference)
 }
 
-/// In lower case, without ASCII punctuation; articles are left out where they are words of their own.
+/// In lower case, without ASCII punctuation; articles are left out where they are words of their
+/// own.
 fn without_articles(text: &str) -> String {
     let text: String = text.to_lowercase().chars().filter(|letter| !letter.is_ascii_punctuation()).collect();
     let mut kept = String::with_capacity(text.len());

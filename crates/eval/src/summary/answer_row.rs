@@ -26,7 +26,8 @@ pub struct AnswerRow {
     pub question: f64,
     /// Mean seconds for answering.
     pub decode: f64,
-    /// Tokens of answers that were decoded in a second; none where results don't tell, or answers are of a single token.
+    /// Tokens of answers that were decoded in a second; none where results don't tell, or answers
+    /// are of a single token.
     pub decode_speed: Option<f64>,
     /// Mean memory of the prompts' keys and values; none where results don't tell.
     pub cache: Option<CacheBytes>,

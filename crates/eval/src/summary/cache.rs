@@ -41,7 +41,8 @@ fn is_compressed(group: &AnswerGroup) -> bool {
 }
 
 impl AnswerSummary {
-    /// Memory of keys and values before and after compression, with what decoding from the rest brings; no rows where nothing was compressed.
+    /// Memory of keys and values before and after compression, with what decoding from the rest
+    /// brings; no rows where nothing was compressed.
     ///
     /// - `evaluation`: says whether questions were known when it was chosen what stays
     pub fn caches(&self, evaluation: EvaluationKind) -> Table {

@@ -26,7 +26,8 @@ const COLUMNS: [Column; 11] = [
 ];
 
 impl AnswerSummary {
-    /// Agreement and speed-up of methods in chunks, and without; no rows where none were run in both ways.
+    /// Agreement and speed-up of methods in chunks, and without; no rows where none were run in
+    /// both ways.
     pub fn chunks(&self) -> Table {
         let mut table = Table::new("In chunks and as a whole, by task, length and method", 2, &COLUMNS);
         for group in &self.groups {

@@ -1,4 +1,5 @@
-//! [`ComparedAnswers`]: of each task and length the answers that can be compared, those to questions that all of its methods answered.
+//! [`ComparedAnswers`]: of each task and length the answers that can be compared, those to
+//! questions that all of its methods answered.
 
 use super::lengths::{LengthRange, Lengths};
 use crate::results::AnswerRecord;

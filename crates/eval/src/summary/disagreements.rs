@@ -13,7 +13,8 @@ pub struct Disagreement<'a> {
     pub dense: &'a AnswerRecord,
 }
 
-/// Answers with other scores than dense attention's, worse ones first, and then those that only read differently.
+/// Answers with other scores than dense attention's, worse ones first, and then those that only
+/// read differently.
 pub fn disagreements(records: &[AnswerRecord]) -> Vec<Disagreement<'_>> {
     let key = |record: &'_ AnswerRecord| {
         (record.task.clone(), record.length, record.sample.clone(), record.question)

@@ -9,12 +9,14 @@ use crate::results::AnswerRecord;
 /// More depths than these are put together in tenths.
 const MOST_DEPTHS: usize = 11;
 
-/// Scores by length, depth and method, of the questions that all methods answered and whose answers lie in one place.
+/// Scores by length, depth and method, of the questions that all methods answered and whose answers
+/// lie in one place.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DepthGrid {
     /// From the shortest one on.
     pub lengths: Vec<usize>,
-    /// From the beginning of the context, 0, to its end, 1. Where depths were put together, the middle of each tenth.
+    /// From the beginning of the context, 0, to its end, 1. Where depths were put together, the
+    /// middle of each tenth.
     pub depths: Vec<f64>,
     /// Dense attention first.
     pub methods: Vec<String>,
@@ -26,7 +28,8 @@ pub struct DepthGrid {
 pub struct GridCell {
     /// The mean score; of no questions where there are none.
     pub score: Share,
-    /// How much better than dense attention's it is; none without that, or for dense attention itself.
+    /// How much better than dense attention's it is; none without that, or for dense attention
+    /// itself.
     pub difference: Option<f64>,
 }
 

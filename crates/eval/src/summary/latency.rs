@@ -34,11 +34,14 @@ pub struct LatencyRow {
     pub peak_memory: Option<u64>,
     /// Memory of the prompt's keys and values; none where it is not known.
     pub cache: Option<CacheBytes>,
-    /// Lengths of the measured times from which these were extrapolated; none where they were measured.
+    /// Lengths of the measured times from which these were extrapolated; none where they were
+    /// measured.
     pub extrapolated_from: Option<Vec<usize>>,
-    /// Dense attention's total over this one's, at the same length; it is as certain as the less certain of both.
+    /// Dense attention's total over this one's, at the same length; it is as certain as the less
+    /// certain of both.
     pub speedup: Option<f64>,
-    /// Of a method in chunks: the total of the same method without them over this one's, which is what it keeps of the speed-up.
+    /// Of a method in chunks: the total of the same method without them over this one's, which is
+    /// what it keeps of the speed-up.
     pub speed_kept: Option<f64>,
     /// Whether dense attention's time, or this one's, was extrapolated.
     pub is_speedup_extrapolated: bool,

@@ -1,4 +1,5 @@
-//! [`Lengths`]: whether lengths are a choice; [`LengthRange`]: one that was chosen, or all of those that were found.
+//! [`Lengths`]: whether lengths are a choice; [`LengthRange`]: one that was chosen, or all of those
+//! that were found.
 
 use crate::numbers::count;
 use crate::results::{EvaluationKind, LIMIT_SETTING};
@@ -10,13 +11,14 @@ use std::fmt;
 pub enum Lengths {
     /// Samples were made for them: each is summed up by itself, however many there are.
     Chosen,
-    /// Files happen to have them, hardly any twice: all of a task are summed up together, however few there are.
+    /// Files happen to have them, hardly any twice: all of a task are summed up together, however
+    /// few there are.
     Found,
 }
 
 impl Lengths {
-    /// Those of an evaluation with its settings. Only InfiniteBench's own files have prompts of any length; where they are read, the settings
-    /// say where longer ones were cut.
+    /// Those of an evaluation with its settings. Only InfiniteBench's own files have prompts of any
+    /// length; where they are read, the settings say where longer ones were cut.
     pub fn of(evaluation: EvaluationKind, settings: &BTreeMap<String, String>) -> Self {
         let are_found = evaluation == EvaluationKind::InfiniteBench && settings.contains_key(LIMIT_SETTING);
         if are_found { Self::Found } else { Self::Chosen }

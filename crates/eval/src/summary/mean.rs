@@ -37,9 +37,11 @@ impl Share {
 
     /// Of values with the names of the samples that they come from.
     ///
-    /// Questions about one text share it, and what a method chose to read of it: they may well fail together. How much they do can't be told
-    /// from few texts, least of all where nothing failed; so values of one sample are taken to be as good as one. For samples of `n1, n2, ...`
-    /// values Kish's effective number is then `(n1 + n2 + ...)² / (n1² + n2² + ...)`: with as many values in each, the number of samples.
+    /// Questions about one text share it, and what a method chose to read of it: they may well fail
+    /// together. How much they do can't be told from few texts, least of all where nothing failed;
+    /// so values of one sample are taken to be as good as one. For samples of `n1, n2, ...` values
+    /// Kish's effective number is then `(n1 + n2 + ...)² / (n1² + n2² + ...)`: with as many values
+    /// in each, the number of samples.
     ///
     /// ```
     /// use minference_eval::summary::Share;
@@ -60,8 +62,9 @@ impl Share {
         Self { independent: if squares > 0 { number * number / squares as f64 } else { 0.0 }, ..share }
     }
 
-    /// Where the true share lies with 95 % probability (Wilson's interval, for as many values as are independent). It is rather too wide: for
-    /// scores between 0 and 1, and where the values of a sample differ.
+    /// Where the true share lies with 95 % probability (Wilson's interval, for as many values as
+    /// are independent). It is rather too wide: for scores between 0 and 1, and where the values of
+    /// a sample differ.
     pub fn interval(&self) -> (f64, f64) {
         if self.number == 0 || !self.mean.is_finite() {
             return (f64::NAN, f64::NAN);

@@ -182,7 +182,8 @@ impl PerplexitySummary {
 }
 
 impl PerplexityGroup {
-    /// Perplexity by position, as text: a row for each range of positions, a column for each method.
+    /// Perplexity by position, as text: a row for each range of positions, a column for each
+    /// method.
     pub fn positions(&self) -> Table {
         let mut table = Table::new(
             format!("Perplexity by position, {} tokens", count(self.length)),

@@ -38,7 +38,8 @@ impl Table {
         }
     }
 
-    /// Without columns in which no row has anything, such as agreement where dense attention was not run.
+    /// Without columns in which no row has anything, such as agreement where dense attention was
+    /// not run.
     pub(super) fn without_empty_columns(mut self) -> Self {
         let is_empty =
             |column: usize| self.rows.iter().all(|row| row[column].is_empty() || row[column] == "-");

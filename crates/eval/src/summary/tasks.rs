@@ -1,4 +1,5 @@
-//! [`TaskAverages`]: scores by length, averaged over tasks; for RULER with the length up to which a model is good.
+//! [`TaskAverages`]: scores by length, averaged over tasks; for RULER with the length up to which a
+//! model is good.
 
 use super::answers::AnswerSummary;
 use super::lengths::LengthRange;
@@ -48,14 +49,16 @@ impl TaskAverages {
         Self { methods, lengths, tasks, scores }
     }
 
-    /// The greatest length up to which a method, named by its place, has at least RULER's threshold at every length.
+    /// The greatest length up to which a method, named by its place, has at least RULER's threshold
+    /// at every length.
     pub fn effective_length(&self, method: usize) -> Option<usize> {
         let averages = self.lengths.iter().zip(&self.scores);
         let averages = averages.map(|(length, scores)| (length.longest, 100.0 * scores[method]));
         effective_length(&averages.collect::<Vec<_>>())
     }
 
-    /// As text: a row for each method, a column for each length; one for the effective length where it has a meaning, in RULER.
+    /// As text: a row for each method, a column for each length; one for the effective length where
+    /// it has a meaning, in RULER.
     pub fn table(&self, evaluation: EvaluationKind) -> Table {
         let mut table = Table::new("Average over tasks", 1, &[Column { name: "method", meaning: "" }]);
         table.head.extend(self.lengths.iter().map(LengthRange::to_string));

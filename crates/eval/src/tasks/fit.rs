@@ -22,7 +22,8 @@ pub(super) struct Fit<T> {
     pub(super) guess: Guess,
 }
 
-/// Something of as many units as a limit of tokens allows, with about a unit to spare at most; or, if even the least does not fit, its tokens.
+/// Something of as many units as a limit of tokens allows, with about a unit to spare at most; or,
+/// if even the least does not fit, its tokens.
 ///
 /// - `make`: makes something of a size, and counts its tokens
 pub(super) fn fit<T>(

@@ -1,4 +1,5 @@
-//! [`grid`]: samples of each task at each length, as benchmarks that can make samples of any length have them.
+//! [`grid`]: samples of each task at each length, as benchmarks that can make samples of any length
+//! have them.
 
 use crate::error::{Error, Result};
 use std::fmt::Display;

@@ -1,6 +1,8 @@
-//! InfiniteBench (arXiv 2402.13718): the ten tasks that MInference's paper reports, with its prompts, truncation and scores.
+//! InfiniteBench (arXiv 2402.13718): the ten tasks that MInference's paper reports, with its
+//! prompts, truncation and scores.
 //!
-//! [`BenchmarkFiles`] reads the official files, [`GeneratedSamples`] makes the four synthetic tasks at any length.
+//! [`BenchmarkFiles`] reads the official files, [`GeneratedSamples`] makes the four synthetic tasks
+//! at any length.
 //!
 //! ```
 //! use minference_eval::sample::SampleSource;
@@ -14,13 +16,16 @@
 //! # Ok::<(), minference_eval::Error>(())
 //! ```
 //!
-//! **Prompts** are those of MInference's `experiments/infinite_bench`, which asks every model with the templates that InfiniteBench wrote for
-//! YaRN-Mistral: texts that the answer continues ("The pass key is"). As a raw prompt the text is exactly that. In a chat template the part
-//! that begins the answer stands in the answer.
+//! **Prompts** are those of MInference's `experiments/infinite_bench`, which asks every model with
+//! the templates that InfiniteBench wrote for YaRN-Mistral: texts that the answer continues ("The
+//! pass key is"). As a raw prompt the text is exactly that. In a chat template the part that begins
+//! the answer stands in the answer.
 //!
-//! **Truncation** is the benchmark's: where prompt and longest answer exceed the limit, tokens are removed from the middle, so that the first and the
-//! last half of the limit remain. The original cuts the whole prompt; here only the context is cut, at the same two places, so that
-//! instruction, question and options always survive, and a prompt never exceeds the limit after the halves are joined.
+//! **Truncation** is the benchmark's: where prompt and longest answer exceed the limit, tokens are
+//! removed from the middle, so that the first and the last half of the limit remain. The original
+//! cuts the whole prompt; here only the context is cut, at the same two places, so that
+//! instruction, question and options always survive, and a prompt never exceeds the limit after the
+//! halves are joined.
 //!
 //! **Scores** are those of MInference's `compute_scores.py`; see the variants of [`Scoring`].
 

@@ -1,5 +1,5 @@
-//! [`Line`]: a line of a file of samples, found again without reading what stands before it. Files are larger than memory may be; one line
-//! of them is not.
+//! [`Line`]: a line of a file of samples, found again without reading what stands before it. Files
+//! are larger than memory may be; one line of them is not.
 
 use crate::error::{Error, Result};
 use crate::prompt::PromptEncoder;
@@ -23,7 +23,8 @@ pub(super) struct Line {
 }
 
 impl Line {
-    /// Shows each line of a file that is not blank, in order, and gives what tells the file's content from others.
+    /// Shows each line of a file that is not blank, in order, and gives what tells the file's
+    /// content from others.
     ///
     /// # Errors
     /// A file that can't be read, a line that is too long, and those of `show`.
@@ -74,7 +75,8 @@ pub(super) fn both(first: Fingerprint, second: Fingerprint) -> Fingerprint {
     Fingerprint::of_bytes([first, second].map(|part| part.as_u64().to_le_bytes()).as_flattened())
 }
 
-/// Tokens of about the longest prompt with its longest answer: those of the sample whose line is longest.
+/// Tokens of about the longest prompt with its longest answer: those of the sample whose line is
+/// longest.
 ///
 /// - `lines`: of the source's samples, in their order
 pub(super) fn longest<'a>(

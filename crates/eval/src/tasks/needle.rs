@@ -1,7 +1,8 @@
-//! [`Needle`]: facts in a long text, and a question about each: a grid of lengths, depths and rounds.
+//! [`Needle`]: facts in a long text, and a question about each: a grid of lengths, depths and
+//! rounds.
 //!
-//! With one needle, each point of the grid is a text with one fact at that depth. With several, a text holds them all, one at each depth, and
-//! each is asked for; the text is read once.
+//! With one needle, each point of the grid is a text with one fact at that depth. With several, a
+//! text holds them all, one at each depth, and each is asked for; the text is read once.
 //!
 //! ```
 //! use minference_eval::sample::SampleSource;
@@ -19,10 +20,10 @@
 
 use crate::error::{Error, Result};
 use crate::evaluate::SessionMode;
+use crate::haystack::{Haystack, HaystackOptions, HaystackStyle};
 use crate::prompt::PromptEncoder;
 use crate::sample::{AnsweredMessage, PromptText, Question, Sample, SampleSource};
 use crate::scoring::Scoring;
-use minference_eval::haystack::{Haystack, HaystackOptions, HaystackStyle};
 use minference_model::files::Fingerprint;
 use std::collections::BTreeMap;
 
@@ -56,7 +57,8 @@ pub enum NeedleText {
 pub struct NeedleOptions {
     /// Lengths of prompts with their answers, in tokens; in turns of whole conversations.
     pub lengths: Vec<usize>,
-    /// Depths, 0 to 1. For several needles as many as these, or none: then evenly spread from 0.1 to 0.9.
+    /// Depths, 0 to 1. For several needles as many as these, or none: then evenly spread from 0.1
+    /// to 0.9.
     pub depths: Vec<f64>,
     /// Texts of each length and depth (for several needles of each length).
     pub rounds: usize,

@@ -1,4 +1,5 @@
-//! RULER: thirteen tasks on long texts of any length (arXiv 2404.06654), with its parameters, its words and its scores.
+//! RULER: thirteen tasks on long texts of any length (arXiv 2404.06654), with its parameters, its
+//! words and its scores.
 //!
 //! | module | what it holds |
 //! |---|---|
@@ -12,13 +13,16 @@
 //! | `sample_files`, `sample_line`, `sample_writer`, `predictions`, `line_writer` | the benchmark's own files, read and written |
 //! | `scores` | the effective length |
 //!
-//! What the samples are made of differs from the official generator where that needs data: keys and listed words come from the EFF's
-//! long word list (a key is two words with a hyphen, where the official one is an adjective and a noun), and essays are generated English
-//! sentences unless a text is given. A sample is determined by seed, task, length and number alone, so that further samples can be added.
+//! What the samples are made of differs from the official generator where that needs data: keys and
+//! listed words come from the EFF's long word list (a key is two words with a hyphen, where the
+//! official one is an adjective and a noun), and essays are generated English sentences unless a
+//! text is given. A sample is determined by seed, task, length and number alone, so that further
+//! samples can be added.
 //!
-//! A length holds the prompt (with its template and the beginning of the answer, counted by the model's tokenizer) and the longest
-//! answer, as in the official generator. That goes up in steps (500 words of an essay, 25 lines, 10 words or documents) and may stay that far
-//! below; here it is about one unit: a word of an essay, a line, a listed word, a document.
+//! A length holds the prompt (with its template and the beginning of the answer, counted by the
+//! model's tokenizer) and the longest answer, as in the official generator. That goes up in steps
+//! (500 words of an essay, 25 lines, 10 words or documents) and may stay that far below; here it is
+//! about one unit: a word of an essay, a line, a listed word, a document.
 //!
 //! ```
 //! use minference_eval::sample::SampleSource;

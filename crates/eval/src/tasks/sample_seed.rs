@@ -12,7 +12,8 @@ impl SampleSeed {
         Self(parts.iter().fold(seed, |state, part| Random::new(state).bits() ^ part))
     }
 
-    /// A generator of its own for each part of a sample, so that a longer haystack begins like a shorter one.
+    /// A generator of its own for each part of a sample, so that a longer haystack begins like a
+    /// shorter one.
     pub(super) fn random(self, part: u64) -> Random {
         Random::new(Self::new(self.0, &[part]).0)
     }

@@ -9,7 +9,8 @@ use minference_eval::results::{
     LatencySeconds, LatencySource, LossBucket, PerplexityRecord, RunHeader, RunRecords,
 };
 
-/// Methods, with what they compute of 32,768 tokens and how often they miss what lies in the middle.
+/// Methods, with what they compute of 32,768 tokens and how often they miss what lies in the
+/// middle.
 pub(crate) const METHODS: [(&str, f64, f64); 4] =
     [("dense", 1.0, 0.0), ("minference", 0.3, 0.03), ("a-shape", 0.3, 0.7), ("static", 0.28, 0.3)];
 

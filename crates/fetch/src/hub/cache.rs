@@ -41,8 +41,8 @@ impl RepositoryCache {
         self.folder.join("snapshots").join(commit)
     }
 
-    /// Whether a content is there in full. Contents get their name when they are whole; a size that differs means that
-    /// something else wrote it.
+    /// Whether a content is there in full. Contents get their name when they are whole; a size that
+    /// differs means that something else wrote it.
     pub(super) fn has(&self, expected: &Expected) -> bool {
         fs::metadata(self.blob(expected)).is_ok_and(|found| found.is_file() && found.len() == expected.bytes)
     }
@@ -107,7 +107,7 @@ fn link(blob: &Path, _: &str, path: &Path) -> std::io::Result<()> {
 }
 
 /// Repositories that the cache has something of, as `hf:owner/name`.
-pub(in crate) fn cached_repositories(hub: &Path) -> Vec<String> {
+pub(crate) fn cached_repositories(hub: &Path) -> Vec<String> {
     let mut found: Vec<String> = fs::read_dir(hub)
         .into_iter()
         .flatten()

@@ -1,12 +1,10 @@
 //! [`Selection`]: which files of a repository a model needs.
 
 use super::listing::{ListedFile, Listing};
-use minference_attention::files::bytes_without_mark;
 use crate::reference::{HubReference, is_file_name};
 use crate::{FetchError, Result};
-use minference_model::files::folder::instead_of_a_model;
-use minference_model::files::foreign_weights::refuse_by_config;
-use minference_model::files::part_name::PartName;
+use minference_attention::files::bytes_without_mark;
+use minference_model::files::{PartName, instead_of_a_model, refuse_by_config};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -92,8 +90,8 @@ impl<'a> Selection<'a> {
         files
     }
 
-    /// Refuses weights that would be fetched in vain, since the configuration in this folder says that they are another
-    /// program's.
+    /// Refuses weights that would be fetched in vain, since the configuration in this folder says
+    /// that they are another program's.
     pub(super) fn refuse_foreign_weights(&self, folder: &Path) -> Result<()> {
         let path = folder.join(CONFIG);
         let config = std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());

@@ -1,4 +1,5 @@
-//! Fetching models, against a Hub on this machine and a pip that is a shell script. No network is needed.
+//! Fetching models, against a Hub on this machine and a pip that is a shell script. No network is
+//! needed.
 
 mod hub;
 mod known;

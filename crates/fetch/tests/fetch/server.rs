@@ -61,7 +61,8 @@ struct State {
     store: Mutex<Option<String>>,
 }
 
-/// Files of the repository `owner/name` at [`COMMIT`]. Those that end in `.gguf` or `.safetensors` are large ones.
+/// Files of the repository `owner/name` at [`COMMIT`]. Those that end in `.gguf` or `.safetensors`
+/// are large ones.
 #[derive(Clone)]
 pub(crate) struct Server {
     pub(crate) endpoint: String,

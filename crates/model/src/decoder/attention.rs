@@ -1,15 +1,16 @@
-//! A layer's attention: from the residual stream to queries, keys and values, and to the heads' output, sparse.
+//! A layer's attention: from the residual stream to queries, keys and values, and to the heads'
+//! output, sparse.
 
 use super::{CHUNK, Pass, buffer, for_rows};
-use crate::patterns::plan::{HeadPlans, LayerPlan};
-use crate::error::Result;
-use crate::session::kv_cache::compression::LayerState;
-use crate::session::kv_cache::{KvCompression, LayerCache};
-use crate::device::matrix::{Product, Store};
 use crate::decoder::progress::Part;
 use crate::decoder::rope::RotationTable;
-use crate::session::token_rows::{PlainRows, TokenRows};
 use crate::decoder::weights::{LayerWeights, Projection};
+use crate::device::matrix::{Product, Store};
+use crate::error::Result;
+use crate::patterns::plan::{HeadPlans, LayerPlan};
+use crate::session::kv_cache::compression::LayerState;
+use crate::session::kv_cache::{KvCompression, LayerCache};
+use crate::session::token_rows::{PlainRows, TokenRows};
 use minference_attention::layer::attend_fixed;
 use minference_attention::{
     AttentionBackend, AttentionInputs, LayerPatterns, LayerReport, TensorViewMut, attend_layer,
@@ -31,7 +32,8 @@ impl Pass<'_> {
         Ok(inputs.with_scale(config.attention_scale)?.with_sliding_window(config.layers[layer].window)?)
     }
 
-    /// The heads' output for the queries from `first` on, `[queries, heads, head_dim]`, with what the plan says for each head.
+    /// The heads' output for the queries from `first` on, `[queries, heads, head_dim]`, with what
+    /// the plan says for each head.
     pub(super) fn attend(
         &mut self,
         layer: usize,
@@ -63,7 +65,8 @@ impl Pass<'_> {
         Ok((output, report))
     }
 
-    /// Drops what need not stay of the layer's keys and values, now that the queries have attended to them.
+    /// Drops what need not stay of the layer's keys and values, now that the queries have attended
+    /// to them.
     ///
     /// - `room`: for how many more tokens
     pub(super) fn compress(
@@ -89,8 +92,8 @@ impl Pass<'_> {
         Ok(())
     }
 
-    /// Projects the residual stream, `[tokens, hidden]`, in chunks: keys and values of all tokens into the cache, queries of those
-    /// from `first` on.
+    /// Projects the residual stream, `[tokens, hidden]`, in chunks: keys and values of all tokens
+    /// into the cache, queries of those from `first` on.
     pub(super) fn project(
         &mut self,
         layer: usize,
@@ -154,7 +157,8 @@ impl Pass<'_> {
         }
     }
 
-    /// Norms and rotates the heads of `[rows, heads, head_dim]`, whose first row stands at `position` of the table.
+    /// Norms and rotates the heads of `[rows, heads, head_dim]`, whose first row stands at
+    /// `position` of the table.
     fn finish_heads(
         &self,
         rows: &mut [f32],

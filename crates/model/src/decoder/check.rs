@@ -1,9 +1,11 @@
-//! What a pass relies on: a configuration that does not contradict itself, and numbers that are finite.
+//! What a pass relies on: a configuration that does not contradict itself, and numbers that are
+//! finite.
 
 use crate::decoder::config::ModelConfig;
 use crate::error::{Error, Result};
 
-/// Whoever builds a [`ModelConfig`] may have built it wrong; a pass would then index beyond a row or an array.
+/// Whoever builds a [`ModelConfig`] may have built it wrong; a pass would then index beyond a row
+/// or an array.
 pub(super) fn check_config(config: &ModelConfig) -> Result<()> {
     let ModelConfig { heads, kv_heads, head_dim, .. } = *config;
     if kv_heads == 0 || heads == 0 || !heads.is_multiple_of(kv_heads) {
@@ -25,8 +27,8 @@ pub(super) fn check_config(config: &ModelConfig) -> Result<()> {
     Ok(())
 }
 
-/// Weights that are not finite, or too large for `f32`, show in the logits, `[tokens, vocabulary]`, of the tokens from `first` on: in
-/// the last layer nothing looks at them before.
+/// Weights that are not finite, or too large for `f32`, show in the logits, `[tokens, vocabulary]`,
+/// of the tokens from `first` on: in the last layer nothing looks at them before.
 pub(super) fn check_logits(logits: &[f32], vocabulary: usize, first: usize) -> Result<()> {
     match logits.iter().position(|x| !x.is_finite()) {
         Some(at) => {

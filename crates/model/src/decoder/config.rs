@@ -1,10 +1,12 @@
-//! [`ModelConfig`]: everything in which one Llama-like model differs from another, as data for the one shared decoder.
+//! [`ModelConfig`]: everything in which one Llama-like model differs from another, as data for the
+//! one shared decoder.
 //!
-//! What a model has or lacks (biases, norms of queries and keys, sandwich norms, an output matrix of its own) is not repeated
-//! here: [`LayerWeights`](crate::decoder::weights::LayerWeights) holds it or not.
+//! What a model has or lacks (biases, norms of queries and keys, sandwich norms, an output matrix
+//! of its own) is not repeated here: [`LayerWeights`](crate::decoder::weights::LayerWeights) holds
+//! it or not.
 
-use crate::error::Result;
 use crate::decoder::rope::{RopeConfig, RopeOverride, RopeScaling, Rotation};
+use crate::error::Result;
 
 /// The function between the two halves of a gated MLP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -15,7 +17,8 @@ pub enum Activation {
     GeluTanh,
 }
 
-/// What becomes of the keys in a cache when a session gets so long that its positions have other angles (LongRoPE, dynamic NTK).
+/// What becomes of the keys in a cache when a session gets so long that its positions have other
+/// angles (LongRoPE, dynamic NTK).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RotatedKeys {
     /// They stay as they were rotated: only what is read from then on has the new angles.
@@ -27,7 +30,8 @@ pub enum RotatedKeys {
 /// What a layer's attention sees, and how it encodes positions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LayerConfig {
-    /// The model's own sliding window: a query sees this many keys, its own included. None: all before it.
+    /// The model's own sliding window: a query sees this many keys, its own included. None: all
+    /// before it.
     pub window: Option<usize>,
     /// Which of [`ModelConfig::ropes`] it uses.
     pub rope: usize,
@@ -69,11 +73,12 @@ pub struct ModelConfig {
 }
 
 impl ModelConfig {
-    /// Replaces what an override names. Positions of sliding-window layers stay where they have their own: such layers see no
-    /// further in a longer context.
+    /// Replaces what an override names. Positions of sliding-window layers stay where they have
+    /// their own: such layers see no further in a longer context.
     ///
     /// # Errors
-    /// [`Error::Config`](crate::Error::Config) for a scaling where the model has another one of its own, without which it was not trained
+    /// [`Error::Config`](crate::Error::Config) for a scaling where the model has another one of its
+    /// own, without which it was not trained
     /// ([`RopeScaling::stretched`](crate::decoder::rope::RopeScaling::stretched)).
     pub fn override_rope(&mut self, rope: &RopeOverride) -> Result<()> {
         self.context = rope.context.unwrap_or(self.context);
@@ -90,7 +95,8 @@ impl ModelConfig {
         Ok(())
     }
 
-    /// The least length at which positions have the same angles as at `tokens` tokens; 0 where they don't depend on the length.
+    /// The least length at which positions have the same angles as at `tokens` tokens; 0 where they
+    /// don't depend on the length.
     pub fn least_length_alike(&self, tokens: usize) -> usize {
         self.ropes.iter().map(|rope| rope.least_length_alike(tokens)).max().unwrap_or(0)
     }
@@ -107,12 +113,14 @@ impl ModelConfig {
 
     /// Whether other angles mean that all tokens are read again.
     pub(crate) fn reads_again(&self) -> bool {
-        // dynamic NTK, which someone may have asked for, has other angles with every token: nobody reads everything again for each
+        // dynamic NTK, which someone may have asked for, has other angles with every token: nobody
+        // reads everything again for each
         let dynamic = |rope: &RopeConfig| matches!(rope.scaling, RopeScaling::DynamicNtk { .. });
         self.rotated_keys == RotatedKeys::ReadAgain && !self.ropes.iter().any(dynamic)
     }
 
-    /// The angles of each of its [`ropes`](Self::ropes), for a pass at whose end a session has some tokens.
+    /// The angles of each of its [`ropes`](Self::ropes), for a pass at whose end a session has some
+    /// tokens.
     pub(crate) fn rotations(&self, tokens: usize) -> Result<Vec<Rotation>> {
         self.ropes.iter().map(|rope| rope.rotation(tokens)).collect()
     }

@@ -1,16 +1,17 @@
-//! What follows a layer's attention: its output projection and the gated MLP, both added to the residual stream.
+//! What follows a layer's attention: its output projection and the gated MLP, both added to the
+//! residual stream.
 
 use super::attention::product;
 use super::{CHUNK, Pass, buffer, for_rows};
-use crate::error::Result;
-use crate::device::matrix::{Product, Store};
-use crate::session::token_rows::PlainRows;
 use crate::decoder::weights::Projection;
+use crate::device::matrix::{Product, Store};
+use crate::error::Result;
+use crate::session::token_rows::PlainRows;
 use std::time::Instant;
 
 impl Pass<'_> {
-    /// Adds the attention's result and the MLP's to the rows of the residual stream, `[tokens, hidden]`, from `first` on.
-    /// `attended` is `[tokens - first, heads, head_dim]`.
+    /// Adds the attention's result and the MLP's to the rows of the residual stream, `[tokens,
+    /// hidden]`, from `first` on. `attended` is `[tokens - first, heads, head_dim]`.
     pub(super) fn add_attention_and_mlp(
         &mut self,
         layer: usize,
@@ -57,8 +58,8 @@ impl Pass<'_> {
         self.advance(first)
     }
 
-    /// Adds a projection of rows to the residual stream, normed first where the model has a norm there. `room` is as large as
-    /// `residual`.
+    /// Adds a projection of rows to the residual stream, normed first where the model has a norm
+    /// there. `room` is as large as `residual`.
     fn add_projected(
         &mut self,
         projection: &Projection,

@@ -10,7 +10,8 @@ pub struct LayerSummary {
     pub pairs: u64,
     /// Pairs that dense attention computes.
     pub causal_pairs: u64,
-    /// Heads that ran dense, because their pattern says so or because sparse attention would not have paid.
+    /// Heads that ran dense, because their pattern says so or because sparse attention would not
+    /// have paid.
     pub dense_heads: usize,
     /// Heads in all.
     pub heads: usize,

@@ -1,8 +1,9 @@
-//! Rotary position embedding (RoPE, arXiv 2104.09864): pairs of elements of a query or key are rotated by an angle that grows
-//! with the token's position, so that scores depend on distances.
+//! Rotary position embedding (RoPE, arXiv 2104.09864): pairs of elements of a query or key are
+//! rotated by an angle that grows with the token's position, so that scores depend on distances.
 //!
-//! A model says how fast each pair turns ([`RopeConfig`]); [`RopeScaling`] says how that was stretched for longer contexts.
-//! [`RopeConfig::rotation`] gives the angles for a prompt, [`Rotation::apply`] turns a row.
+//! A model says how fast each pair turns ([`RopeConfig`]); [`RopeScaling`] says how that was
+//! stretched for longer contexts. [`RopeConfig::rotation`] gives the angles for a prompt,
+//! [`Rotation::apply`] turns a row.
 //!
 //! ```
 //! use minference_model::decoder::rope::{PairLayout, RopeConfig};
@@ -80,7 +81,8 @@ pub struct Rotation {
 }
 
 impl RopeConfig {
-    /// The angles of a pass at whose end a session has `tokens` tokens: dynamic NTK and LongRoPE depend on the length.
+    /// The angles of a pass at whose end a session has `tokens` tokens: dynamic NTK and LongRoPE
+    /// depend on the length.
     ///
     /// # Errors
     /// [`Error::Config`] for a dimension, a base or a scaling that gives no frequencies.
@@ -98,8 +100,8 @@ impl RopeConfig {
         Ok(Rotation { frequencies, attention_factor, layout: self.layout })
     }
 
-    /// The least length that has the same angles as `tokens` tokens: 0 up to the border where angles begin to depend on the length, and
-    /// everywhere for encodings that don't.
+    /// The least length that has the same angles as `tokens` tokens: 0 up to the border where
+    /// angles begin to depend on the length, and everywhere for encodings that don't.
     pub fn least_length_alike(&self, tokens: usize) -> usize {
         match &self.scaling {
             RopeScaling::DynamicNtk { .. } if tokens > self.context => tokens,
@@ -114,7 +116,8 @@ impl RopeConfig {
 }
 
 impl Rotation {
-    /// Turns the first elements of a row, in place, for the token at `position`; the rest of the row stays.
+    /// Turns the first elements of a row, in place, for the token at `position`; the rest of the
+    /// row stays.
     ///
     /// # Panics
     /// If the row is shorter than the rotated elements.
@@ -132,7 +135,8 @@ impl Rotation {
     }
 
     fn sine_and_cosine(&self, frequency: f32, position: usize) -> (f32, f32) {
-        // The angle in f32, as models were trained; its sine in f64, where a large angle is reduced exactly.
+        // The angle in f32, as models were trained; its sine in f64, where a large angle is reduced
+        // exactly.
         let (sin, cos) = f64::from(position as f32 * frequency).sin_cos();
         let factor = f64::from(self.attention_factor);
         ((sin * factor) as f32, (cos * factor) as f32)

@@ -1,19 +1,22 @@
-//! [`LayerSteps`]: a forward pass that stops within each layer, for those who look at its queries, keys and values.
+//! [`LayerSteps`]: a forward pass that stops within each layer, for those who look at its queries,
+//! keys and values.
 
 use super::{Decoder, Pass, PhaseTimes};
-use crate::patterns::plan::{HeadPlans, LayerPlan};
-use crate::device::compute::Compute;
-use crate::error::Result;
-use crate::session::kv_cache::{CacheFormat, LayerCache};
 use crate::decoder::progress::Untold;
 use crate::decoder::rope::Rotation;
+use crate::device::compute::Compute;
+use crate::error::Result;
+use crate::patterns::plan::{HeadPlans, LayerPlan};
+use crate::session::kv_cache::{CacheFormat, LayerCache};
 use crate::session::token_rows::{PlainRows, TokenRows};
 use minference_attention::{AttentionInputs, HeadPattern, LayerReport, Progress};
 use std::sync::Arc;
 
-/// A whole prompt on its way through the layers. It holds the residual stream, and keys and values of one layer at a time.
+/// A whole prompt on its way through the layers. It holds the residual stream, and keys and values
+/// of one layer at a time.
 ///
-/// For each layer: [`project`](Self::project), [`attend`](Self::attend) as often as wanted, [`finish`](Self::finish).
+/// For each layer: [`project`](Self::project), [`attend`](Self::attend) as often as wanted,
+/// [`finish`](Self::finish).
 pub(crate) struct LayerSteps<'a> {
     pass: Pass<'a>,
     residual: Vec<f32>,

@@ -1,11 +1,12 @@
 //! [`ModelWeights`]: a model's parameters, as the decoder wants them, whatever file they came from.
 //!
-//! Matrices stay as the file stores them (quantised, 16 bits or `f32`), usually memory-mapped; vectors are `f32`. A projection
-//! that a family fuses (Phi-3's `qkv_proj`) arrives here as its parts, since rows of a matrix can be cut out without a copy.
+//! Matrices stay as the file stores them (quantised, 16 bits or `f32`), usually memory-mapped;
+//! vectors are `f32`. A projection that a family fuses (Phi-3's `qkv_proj`) arrives here as its
+//! parts, since rows of a matrix can be cut out without a copy.
 
 use crate::decoder::config::ModelConfig;
-use crate::error::{Error, Result};
 use crate::device::matrix::Matrix;
+use crate::error::{Error, Result};
 
 /// All parameters of a model.
 #[derive(Debug, Clone)]
@@ -20,7 +21,8 @@ pub struct ModelWeights {
     pub output: Matrix,
 }
 
-/// The parameters of one layer. Norms already hold what rows are multiplied by (Gemma's `1 + w`, not `w`).
+/// The parameters of one layer. Norms already hold what rows are multiplied by (Gemma's `1 + w`,
+/// not `w`).
 #[derive(Debug, Clone)]
 pub struct LayerWeights {
     /// Norm before attention, `[hidden]`.
@@ -61,7 +63,8 @@ pub struct Projection {
 }
 
 impl ModelWeights {
-    /// All matrices, in the order in which a forward pass reads them; the output's is the embedding's where the model ties them.
+    /// All matrices, in the order in which a forward pass reads them; the output's is the
+    /// embedding's where the model ties them.
     ///
     /// To have mapped weights in memory before a clock starts, [`Matrix::preload`] them all.
     pub fn matrices(&self) -> impl Iterator<Item = &Matrix> {

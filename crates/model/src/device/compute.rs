@@ -1,7 +1,7 @@
 //! [`Compute`]: what a model runs on. The only place that chooses a device; today the CPU.
 
-use crate::error::Result;
 use crate::device::kernels::Kernels;
+use crate::error::Result;
 use minference_attention::{Arithmetic, CpuBackend, Error as AttentionError, InstructionSet};
 use rayon::ThreadPool;
 use std::fmt;
@@ -20,13 +20,15 @@ pub struct ComputeOptions {
     pub matmul: MatmulArithmetic,
 }
 
-/// How a prompt's rows are multiplied with weights. Decoding's products, and those that give logits, are always in `f32`.
+/// How a prompt's rows are multiplied with weights. Decoding's products, and those that give
+/// logits, are always in `f32`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum MatmulArithmetic {
     /// Weights are widened to `f32`.
     #[default]
     F32,
-    /// Weights and inputs are rounded to 8 bits, in groups of 32: nearly twice as fast, more so with VNNI, and less exact.
+    /// Weights and inputs are rounded to 8 bits, in groups of 32: nearly twice as fast, more so
+    /// with VNNI, and less exact.
     Int8,
 }
 

@@ -27,8 +27,8 @@ use crate::device::matrix::WeightFormat;
 use minference_attention::InstructionSet;
 use vector::Vector;
 
-/// How `a * b + c` is computed in safe loops: fused where the instruction set has it, since the function behind `f32::mul_add` is
-/// slow where it has not.
+/// How `a * b + c` is computed in safe loops: fused where the instruction set has it, since the
+/// function behind `f32::mul_add` is slow where it has not.
 trait MulAdd {
     fn mul_add(a: f32, b: f32, c: f32) -> f32;
 }
@@ -55,7 +55,8 @@ impl MulAdd for Separate {
 /// Half precision to `f32`, without branches, so that loops over it vectorise.
 #[inline(always)]
 fn widen_half(bits: u16) -> f32 {
-    // The exponent of f16 is moved into that of f32 and its bias made good by a product, which also normalises subnormals.
+    // The exponent of f16 is moved into that of f32 and its bias made good by a product, which also
+    // normalises subnormals.
     const BIAS: f32 = f32::from_bits((127 + 112) << 23);
     let (sign, magnitude) = (u32::from(bits & 0x8000) << 16, u32::from(bits & 0x7fff));
     let finite = (f32::from_bits(magnitude << 13) * BIAS).to_bits();
@@ -239,8 +240,8 @@ const AVX512_VNNI: Kernels = {
     Kernels { multiply_block_int8, ..AVX512 }
 };
 
-// SAFETY of the calls below: a table is handed out by `available` alone, which checks that the machine has its instructions; the
-// rest is safe code, or checks lengths.
+// SAFETY of the calls below: a table is handed out by `available` alone, which checks that the
+// machine has its instructions; the rest is safe code, or checks lengths.
 #[allow(clippy::undocumented_unsafe_blocks)]
 impl Kernels {
     /// Those for an instruction set, which the caller knows the machine has.
@@ -273,8 +274,8 @@ impl Kernels {
         unsafe { (self.widen)(format, rows, columns, out) }
     }
 
-    /// Products of consecutive matrix rows of `columns` elements with `inputs`, `[inputs][columns]`, at most [`MOST_INPUTS`] of
-    /// them. `out` is `[rows][inputs]`.
+    /// Products of consecutive matrix rows of `columns` elements with `inputs`,
+    /// `[inputs][columns]`, at most [`MOST_INPUTS`] of them. `out` is `[rows][inputs]`.
     pub(crate) fn products(
         &self,
         format: WeightFormat,
@@ -292,14 +293,14 @@ impl Kernels {
         self.token_lanes
     }
 
-    /// Packs rows, `[tokens][columns]`, at most [`Kernels::token_lanes`] of them, into `[columns][token_lanes]`; tokens that are missing
-    /// become 0.
+    /// Packs rows, `[tokens][columns]`, at most [`Kernels::token_lanes`] of them, into
+    /// `[columns][token_lanes]`; tokens that are missing become 0.
     pub(crate) fn pack(&self, rows: &[f32], columns: usize, packed: &mut [f32]) {
         unsafe { (self.pack)(rows, columns, packed) }
     }
 
-    /// Adds products of [`BLOCK_ROWS`] widened matrix rows, `[rows][columns]`, with the same columns of a packed block to `out`,
-    /// `[rows][token_lanes]`.
+    /// Adds products of [`BLOCK_ROWS`] widened matrix rows, `[rows][columns]`, with the same
+    /// columns of a packed block to `out`, `[rows][token_lanes]`.
     pub(crate) fn multiply_block(&self, widened: &[f32], columns: usize, packed: &[f32], out: &mut [f32]) {
         unsafe { (self.multiply_block)(widened, columns, packed, out) }
     }
@@ -319,8 +320,8 @@ impl Kernels {
         unsafe { (self.quantise_rows)(widened, columns, out) }
     }
 
-    /// As [`Kernels::pack`], in 8 bits: into quants `[columns / 4][token_lanes][4]` and scales `[groups][token_lanes]`, both of whole groups
-    /// of [`GROUP`] columns.
+    /// As [`Kernels::pack`], in 8 bits: into quants `[columns / 4][token_lanes][4]` and scales
+    /// `[groups][token_lanes]`, both of whole groups of [`GROUP`] columns.
     pub(crate) fn pack_int8(&self, rows: &[f32], columns: usize, quants: &mut [u8], scales: &mut [f32]) {
         unsafe { (self.pack_int8)(rows, columns, quants, scales) }
     }

@@ -1,6 +1,7 @@
 //! [`Matrix`]: a weight matrix `[outputs, inputs]`, kept as its file stores it.
 //!
-//! Rows are contiguous and made of whole blocks of the format, so that a range of rows is a range of bytes.
+//! Rows are contiguous and made of whole blocks of the format, so that a range of rows is a range
+//! of bytes.
 
 mod format;
 mod multiply;
@@ -11,8 +12,8 @@ pub use multiply::Scratch;
 pub(crate) use multiply::{Product, Store, multiply};
 
 use crate::device::compute::Compute;
-use crate::error::{Error, Result};
 use crate::device::kernels::Kernels;
+use crate::error::{Error, Result};
 use memmap2::Mmap;
 use std::fmt;
 use std::ops::Range;
@@ -79,7 +80,8 @@ impl Matrix {
     /// `rows` outputs of `columns` inputs each, stored row by row.
     ///
     /// # Errors
-    /// [`Error::Shape`] for an empty matrix, rows that are not whole blocks of the format, or another number of bytes.
+    /// [`Error::Shape`] for an empty matrix, rows that are not whole blocks of the format, or
+    /// another number of bytes.
     pub fn new(rows: usize, columns: usize, format: WeightFormat, bytes: WeightBytes) -> Result<Self> {
         let row_bytes = format.row_bytes(columns).filter(|_| rows > 0 && columns > 0).ok_or_else(|| {
             let expected = format!("rows of whole blocks of {} elements ({format})", format.block_len());
@@ -111,8 +113,8 @@ impl Matrix {
         self.bytes.as_slice().len()
     }
 
-    /// Reads a byte of every page, so that a matrix in a mapped file is in memory, as far as there is room, before anyone waits for
-    /// it.
+    /// Reads a byte of every page, so that a matrix in a mapped file is in memory, as far as there
+    /// is room, before anyone waits for it.
     pub fn preload(&self) {
         /// No system has smaller ones.
         const PAGE: usize = 4096;
@@ -175,8 +177,8 @@ impl Matrix {
         kernels.widen(self.format, self.row_bytes(row..row + 1), self.columns, out);
     }
 
-    /// Widens some columns of some rows to `f32`, into the first of `out`'s rows, `[rows][columns]`. Columns start and end at whole
-    /// blocks, or at the end of the row.
+    /// Widens some columns of some rows to `f32`, into the first of `out`'s rows,
+    /// `[rows][columns]`. Columns start and end at whole blocks, or at the end of the row.
     fn widen_part(&self, kernels: &Kernels, rows: Range<usize>, columns: Range<usize>, out: &mut [f32]) {
         let out = &mut out[..rows.len() * columns.len()];
         if columns.len() == self.columns {

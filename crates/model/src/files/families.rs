@@ -1,12 +1,15 @@
-//! Model families, as data: what the fields of a `config.json` or of GGUF metadata mean, and how tensors are called.
+//! Model families, as data: what the fields of a `config.json` or of GGUF metadata mean, and how
+//! tensors are called.
 //!
-//! One file per family, and a line in [`FAMILIES`]. A family turns fields into a [`Plan`]: the configuration, and a description of
-//! its tensors ([`tensor_plan`]), from which weights are put together in one place for all.
+//! One file per family, and a line in [`FAMILIES`]. A family turns fields into a [`Plan`]: the
+//! configuration, and a description of its tensors ([`tensor_plan`]), from which weights are put
+//! together in one place for all.
 //!
-//! What a family does not read is refused where it would change results: every tensor; every GGUF field of the architecture but a
-//! few that change nothing; in a `config.json`, every field that describes RoPE ([`hugging_face_rope`]), every kind of layer, and the
-//! fields that are known to change results ([`hugging_face`]). A `config.json` holds many others (how a model was trained, how it
-//! samples): those are not read.
+//! What a family does not read is refused where it would change results: every tensor; every GGUF
+//! field of the architecture but a few that change nothing; in a `config.json`, every field that
+//! describes RoPE ([`hugging_face_rope`]), every kind of layer, and the fields that are known to
+//! change results ([`hugging_face`]). A `config.json` holds many others (how a model was trained,
+//! how it samples): those are not read.
 
 mod fields;
 mod gemma3;
@@ -25,10 +28,10 @@ mod shape;
 mod tensor_plan;
 
 use crate::decoder::config::ModelConfig;
+use crate::decoder::weights::ModelWeights;
 use crate::error::{Error, Result};
 use crate::files::GgufValue;
 use crate::files::Tensors;
-use crate::decoder::weights::ModelWeights;
 use fields::Fields;
 use gguf_fields::GgufFields;
 use hugging_face::HuggingFaceFields;

@@ -6,16 +6,18 @@ use crate::decoder::config::{Activation, LayerConfig, ModelConfig};
 use crate::decoder::rope::{PairLayout, RopeConfig, RopeScaling};
 use std::fmt;
 
-/// Sixty-four bits that stand for a model: the same files give the same ones everywhere and for ever, another model or another
-/// quantisation of the same model gives others.
+/// Sixty-four bits that stand for a model: the same files give the same ones everywhere and for
+/// ever, another model or another quantisation of the same model gives others.
 ///
-/// It is the 64-bit FNV-1a hash of the [`ModelConfig`], field by field in the order of its declaration (but for what follows from the family), lists after their lengths,
-/// variants by a number of their own; then of each tensor in the order of names: its name, format and shape, and 64 bytes at its
-/// beginning, at a third and two thirds of its length, and at its end. Whole numbers enter as 64 bits little-endian, others as the
-/// bits of an `f64`, texts and bytes after their length.
+/// It is the 64-bit FNV-1a hash of the [`ModelConfig`], field by field in the order of its
+/// declaration (but for what follows from the family), lists after their lengths, variants by a
+/// number of their own; then of each tensor in the order of names: its name, format and shape, and
+/// 64 bytes at its beginning, at a third and two thirds of its length, and at its end. Whole
+/// numbers enter as 64 bits little-endian, others as the bits of an `f64`, texts and bytes after
+/// their length.
 ///
-/// It guards against mistakes (a cache of another model, patterns found for another one), not against malice: two files that differ
-/// elsewhere have the same one.
+/// It guards against mistakes (a cache of another model, patterns found for another one), not
+/// against malice: two files that differ elsewhere have the same one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Fingerprint(u64);
 
@@ -28,7 +30,8 @@ impl Fingerprint {
         self.0
     }
 
-    /// Of a prompt's tokens, for those who must tell one prompt from another: FNV-1a over their number and their ids.
+    /// Of a prompt's tokens, for those who must tell one prompt from another: FNV-1a over their
+    /// number and their ids.
     pub fn of_tokens(tokens: &[u32]) -> Self {
         let mut hash = Fnv(BASIS);
         hash.size(tokens.len());
@@ -36,14 +39,16 @@ impl Fingerprint {
         Self(hash.0)
     }
 
-    /// Of a file's content, for those who must tell one data file from another: FNV-1a over its length and its bytes.
+    /// Of a file's content, for those who must tell one data file from another: FNV-1a over its
+    /// length and its bytes.
     pub fn of_bytes(bytes: &[u8]) -> Self {
         let mut hash = Fnv(BASIS);
         hash.bytes(bytes);
         Self(hash.0)
     }
 
-    /// Of position encodings, an override included: the hash of each, field by field, after their number.
+    /// Of position encodings, an override included: the hash of each, field by field, after their
+    /// number.
     pub(crate) fn of_ropes(ropes: &[RopeConfig]) -> Self {
         let mut hash = Fnv(BASIS);
         hash.size(ropes.len());

@@ -90,8 +90,9 @@ fn cache_of_the_hub(folder: &Path, names: &[String]) -> Option<String> {
     ))
 }
 
-/// What the names of a folder's or repository's files say, where one of a model's files is missing; none where they say nothing.
-pub(crate) fn instead_of_a_model(names: &[String], missing: &str) -> Option<String> {
+/// What the names of a folder's or repository's files say, where one of a model's files is missing;
+/// none where they say nothing.
+pub fn instead_of_a_model(names: &[String], missing: &str) -> Option<String> {
     let with = |ending: &str| names.iter().find(|name| name.ends_with(ending)).map(|name| shown(name));
     if has(names, ADAPTER) {
         return Some(format!("{ADAPTER}: an adapter (LoRA), which is no model by itself"));

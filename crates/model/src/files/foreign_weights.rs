@@ -1,4 +1,5 @@
-//! Weights that were quantised for another program: named by what made them, with what to give instead.
+//! Weights that were quantised for another program: named by what made them, with what to give
+//! instead.
 
 use super::tensors::Tensors;
 use crate::error::{Error, Result, shown};
@@ -54,7 +55,7 @@ const ENDINGS: [(&str, &str); 16] = [
 ];
 
 /// Refuses what a `config.json` says was quantised by a tool of a known name.
-pub(crate) fn refuse_by_config(config_path: &Path, config: &Value) -> Result<()> {
+pub fn refuse_by_config(config_path: &Path, config: &Value) -> Result<()> {
     let refuse = |place: &str, tool: &str| Err(Error::file(config_path, place, EXPECTED, quantised(tool)));
     // MLX writes its own field, and a copy of it without a method
     if config["quantization"].as_object().is_some_and(|object| object.contains_key("bits")) {
@@ -82,7 +83,8 @@ pub(crate) fn refuse_by_config(config_path: &Path, config: &Value) -> Result<()>
     Ok(())
 }
 
-/// Refuses tensors that a tool has left where the configuration says nothing about it, and those of an adapter.
+/// Refuses tensors that a tool has left where the configuration says nothing about it, and those of
+/// an adapter.
 pub(super) fn refuse_by_tensors(tensors: &Tensors) -> Result<()> {
     for (name, tensor) in tensors.iter() {
         let refuse =

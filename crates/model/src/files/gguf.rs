@@ -1,8 +1,9 @@
 //! The header of a GGUF file, versions 2 and 3, little-endian: metadata, and where tensors lie.
 //!
-//! candle-core has a reader too. This one is separate because a header is where a hostile file strikes: candle's divides by an
-//! alignment of zero, keeps the last of two tensors with one name, and can say neither which tensor is stored in an unknown format
-//! nor which one lies outside the file. A test compares what both read.
+//! candle-core has a reader too. This one is separate because a header is where a hostile file
+//! strikes: candle's divides by an alignment of zero, keeps the last of two tensors with one name,
+//! and can say neither which tensor is stored in an unknown format nor which one lies outside the
+//! file. A test compares what both read.
 
 use super::gguf_cursor::Cursor;
 use super::gguf_kind::require_language_model;
@@ -10,8 +11,8 @@ use super::gguf_value::GgufValue as Value;
 use super::mistaken::in_place_of_gguf;
 use super::regular_file::map;
 use super::tensors::{StoredFormat, StoredTensor, Tensors};
-use crate::error::{Result, shown};
 use crate::device::matrix::{WeightBytes, WeightFormat};
+use crate::error::{Result, shown};
 use std::collections::HashMap;
 use std::ops::Range;
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! Reading a GGUF header forwards, never beyond the end of the file and never into more memory than a small multiple of it.
+//! Reading a GGUF header forwards, never beyond the end of the file and never into more memory than
+//! a small multiple of it.
 
 use super::gguf_value::GgufValue as Value;
 use crate::error::{Error, Result};

@@ -5,7 +5,8 @@ use crate::error::{Error, Result, shown};
 use std::collections::HashMap;
 use std::path::Path;
 
-/// Refuses what the metadata say is no language model, by what it is. (Whether an architecture is supported is another question.)
+/// Refuses what the metadata say is no language model, by what it is. (Whether an architecture is
+/// supported is another question.)
 pub(super) fn require_language_model(path: &Path, metadata: &HashMap<String, GgufValue>) -> Result<()> {
     let text = |key: &str| match metadata.get(key) {
         Some(GgufValue::String(text)) => Some(text.as_str()),

@@ -1,7 +1,8 @@
 //! Split GGUF files: whichever part is given, all of them are one model.
 //!
-//! llama.cpp's tools write the metadata into the first part, and into each part its number (`split.no`, from 0 on), how many there are
-//! (`split.count`) and how many tensors all have together (`split.tensors.count`). The parts find each other by their names.
+//! llama.cpp's tools write the metadata into the first part, and into each part its number
+//! (`split.no`, from 0 on), how many there are (`split.count`) and how many tensors all have
+//! together (`split.tensors.count`). The parts find each other by their names.
 
 use super::gguf::{self, GgufFile};
 use super::gguf_value::GgufValue;
@@ -93,14 +94,16 @@ impl Split {
         }
     }
 
-    /// Where all parts lie: beside the given one by their names, or, where that is a link, beside the file that it leads to.
+    /// Where all parts lie: beside the given one by their names, or, where that is a link, beside
+    /// the file that it leads to.
     fn find_parts(&self, given: &Path) -> Result<Vec<PathBuf>> {
         let mut refusal = None;
         let mut place = given.to_path_buf();
         for _ in 0..MOST_LINKS {
             match self.parts_beside(&place) {
                 Ok(paths) => return Ok(paths),
-                // of several reasons, that a part is missing says more than that a name tells nothing
+                // of several reasons, that a part is missing says more than that a name tells
+                // nothing
                 Err(Absent::Parts(names)) => refusal = refusal.or(Some((place.clone(), names))),
                 Err(Absent::Name) => {}
             }

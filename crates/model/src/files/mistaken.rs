@@ -1,5 +1,5 @@
-//! Files that are given in place of a model's by mistake, recognised by their first bytes and named for what they are, with what to
-//! do.
+//! Files that are given in place of a model's by mistake, recognised by their first bytes and named
+//! for what they are, with what to do.
 
 use crate::error::shown;
 
@@ -70,12 +70,14 @@ pub(super) fn in_place_of_gguf(bytes: &[u8]) -> String {
     recognise_any(bytes).unwrap_or_else(|| "something else".to_owned())
 }
 
-/// What a file is that should hold tensors; of texts that are not known, their beginning. None where the beginning tells nothing.
+/// What a file is that should hold tensors; of texts that are not known, their beginning. None
+/// where the beginning tells nothing.
 pub(super) fn recognise_any(bytes: &[u8]) -> Option<String> {
     recognise(bytes).or_else(|| beginning_as_text(bytes).map(quoted))
 }
 
-/// What a file is that should hold a text of some form, such as JSON; none where its beginning tells nothing.
+/// What a file is that should hold a text of some form, such as JSON; none where its beginning
+/// tells nothing.
 pub(crate) fn recognise(bytes: &[u8]) -> Option<String> {
     let starts = |(at, beginning, _): &&(usize, &[u8], &str)| {
         bytes.get(*at..).is_some_and(|bytes| bytes.starts_with(beginning))
@@ -174,7 +176,8 @@ fn quoted(text: &str) -> String {
     }
 }
 
-/// What to say about a file whose name says that it is a piece of one that was cut; all pieces but the first tell nothing.
+/// What to say about a file whose name says that it is a piece of one that was cut; all pieces but
+/// the first tell nothing.
 pub(super) fn piece_of_a_file(name: &str) -> Option<String> {
     let (stem, piece) = name.rsplit_once(".gguf")?;
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());

@@ -5,20 +5,22 @@ use std::path::{Path, PathBuf};
 /// Digits of a part's number, and of their count.
 const DIGITS: usize = 5;
 
-/// The name of one part of a split GGUF file, as llama.cpp's tools write it: `model-00002-of-00003.gguf`.
+/// The name of one part of a split GGUF file, as llama.cpp's tools write it:
+/// `model-00002-of-00003.gguf`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct PartName<'a> {
+pub struct PartName<'a> {
     /// What all parts begin with, folders included, if there were some.
-    pub(crate) prefix: &'a str,
+    pub prefix: &'a str,
     /// Which part it is, from 1 on.
-    pub(crate) number: usize,
+    pub number: usize,
     /// How many there are, at least 2.
-    pub(crate) count: usize,
+    pub count: usize,
 }
 
 impl<'a> PartName<'a> {
-    /// None for a name of another form: that of a whole file, or of one that was cut in another way.
-    pub(crate) fn parse(name: &'a str) -> Option<Self> {
+    /// None for a name of another form: that of a whole file, or of one that was cut in another
+    /// way.
+    pub fn parse(name: &'a str) -> Option<Self> {
         let (rest, count) = name.strip_suffix(".gguf")?.rsplit_once("-of-")?;
         let (prefix, number) = rest.rsplit_once('-')?;
         let whole = |text: &str| {
@@ -30,7 +32,7 @@ impl<'a> PartName<'a> {
     }
 
     /// The names of all parts, in order.
-    pub(crate) fn all(self) -> impl Iterator<Item = String> {
+    pub fn all(self) -> impl Iterator<Item = String> {
         let Self { prefix, count, .. } = self;
         (1..=count).map(move |number| part_name(prefix, number, count))
     }
@@ -41,8 +43,8 @@ pub(crate) fn part_name(prefix: &str, number: usize, count: usize) -> String {
     format!("{prefix}-{number:0DIGITS$}-of-{count:0DIGITS$}.gguf")
 }
 
-/// The files of a model that is given by one of them: all parts of a split GGUF file, in order, by their names alone; or the file
-/// itself.
+/// The files of a model that is given by one of them: all parts of a split GGUF file, in order, by
+/// their names alone; or the file itself.
 pub fn part_files(path: &Path) -> Vec<PathBuf> {
     match path.file_name().and_then(|name| PartName::parse(name.to_str()?)) {
         Some(part) => part.all().map(|name| path.with_file_name(name)).collect(),

@@ -1,7 +1,8 @@
-//! [`Tensors`]: the named tensors of a model's files, handed out as matrices and vectors of the shapes that a model needs.
+//! [`Tensors`]: the named tensors of a model's files, handed out as matrices and vectors of the
+//! shapes that a model needs.
 
-use crate::error::{Error, Result};
 use crate::device::matrix::{Matrix, WeightBytes, WeightFormat};
+use crate::error::{Error, Result};
 use half::{bf16, f16};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! What logits say of a token.
 
-/// The negative natural logarithm of a token's probability under the softmax of `logits`; its mean over a text is the logarithm of the
-/// text's perplexity.
+/// The negative natural logarithm of a token's probability under the softmax of `logits`; its mean
+/// over a text is the logarithm of the text's perplexity.
 ///
 /// ```
 /// use minference_model::generation::logits::surprise;
@@ -35,8 +35,9 @@ pub fn log_probabilities(logits: &[f32]) -> Vec<f32> {
     logits.iter().map(|&x| (f64::from(x) - shift) as f32).collect()
 }
 
-/// Kullback-Leibler divergence of a distribution from a reference, in nats; both as logarithms of probabilities of the same tokens.
-/// Rounded inputs may give a sum just below zero, which counts as zero.
+/// Kullback-Leibler divergence of a distribution from a reference, in nats; both as logarithms of
+/// probabilities of the same tokens. Rounded inputs may give a sum just below zero, which counts as
+/// zero.
 pub fn divergence(reference: &[f32], other: &[f32]) -> f64 {
     let terms = reference.iter().zip(other).map(|(&p, &q)| f64::from(p).exp() * f64::from(p - q));
     terms.sum::<f64>().max(0.0)

@@ -1,8 +1,9 @@
 //! [`Sampler`]: from a row of logits to the next token.
 //!
-//! The steps and their order are llama.cpp's default: repetition penalty, top-k, top-p, min-p, temperature, draw. Shares (top-p,
-//! min-p) are thus taken before the temperature flattens or sharpens them; transformers applies the temperature first. Temperature 0 is
-//! greedy: the largest logit after the penalty, the lowest id among equals.
+//! The steps and their order are llama.cpp's default: repetition penalty, top-k, top-p, min-p,
+//! temperature, draw. Shares (top-p, min-p) are thus taken before the temperature flattens or
+//! sharpens them; transformers applies the temperature first. Temperature 0 is greedy: the largest
+//! logit after the penalty, the lowest id among equals.
 //!
 //! A seed gives the same tokens for the same logits on every platform and in every release.
 //!
@@ -36,8 +37,8 @@ pub struct SamplingOptions {
     pub top_p: f32,
     /// Only tokens at least this share as likely as the likeliest, from 0 to 1. 0: all.
     pub min_p: f32,
-    /// The logit of a token that was there before is divided by this where it is positive and multiplied where it is negative. 1: no
-    /// penalty.
+    /// The logit of a token that was there before is divided by this where it is positive and
+    /// multiplied where it is negative. 1: no penalty.
     pub repetition_penalty: f32,
     /// How many of the last tokens count as there before. None: all, the prompt included.
     pub repetition_window: Option<usize>,
@@ -121,8 +122,8 @@ impl Sampler {
     /// - `history`: the tokens so far, prompt and answer; only the repetition penalty reads it.
     ///
     /// # Errors
-    /// [`Error::Logits`] where one is NaN or plus infinity, and where none is finite; [`Error::UnknownToken`] for a history with ids beyond
-    /// the logits.
+    /// [`Error::Logits`] where one is NaN or plus infinity, and where none is finite;
+    /// [`Error::UnknownToken`] for a history with ids beyond the logits.
     pub fn sample(&mut self, logits: &[f32], history: &[u32]) -> Result<u32> {
         let best = largest(logits)?;
         let penalised = self.penalise(logits, history)?;

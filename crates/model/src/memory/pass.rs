@@ -1,9 +1,9 @@
 //! [`PassSizes`]: the parts of a pass over some tokens, in bytes.
 
-use crate::patterns::plan::AttentionPlan;
-use crate::device::compute::Compute;
-use crate::decoder::config::ModelConfig;
 use crate::decoder::CHUNK;
+use crate::decoder::config::ModelConfig;
+use crate::device::compute::Compute;
+use crate::patterns::plan::AttentionPlan;
 use minference_attention::{CallShape, ElementType, Geometry, HeadPattern};
 
 const F32: u64 = size_of::<f32>() as u64;
@@ -55,7 +55,8 @@ impl PassSizes<'_> {
         F32 * (projected.max(gated) * self.tokens.min(CHUNK)) as u64
     }
 
-    /// What products with weights need, and keep for the next ones: a chunk's packed inputs, and each thread's blocks.
+    /// What products with weights need, and keep for the next ones: a chunk's packed inputs, and
+    /// each thread's blocks.
     pub(super) fn products(&self) -> u64 {
         let mut columns =
             [self.config.hidden, self.config.intermediate, self.config.heads * self.config.head_dim];

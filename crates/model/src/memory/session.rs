@@ -2,10 +2,10 @@
 
 use super::pass::PassSizes;
 use super::{FIXED, MemoryForecast};
-use crate::patterns::plan::AttentionPlan;
-use crate::device::compute::Compute;
-use crate::decoder::config::{LayerConfig, ModelConfig};
 use crate::decoder::LOGIT_ROWS;
+use crate::decoder::config::{LayerConfig, ModelConfig};
+use crate::device::compute::Compute;
+use crate::patterns::plan::AttentionPlan;
 use crate::session::kv_cache::{CacheFormat, KvCompression};
 
 /// A session, and the prompt that it will read.
@@ -36,8 +36,9 @@ impl PlannedSession<'_> {
         self.chunk.map_or(new, |chunk| chunk.min(new))
     }
 
-    /// Bytes of keys and values at their peak. What is compressed is so in the last pass, layer by layer: the layers before have what stays, one has all
-    /// and a copy of what stays, those behind have what was there before the pass.
+    /// Bytes of keys and values at their peak. What is compressed is so in the last pass, layer by
+    /// layer: the layers before have what stays, one has all and a copy of what stays, those behind
+    /// have what was there before the pass.
     fn cache_bytes(&self, config: &ModelConfig) -> u64 {
         let layers = config.layers.len();
         let bytes = |tokens: usize| self.cache.bytes(tokens, [config.kv_heads, config.head_dim]) as u64;
@@ -99,13 +100,15 @@ impl MemoryForecast {
         }
     }
 
-    /// What a session takes more than it has already: its weights, and keys and values of the known tokens.
+    /// What a session takes more than it has already: its weights, and keys and values of the known
+    /// tokens.
     pub fn going_on(config: &ModelConfig, session: &PlannedSession<'_>) -> Self {
         let whole = Self::new(config, 0, session);
         Self { cache: whole.cache.saturating_sub(session.known_bytes(config)), ..whole }
     }
 
-    /// Keys and values that come from a context file, and what else a session of so many tokens has; no prompt is read.
+    /// Keys and values that come from a context file, and what else a session of so many tokens
+    /// has; no prompt is read.
     ///
     /// - `rows`: bytes of keys and values
     pub fn for_context(tokens: usize, rows: u64) -> Self {

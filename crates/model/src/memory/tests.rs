@@ -1,11 +1,11 @@
 //! Forecasts by the numbers; `tests/memory.rs` holds them against what is taken.
 
 use super::*;
-use crate::patterns::plan::AttentionPlan;
-use crate::device::compute::{Compute, ComputeOptions};
 use crate::decoder::config::{ModelConfig, test_config};
-use crate::session::kv_cache::{CacheFormat, KvCompression, SnapKv};
 use crate::decoder::rope::RopeConfig;
+use crate::device::compute::{Compute, ComputeOptions};
+use crate::patterns::plan::AttentionPlan;
+use crate::session::kv_cache::{CacheFormat, KvCompression, SnapKv};
 use minference_attention::HeadPattern;
 use minference_attention::search::Objective;
 
@@ -59,7 +59,8 @@ fn one_layer_is_whole_while_the_others_are_compressed() {
     let cache = |session: PlannedSession<'_>| MemoryForecast::new(&test_config(), 0, &session).cache;
     let row = 2 * 32 * 2;
     let whole = PlannedSession { capacity: 1010, compression, ..planned(&compute, 1000, None) };
-    // the second layer, a copy of what stays of it, and what stayed of the first, each with room for the answer
+    // the second layer, a copy of what stays of it, and what stayed of the first, each with room
+    // for the answer
     assert_eq!(cache(whole), row * (2 * 110 + 1000));
     assert_eq!(cache(PlannedSession { chunk: Some(1000), ..whole }), cache(whole));
     // before the last chunk all layers have what was read

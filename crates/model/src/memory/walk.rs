@@ -2,16 +2,17 @@
 
 use super::pass::{PassSizes, PatternBytes};
 use super::{FIXED, MemoryForecast};
-use crate::patterns::plan::AttentionPlan;
-use crate::device::compute::Compute;
 use crate::decoder::config::ModelConfig;
+use crate::device::compute::Compute;
+use crate::patterns::plan::AttentionPlan;
 use crate::session::kv_cache::CacheFormat;
 use minference_attention::HeadPattern;
 use minference_attention::inspection::inspection_bytes;
 use minference_attention::pattern::block_sparse::scores_bytes;
 use minference_attention::search::Objective;
 
-/// Prompts on their way through a model: of each the residual stream, and of one layer queries, keys, values and the dense output.
+/// Prompts on their way through a model: of each the residual stream, and of one layer queries,
+/// keys, values and the dense output.
 #[derive(Debug, Clone, Copy)]
 pub struct PlannedWalk<'a> {
     /// Tokens of each prompt.
@@ -54,8 +55,9 @@ impl PlannedWalk<'_> {
 }
 
 impl MemoryForecast {
-    /// For a search of patterns. A trial has an index of each head and an output in `f32`; a fit has one head's estimate of blocks, which is not kept,
-    /// and those of columns and diagonals, which are.
+    /// For a search of patterns. A trial has an index of each head and an output in `f32`; a fit
+    /// has one head's estimate of blocks, which is not kept, and those of columns and diagonals,
+    /// which are.
     pub fn for_search(
         config: &ModelConfig,
         weight_bytes: u64,
@@ -76,7 +78,8 @@ impl MemoryForecast {
                         let blocks = scores_bytes(geometry);
                         let share = objective.largest_share(geometry);
                         index = index.max((share * blocks as f64) as u64);
-                        // the scores, and while pairs are counted an index of any size, joined from rows
+                        // the scores, and while pairs are counted an index of any size, joined from
+                        // rows
                         all = all.max(blocks.saturating_mul(3));
                         estimate = estimate.max(walk.compute.backend().block_estimate_bytes(&pass.call()));
                     }
@@ -121,7 +124,8 @@ impl MemoryForecast {
         walk.forecast(config, weight_bytes, attention.max(head).saturating_add(kept))
     }
 
-    /// For [`FixedIndices`](crate::patterns::plan::FixedIndices): the walk, and the indices of all layers, which stay.
+    /// For [`FixedIndices`](crate::patterns::plan::FixedIndices): the walk, and the indices of all
+    /// layers, which stay.
     pub fn for_fixed_indices(
         config: &ModelConfig,
         weight_bytes: u64,

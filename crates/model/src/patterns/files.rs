@@ -6,12 +6,13 @@
 //! | `FINGERPRINT.json` in a folder of patterns, the cache | what a search found |
 //! | this program | models that were searched before it was released |
 //!
-//! The first that is there is taken. A file that says for which model it was searched must say the right one.
+//! The first that is there is taken. A file that says for which model it was searched must say the
+//! right one.
 
 use crate::decoder::config::ModelConfig;
 use crate::error::{Error, Result};
 use crate::files::Fingerprint;
-use crate::files::part_name::PartName;
+use crate::files::PartName;
 use minference_attention::pattern::config::PatternConfig;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -46,12 +47,12 @@ const SHIPPED: [Shipped; 2] = [
     Shipped {
         name: "SmolLM2-135M-Instruct Q4_1",
         fingerprint: "f29ae0583be2767d",
-        json: include_str!("../patterns/smollm2-135m-instruct-q4_1.json"),
+        json: include_str!("../../patterns/smollm2-135m-instruct-q4_1.json"),
     },
     Shipped {
         name: "Qwen2.5-Coder-0.5B-Instruct Q4_K_M",
         fingerprint: "e57dcab166182b34",
-        json: include_str!("../patterns/qwen2.5-coder-0.5b-instruct-q4_k_m.json"),
+        json: include_str!("../../patterns/qwen2.5-coder-0.5b-instruct-q4_k_m.json"),
     },
 ];
 
@@ -135,8 +136,9 @@ impl fmt::Display for PatternSource {
     }
 }
 
-/// The file that stays with a model: beside `model.gguf`, and beside the parts of a split one (`model-00001-of-00003.gguf`), it is
-/// `model.patterns.json`, in a folder `patterns.json`. None for a path without a file name.
+/// The file that stays with a model: beside `model.gguf`, and beside the parts of a split one
+/// (`model-00001-of-00003.gguf`), it is `model.patterns.json`, in a folder `patterns.json`. None
+/// for a path without a file name.
 pub fn beside(model: &Path) -> Option<PathBuf> {
     if model.is_dir() {
         return Some(model.join("patterns.json"));

@@ -1,8 +1,8 @@
-//! [`walk_layers`]: a prompt's way through a model, layer by layer, with dense attention, for those who want to see each layer's queries,
-//! keys and values.
+//! [`walk_layers`]: a prompt's way through a model, layer by layer, with dense attention, for those
+//! who want to see each layer's queries, keys and values.
 //!
-//! Sparse attention can be held against dense attention there on equal terms: both get the same inputs, and the errors of one layer don't
-//! reach the next.
+//! Sparse attention can be held against dense attention there on equal terms: both get the same
+//! inputs, and the errors of one layer don't reach the next.
 //!
 //! ```no_run
 //! use minference_attention::search::relative_errors;
@@ -25,8 +25,8 @@
 //! # Ok::<(), minference_model::Error>(())
 //! ```
 
-use crate::device::compute::Compute;
 use crate::decoder::{Decoder, LayerSteps, PhaseTimes};
+use crate::device::compute::Compute;
 use crate::error::Result;
 use crate::session::kv_cache::CacheFormat;
 use minference_attention::{AttentionInputs, HeadPattern, Progress, TensorView};
@@ -43,7 +43,8 @@ pub struct WalkedLayer<'a> {
     pub dense: TensorView<'a>,
 }
 
-/// Walks through all layers; `visit` sees each. Gives the times of the layers' parts, attention being dense and `visit` left out.
+/// Walks through all layers; `visit` sees each. Gives the times of the layers' parts, attention
+/// being dense and `visit` left out.
 ///
 /// # Errors
 /// As [`Decoder::forward`], and those of `visit`.

@@ -1,10 +1,10 @@
 //! [`AttentionPlan`]: which pattern each head of a model gets.
 
-use crate::device::compute::Compute;
 use crate::decoder::Decoder;
+use crate::device::compute::Compute;
 use crate::error::{Error, Result};
-use crate::session::kv_cache::CacheFormat;
 use crate::patterns::layer_walk::walk_layers;
+use crate::session::kv_cache::CacheFormat;
 use minference_attention::layer::{FixedHead, fix_layer};
 use minference_attention::pattern::config::PatternConfig;
 use minference_attention::{HeadPattern, Progress};
@@ -16,8 +16,8 @@ use std::sync::Arc;
 pub enum AttentionPlan {
     /// All keys, everywhere.
     Dense,
-    /// Vertical-slash with budgets that grow with the prompt: what a model without a pattern file gets
-    /// ([`HeadPattern::default_for`]).
+    /// Vertical-slash with budgets that grow with the prompt: what a model without a pattern file
+    /// gets ([`HeadPattern::default_for`]).
     #[default]
     Default,
     /// One pattern for all heads.
@@ -72,8 +72,9 @@ impl AttentionPlan {
         })
     }
 
-    /// How many queries at the end of a prompt see every key, whatever their head's pattern. They ask the question: estimates that choose by the mean of
-    /// many queries, and shapes that don't estimate, would lose what only they look for. None where one pattern for all heads was named
+    /// How many queries at the end of a prompt see every key, whatever their head's pattern. They
+    /// ask the question: estimates that choose by the mean of many queries, and shapes that don't
+    /// estimate, would lose what only they look for. None where one pattern for all heads was named
     /// ([`AttentionPlan::Uniform`]), which is computed as it is.
     pub fn dense_queries(&self) -> usize {
         match self {
@@ -92,8 +93,8 @@ impl AttentionPlan {
 }
 
 impl FixedIndices {
-    /// What a plan chooses in a whole prompt. The prompt goes through the model densely, so that what is chosen in one layer does not depend on
-    /// what was in another.
+    /// What a plan chooses in a whole prompt. The prompt goes through the model densely, so that
+    /// what is chosen in one layer does not depend on what was in another.
     ///
     /// # Errors
     /// As for [`walk_layers`], and a plan for another model.

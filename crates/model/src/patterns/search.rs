@@ -1,21 +1,22 @@
-//! [`search_patterns`]: the offline search over a whole model, in one pass over the calibration prompts.
+//! [`search_patterns`]: the offline search over a whole model, in one pass over the calibration
+//! prompts.
 //!
-//! The prompts go through the layers side by side, densely. In each layer [`search_layer`] finds the patterns of its heads from their
-//! queries, keys and values, which are then forgotten; nothing is kept but the residual streams and what was found. A search that was
-//! interrupted goes on from the layers that it has: the dense pass through them is repeated, the trials are not, and what comes out
-//! is the same.
+//! The prompts go through the layers side by side, densely. In each layer [`search_layer`] finds
+//! the patterns of its heads from their queries, keys and values, which are then forgotten; nothing
+//! is kept but the residual streams and what was found. A search that was interrupted goes on from
+//! the layers that it has: the dense pass through them is repeated, the trials are not, and what
+//! comes out is the same.
 //!
 //! ```no_run
 //! use minference_attention::pattern::config::FileFormat;
 //! use minference_attention::search::{ERRORS_FROM, Objective};
-//! use minference_eval::haystack::Haystack;
 //! use minference_model::patterns::search::{SearchRequest, search_patterns};
 //! use minference_model::{CacheFormat, Compute, ComputeOptions, Model};
 //!
 //! let model = Model::load("qwen2.5-0.5b-instruct-q4_k_m.gguf")?;
-//! let haystack = Haystack::key_values(30_000, 0, |text| Ok::<_, minference_model::Error>(model.raw_prompt(text)?.len()))?;
+//! let calibration = std::fs::read_to_string("a-novel.txt")?;
 //! let request = SearchRequest {
-//!     samples: &[model.raw_prompt(&haystack.prompt())?],
+//!     samples: &[model.raw_prompt(&calibration)?],
 //!     objective: &Objective::paper(),
 //!     errors_from: ERRORS_FROM,
 //!     cache: CacheFormat::F16,
@@ -24,14 +25,14 @@
 //! let compute = Compute::new(ComputeOptions::default())?;
 //! let patterns = search_patterns(model.decoder(), &compute, &request, Vec::new(), &mut |_| Ok(()))?;
 //! patterns.write("qwen2.5-0.5b-instruct-q4_k_m.patterns.json".as_ref(), FileFormat::Native)?;
-//! # Ok::<(), minference_model::Error>(())
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use crate::device::compute::Compute;
+use crate::decoder::progress::Untold;
 use crate::decoder::{Decoder, LayerSteps};
+use crate::device::compute::Compute;
 use crate::error::{Error, Result};
 use crate::session::kv_cache::CacheFormat;
-use crate::decoder::progress::Untold;
 use minference_attention::pattern::config::{HeadEntry, PatternConfig};
 use minference_attention::search::{Objective, Sample, search_layer};
 use minference_attention::{CpuBackend, HeadPattern, Progress};
@@ -58,8 +59,8 @@ pub struct SearchRequest<'a> {
 /// - `on_layer`: gets all layers found so far, each time that one is added
 ///
 /// # Errors
-/// No prompts, prompts shorter than the estimates need, an objective that contradicts itself, more layers found than there are; those of
-/// `on_layer`; out of memory, cancelled.
+/// No prompts, prompts shorter than the estimates need, an objective that contradicts itself, more
+/// layers found than there are; those of `on_layer`; out of memory, cancelled.
 pub fn search_patterns(
     decoder: &Decoder,
     compute: &Compute,

@@ -3,7 +3,8 @@
 use minference_attention::index::BLOCK;
 use std::ops::Range;
 
-/// Chunks of nearly equal length, at most `most` tokens each. Where that is more than a block of queries, all but the last are whole blocks.
+/// Chunks of nearly equal length, at most `most` tokens each. Where that is more than a block of
+/// queries, all but the last are whole blocks.
 pub(super) fn chunks(tokens: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
     let unit = match most {
         most if most >= tokens => tokens,

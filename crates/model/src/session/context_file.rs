@@ -1,4 +1,5 @@
-//! Contexts in files: what a [`Session`] has read is saved, and another run goes on from there instead of reading it again.
+//! Contexts in files: what a [`Session`] has read is saved, and another run goes on from there
+//! instead of reading it again.
 //!
 //! ```no_run
 //! use minference_model::session::context_file::{ContextFile, LoadOptions};
@@ -22,8 +23,9 @@
 //! # }
 //! ```
 //!
-//! A file is for one model, one type of keys and values and one encoding of positions; everything else is refused. It is written as a whole or
-//! not at all, and a checksum guards each of its sections: the header, the tokens' ids, and each layer.
+//! A file is for one model, one type of keys and values and one encoding of positions; everything
+//! else is refused. It is written as a whole or not at all, and a checksum guards each of its
+//! sections: the header, the tokens' ids, and each layer.
 //!
 //! | place | what it holds |
 //! |---|---|
@@ -40,13 +42,13 @@ mod opening;
 mod save;
 mod sections;
 
-use crate::device::compute::Compute;
-use crate::decoder::config::ModelConfig;
 use crate::decoder::Decoder;
+use crate::decoder::config::ModelConfig;
+use crate::device::compute::Compute;
 use crate::error::{Error, Result};
-use crate::session::{Session, SessionOptions, reusable};
 use crate::files::Fingerprint;
 use crate::files::regular_file::{map, starts_with};
+use crate::session::{Session, SessionOptions, reusable};
 use checksum::Checksum;
 use header::Header;
 use memmap2::Mmap;
@@ -55,7 +57,8 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// A context on disk whose header and token ids were read and found right; keys and values stay in the mapped file.
+/// A context on disk whose header and token ids were read and found right; keys and values stay in
+/// the mapped file.
 #[derive(Debug)]
 pub struct ContextFile {
     path: PathBuf,
@@ -83,10 +86,12 @@ impl LoadOptions {
 impl ContextFile {
     /// Opens a file that [`Session::save`] wrote.
     ///
-    /// The file is mapped: whoever changes or truncates it while it is open changes what is loaded, or crashes the process.
+    /// The file is mapped: whoever changes or truncates it while it is open changes what is loaded,
+    /// or crashes the process.
     ///
     /// # Errors
-    /// [`Error::Io`] for a file that can't be read; [`Error::File`] for one that is no context, is of another version, was cut or damaged.
+    /// [`Error::Io`] for a file that can't be read; [`Error::File`] for one that is no context, is
+    /// of another version, was cut or damaged.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let map = map(path, "a context")?;
@@ -97,10 +102,12 @@ impl ContextFile {
         Ok(file)
     }
 
-    /// Whether a file begins as every context does: one that may be replaced by another. No more of it is read, so that it can still be damaged.
+    /// Whether a file begins as every context does: one that may be replaced by another. No more of
+    /// it is read, so that it can still be damaged.
     ///
     /// # Errors
-    /// [`Error::Io`] for a file that can't be read, or is not there, and for a folder, a pipe or a device.
+    /// [`Error::Io`] for a file that can't be read, or is not there, and for a folder, a pipe or a
+    /// device.
     pub fn is_context(path: impl AsRef<Path>) -> Result<bool> {
         starts_with(path.as_ref(), opening::MAGIC)
     }
@@ -136,7 +143,8 @@ impl ContextFile {
         bytemuck::cast_slice(&self.map[self.sections.history.clone()])
     }
 
-    /// Tokens that were read when the cache was compressed; 0 if it was not. Only a prompt that begins with all of them can go on from it.
+    /// Tokens that were read when the cache was compressed; 0 if it was not. Only a prompt that
+    /// begins with all of them can go on from it.
     pub fn compressed_tokens(&self) -> usize {
         self.header.compressed
     }
@@ -151,7 +159,8 @@ impl ContextFile {
         &self.header.about
     }
 
-    /// How many tokens of a prompt need not be read again by a model, as [`Session::reuse`] counts them.
+    /// How many tokens of a prompt need not be read again by a model, as [`Session::reuse`] counts
+    /// them.
     pub fn reusable(&self, prompt: &[u32], config: &ModelConfig) -> usize {
         let read = (self.history(), &self.header.positions.readings);
         reusable(config, read, self.compressed_tokens(), prompt)
@@ -162,8 +171,9 @@ impl ContextFile {
     /// Keys and values are checked and copied; the session does not need the file any more.
     ///
     /// # Errors
-    /// [`Error::File`] for another model, type of keys and values or encoding of positions, and for a file that was damaged; [`Error::Shape`]
-    /// for a capacity below the tokens that are loaded, for more tokens than there are, or fewer than those that were compressed (but 0); out of
+    /// [`Error::File`] for another model, type of keys and values or encoding of positions, and for
+    /// a file that was damaged; [`Error::Shape`] for a capacity below the tokens that are loaded,
+    /// for more tokens than there are, or fewer than those that were compressed (but 0); out of
     /// memory.
     pub fn load(
         &self,
@@ -180,7 +190,8 @@ impl ContextFile {
         self.sections.layers.iter().map(|layer| layer.whole.len() as u64).sum()
     }
 
-    /// Looks for whatever [`load`](Self::load) would refuse, all checksums included, without taking memory for it.
+    /// Looks for whatever [`load`](Self::load) would refuse, all checksums included, without taking
+    /// memory for it.
     ///
     /// # Errors
     /// As [`load`](Self::load), but for memory.
@@ -210,12 +221,14 @@ impl Session {
     /// Writes what was read into a file, as a whole or not at all; one that was there is replaced.
     ///
     /// # Errors
-    /// A session that has read nothing; [`Error::Io`] where the file can't be written, which then is as it was.
+    /// A session that has read nothing; [`Error::Io`] where the file can't be written, which then
+    /// is as it was.
     pub fn save(&self, path: impl AsRef<Path>, fingerprint: &Fingerprint) -> Result<()> {
         self.save_with(path, fingerprint, Value::Null)
     }
 
-    /// The same with something that [`ContextFile::about`] gives back, such as the messages of a conversation.
+    /// The same with something that [`ContextFile::about`] gives back, such as the messages of a
+    /// conversation.
     ///
     /// # Errors
     /// As [`save`](Self::save), and for more than 16 MiB of it.
@@ -223,7 +236,8 @@ impl Session {
         save::save(self, path.as_ref(), *fingerprint, about)
     }
 
-    /// A session that has read what is in a file; its header alone is read by [`ContextFile::open`].
+    /// A session that has read what is in a file; its header alone is read by
+    /// [`ContextFile::open`].
     ///
     /// # Errors
     /// As [`ContextFile::open`] and [`ContextFile::load`].

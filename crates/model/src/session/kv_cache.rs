@@ -1,7 +1,8 @@
 //! [`KvCache`]: keys and values of the tokens that were read, for every layer.
 //!
-//! Address space for the whole capacity is reserved at once, so that the cache is never copied as it grows; memory is taken as
-//! tokens come in. A tensor is `[tokens, kv_heads, head_dim]`, which the attention core reads as it lies.
+//! Address space for the whole capacity is reserved at once, so that the cache is never copied as
+//! it grows; memory is taken as tokens come in. A tensor is `[tokens, kv_heads, head_dim]`, which
+//! the attention core reads as it lies.
 //!
 //! | module | what it holds |
 //! |---|---|
@@ -75,7 +76,8 @@ impl KvCache {
         self.layers.iter().map(|layer| layer.bytes_of(self.tokens)).sum()
     }
 
-    /// The fewest tokens that it can be [truncated](Self::truncate) to without being emptied: those that were read when it was compressed.
+    /// The fewest tokens that it can be [truncated](Self::truncate) to without being emptied: those
+    /// that were read when it was compressed.
     pub fn compressed_tokens(&self) -> usize {
         self.compressed
     }
@@ -83,7 +85,8 @@ impl KvCache {
     /// Forgets all tokens from `tokens` on; all that it holds, if that is 0.
     ///
     /// # Errors
-    /// [`Error::Shape`] for a length at which the cache was not compressed yet: what was dropped then can't be had back.
+    /// [`Error::Shape`] for a length at which the cache was not compressed yet: what was dropped
+    /// then can't be had back.
     pub fn truncate(&mut self, tokens: usize) -> Result<()> {
         if (1..self.compressed).contains(&tokens) {
             let expected =
@@ -149,7 +152,8 @@ impl KvCache {
         }
     }
 
-    /// Undoes what a pass that failed left in some layers. If it has dropped tokens, which can't be had back, the cache is empty afterwards.
+    /// Undoes what a pass that failed left in some layers. If it has dropped tokens, which can't be
+    /// had back, the cache is empty afterwards.
     ///
     /// - `dropped`: what was [dropped](Self::dropped) before it
     pub(crate) fn undo_pass(&mut self, dropped: usize) {

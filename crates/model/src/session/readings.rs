@@ -1,12 +1,16 @@
-//! [`Readings`]: for which length the keys of a session were rotated, and so which of them must be read again when it goes on.
+//! [`Readings`]: for which length the keys of a session were rotated, and so which of them must be
+//! read again when it goes on.
 //!
-//! Dynamic NTK and LongRoPE choose the angles of all positions by the length. The rule is the one of transformers' `generate`, for the whole
-//! life of a session: a pass rotates its queries and keys for the length that the session has at the pass's end, and keys that are in the cache
-//! stay as they are, or are all read again ([`RotatedKeys`](crate::decoder::config::RotatedKeys)). A pass is what is read at once: a prompt, in
-//! however many chunks; what a further turn adds; one token of an answer.
+//! Dynamic NTK and LongRoPE choose the angles of all positions by the length. The rule is the one
+//! of transformers' `generate`, for the whole life of a session: a pass rotates its queries and
+//! keys for the length that the session has at the pass's end, and keys that are in the cache stay
+//! as they are, or are all read again ([`RotatedKeys`](crate::decoder::config::RotatedKeys)). A
+//! pass is what is read at once: a prompt, in however many chunks; what a further turn adds; one
+//! token of an answer.
 //!
-//! One thing is added for sessions that go back, which `generate` does not: keys that were rotated for a length which the session has not
-//! reached any more are read again, unless the next pass has the same angles. So no prompt depends on what was read and forgotten before it.
+//! One thing is added for sessions that go back, which `generate` does not: keys that were rotated
+//! for a length which the session has not reached any more are read again, unless the next pass has
+//! the same angles. So no prompt depends on what was read and forgotten before it.
 
 use crate::decoder::config::ModelConfig;
 use serde::{Deserialize, Serialize};
@@ -27,7 +31,8 @@ pub(crate) struct Reading {
 pub(crate) struct Readings(Vec<Reading>);
 
 impl Readings {
-    /// Notes that tokens from `start` on were read by a pass that a session of `total` tokens ends with.
+    /// Notes that tokens from `start` on were read by a pass that a session of `total` tokens ends
+    /// with.
     pub(crate) fn add(&mut self, config: &ModelConfig, start: usize, total: usize) {
         let made_for = config.least_length_alike(total);
         if self.0.last().is_none_or(|last| last.made_for != made_for) {
@@ -40,7 +45,8 @@ impl Readings {
         self.0.retain(|reading| reading.start < tokens);
     }
 
-    /// How many of the first `kept` tokens need not be read again by a pass after which there are `total`.
+    /// How many of the first `kept` tokens need not be read again by a pass after which there are
+    /// `total`.
     pub(crate) fn reusable(&self, config: &ModelConfig, kept: usize, total: usize) -> usize {
         let wanted = config.least_length_alike(total);
         let must_change = |reading: &&Reading| {

@@ -1,6 +1,8 @@
-//! [`TokenRows`]: rows of heads, `[tokens, heads, head_dim]`, as attention reads them: queries, keys and values.
+//! [`TokenRows`]: rows of heads, `[tokens, heads, head_dim]`, as attention reads them: queries,
+//! keys and values.
 //!
-//! Address space for the whole capacity is reserved at once, so that rows are never copied; memory is taken as they come in.
+//! Address space for the whole capacity is reserved at once, so that rows are never copied; memory
+//! is taken as they come in.
 
 mod plain;
 
@@ -36,7 +38,8 @@ impl RowFormat {
         }
     }
 
-    /// Bytes of so many tokens, at most: of those quantised by channel, the last are stored as they came.
+    /// Bytes of so many tokens, at most: of those quantised by channel, the last are stored as they
+    /// came.
     pub(crate) fn bytes(self, tokens: usize, shape: [usize; 2]) -> usize {
         let bytes = tokens.saturating_mul(self.bytes_per_token(shape));
         match self {
@@ -145,10 +148,12 @@ impl TokenRows {
         }
     }
 
-    /// Rows of this format from [`parts`](Self::parts), in place of those that are there: the first `kept` of the `rows` that the parts hold.
+    /// Rows of this format from [`parts`](Self::parts), in place of those that are there: the first
+    /// `kept` of the `rows` that the parts hold.
     ///
     /// # Errors
-    /// [`Error::Shape`](crate::Error::Shape) for parts that `rows` rows do not have; nothing changes then.
+    /// [`Error::Shape`](crate::Error::Shape) for parts that `rows` rows do not have; nothing
+    /// changes then.
     pub(crate) fn restore(&mut self, parts: &[&[u8]], rows: usize, kept: usize) -> Result<()> {
         match &mut self.data {
             Data::Plain(data) => data.restore(parts, rows, kept),

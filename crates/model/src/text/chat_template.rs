@@ -1,11 +1,12 @@
 //! [`ChatTemplate`]: messages to the text that a model was trained to answer.
 //!
-//! Models bring their template along, written in Jinja and rendered by transformers; here minijinja renders it with the same settings
-//! (`trim_blocks`, `lstrip_blocks`), the methods of Python's strings, and the functions that templates use. A template is somebody else's
-//! program: the steps and the memory that it may take are bounded by the length of the messages.
+//! Models bring their template along, written in Jinja and rendered by transformers; here minijinja
+//! renders it with the same settings (`trim_blocks`, `lstrip_blocks`), the methods of Python's
+//! strings, and the functions that templates use. A template is somebody else's program: the steps
+//! and the memory that it may take are bounded by the length of the messages.
 //!
-//! Messages are somebody else's text: [`ChatTemplate::encode`] makes special tokens of what the template writes, never of what a
-//! message holds.
+//! Messages are somebody else's text: [`ChatTemplate::encode`] makes special tokens of what the
+//! template writes, never of what a message holds.
 //!
 //! ```
 //! use minference_model::text::chat_template::{ChatTemplate, Message, RenderOptions};
@@ -44,10 +45,11 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, Value};
 use std::collections::BTreeSet;
 
-/// Fuel for any conversation, and for each message besides its length. A unit is a step or 64 bytes; real templates take a few
-/// hundred steps per message.
+/// Fuel for any conversation, and for each message besides its length. A unit is a step or 64
+/// bytes; real templates take a few hundred steps per message.
 ///
-/// minijinja 3.1 does not charge for joining lists (`a + b`), so that a template made to harm can still ask for much memory that way.
+/// minijinja 3.1 does not charge for joining lists (`a + b`), so that a template made to harm can
+/// still ask for much memory that way.
 const BASE_FUEL: u64 = 100_000;
 const MESSAGE_FUEL: u64 = 10_000;
 
@@ -124,18 +126,21 @@ impl ChatTemplate {
     /// The template of a tokenizer's model, which also says what `bos_token` and `eos_token` are.
     ///
     /// # Errors
-    /// [`Error::NoChatTemplate`] where there is none; [`Error::ChatTemplate`] for what is no Jinja template.
+    /// [`Error::NoChatTemplate`] where there is none; [`Error::ChatTemplate`] for what is no Jinja
+    /// template.
     pub fn of(tokenizer: &Tokenizer) -> Result<Self> {
         let source = tokenizer.chat_template().ok_or(Error::NoChatTemplate)?;
         let text = |id: Option<u32>| id.map_or(Ok(String::new()), |id| tokenizer.token_text(id));
         Ok(Self { bos: text(tokenizer.bos())?, eos: text(tokenizer.eos())?, ..Self::new(source)? })
     }
 
-    /// The text of a conversation, special tokens by their names, as the template writes it. To get its
-    /// tokens, use [`ChatTemplate::encode`]: in the text, names that a message holds look like those that the template wrote.
+    /// The text of a conversation, special tokens by their names, as the template writes it. To get
+    /// its tokens, use [`ChatTemplate::encode`]: in the text, names that a message holds look like
+    /// those that the template wrote.
     ///
     /// # Errors
-    /// [`Error::ChatTemplate`] where the template refuses the messages, uses what does not exist, or takes too long.
+    /// [`Error::ChatTemplate`] where the template refuses the messages, uses what does not exist,
+    /// or takes too long.
     pub fn render(&self, messages: &[Message], options: &RenderOptions) -> Result<String> {
         let mut environment = self.environment(options.time)?;
         // By its length, a template may write the messages 64 times over.
@@ -145,8 +150,9 @@ impl ChatTemplate {
         template.render(self.told(messages, options)).map_err(|e| error(&e))
     }
 
-    /// Names that the template reads and does not define, without those that every template is given: what
-    /// [`RenderOptions::arguments`] may set to any effect. A name that it defines in one place and reads in another is among them.
+    /// Names that the template reads and does not define, without those that every template is
+    /// given: what [`RenderOptions::arguments`] may set to any effect. A name that it defines in
+    /// one place and reads in another is among them.
     ///
     /// # Errors
     /// [`Error::ChatTemplate`] for what is no Jinja template.
@@ -159,7 +165,8 @@ impl ChatTemplate {
         Ok(names)
     }
 
-    /// What the template is told. Arguments come last: they stand in for special tokens, tools and documents.
+    /// What the template is told. Arguments come last: they stand in for special tokens, tools and
+    /// documents.
     fn told(&self, messages: &[Message], options: &RenderOptions) -> Value {
         let told = [
             ("bos_token", Value::from(self.bos.as_str())),

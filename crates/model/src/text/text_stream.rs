@@ -1,10 +1,12 @@
 //! [`TextStream`]: an answer's text, as its tokens come.
 //!
-//! A token need not be text: a character's bytes may lie in several tokens, and a stop string may begin in one token and end in another.
-//! The stream gives out only what is certain: whole characters, and nothing that could still become a stop string. Each token costs what
-//! it adds, however long the answer is.
+//! A token need not be text: a character's bytes may lie in several tokens, and a stop string may
+//! begin in one token and end in another. The stream gives out only what is certain: whole
+//! characters, and nothing that could still become a stop string. Each token costs what it adds,
+//! however long the answer is.
 //!
-//! All pieces together are what [`Tokenizer::decode`] gives for all tokens, up to a stop string or an end token.
+//! All pieces together are what [`Tokenizer::decode`] gives for all tokens, up to a stop string or
+//! an end token.
 
 use crate::error::{Error, Result};
 use crate::text::tokenizer::Tokenizer;
@@ -42,7 +44,8 @@ pub struct TextStream<'a> {
 }
 
 impl<'a> TextStream<'a> {
-    /// An answer that ends at the tokenizer's end tokens and at the first of these strings to be complete.
+    /// An answer that ends at the tokenizer's end tokens and at the first of these strings to be
+    /// complete.
     ///
     /// # Errors
     /// [`Error::Config`] for an empty stop string.
@@ -84,7 +87,8 @@ impl<'a> TextStream<'a> {
         Ok(StreamPiece { text: self.certain(kept), end: self.end.clone() })
     }
 
-    /// The rest of the text when no more tokens come: what was held back, with U+FFFD for a character that was never completed.
+    /// The rest of the text when no more tokens come: what was held back, with U+FFFD for a
+    /// character that was never completed.
     pub fn finish(mut self) -> StreamPiece {
         if self.end.is_some() {
             return StreamPiece { text: String::new(), end: self.end };
@@ -101,7 +105,8 @@ impl<'a> TextStream<'a> {
         text
     }
 
-    /// Takes what can't be part of a stop string any more from the held text, whose first `kept` bytes were held before.
+    /// Takes what can't be part of a stop string any more from the held text, whose first `kept`
+    /// bytes were held before.
     fn certain(&mut self, kept: usize) -> String {
         if let Some((start, stop)) = self.first_stop(kept) {
             self.end = Some(StreamEnd::StopString(stop));
@@ -114,7 +119,8 @@ impl<'a> TextStream<'a> {
         std::mem::replace(&mut self.held, rest)
     }
 
-    /// The stop string that is complete first, and where it starts; the longest of those that are complete at once.
+    /// The stop string that is complete first, and where it starts; the longest of those that are
+    /// complete at once.
     fn first_stop(&self, kept: usize) -> Option<(usize, String)> {
         let found = |stop: &String| {
             // Text held before holds no whole stop string.
@@ -133,7 +139,8 @@ enum Remainder {
     Replaced,
 }
 
-/// Moves whole characters from bytes to text, with U+FFFD for what is none, and says how long the text was.
+/// Moves whole characters from bytes to text, with U+FFFD for what is none, and says how long the
+/// text was.
 fn take_characters(bytes: &mut Vec<u8>, text: &mut String, remainder: Remainder) -> usize {
     let before = text.len();
     let mut start = 0;

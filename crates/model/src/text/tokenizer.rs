@@ -1,13 +1,15 @@
 //! [`Tokenizer`]: text to token ids and back.
 //!
-//! A vocabulary comes from a GGUF file's metadata or from a Hugging Face folder; both give the ids that the model was trained
-//! with, or an error that names what is not supported. Nothing is guessed: a wrong way of cutting words gives plausible tokens
-//! and quietly worse answers.
+//! A vocabulary comes from a GGUF file's metadata or from a Hugging Face folder; both give the ids
+//! that the model was trained with, or an error that names what is not supported. Nothing is
+//! guessed: a wrong way of cutting words gives plausible tokens and quietly worse answers.
 //!
-//! Prompts hold two kinds of text. What a chat template writes holds the names of special tokens (`<|im_start|>`), which must become
-//! their ids: [`SpecialTokens::Parsed`]. What a user wrote may hold such names too, and there they are only text:
-//! [`SpecialTokens::AsText`]. llama.cpp and transformers parse them everywhere by default; here the caller says, and
-//! [`ChatTemplate::encode`](crate::text::chat_template::ChatTemplate::encode) keeps the two apart in a conversation.
+//! Prompts hold two kinds of text. What a chat template writes holds the names of special tokens
+//! (`<|im_start|>`), which must become their ids: [`SpecialTokens::Parsed`]. What a user wrote may
+//! hold such names too, and there they are only text: [`SpecialTokens::AsText`]. llama.cpp and
+//! transformers parse them everywhere by default; here the caller says, and
+//! [`ChatTemplate::encode`](crate::text::chat_template::ChatTemplate::encode) keeps the two apart
+//! in a conversation.
 //!
 //! ```no_run
 //! use minference_model::text::tokenizer::{SpecialTokens, Tokenizer};
@@ -80,14 +82,14 @@ impl Tokenizer {
     /// Time is linear in the text: about a second for a megabyte of English.
     ///
     /// # Errors
-    /// [`Error::Shape`] for more than 500,000 white-space characters in a row; [`Error::Config`] where the vocabulary has no
-    /// token for a part of the text.
+    /// [`Error::Shape`] for more than 500,000 white-space characters in a row; [`Error::Config`]
+    /// where the vocabulary has no token for a part of the text.
     pub fn encode(&self, text: &str, special: SpecialTokens) -> Result<Vec<u32>> {
         self.encode_with(self.pre_tokenizer.as_ref(), text, special)
     }
 
-    /// The same for text that follows other text of one prompt: some vocabularies put a blank before the first word of a
-    /// prompt, and only there.
+    /// The same for text that follows other text of one prompt: some vocabularies put a blank
+    /// before the first word of a prompt, and only there.
     pub(crate) fn encode_continuing(&self, text: &str, special: SpecialTokens) -> Result<Vec<u32>> {
         self.encode_with(self.pre_tokenizer.as_ref().map(pre_tokenizer::continuing).as_ref(), text, special)
     }
@@ -126,7 +128,8 @@ impl Tokenizer {
         Ok(ids)
     }
 
-    /// Where a text holds names of special tokens, in bytes, with the ids that [`SpecialTokens::Parsed`] would make of them.
+    /// Where a text holds names of special tokens, in bytes, with the ids that
+    /// [`SpecialTokens::Parsed`] would make of them.
     pub(crate) fn special_tokens_in(&self, text: &str) -> Vec<(Range<usize>, u32)> {
         let cut = self.parsing.extract_and_normalize(self.normalizer.as_ref(), text);
         let splits = cut.get_splits(OffsetReferential::Original, OffsetType::Byte);
@@ -137,8 +140,8 @@ impl Tokenizer {
         special.collect()
     }
 
-    /// The names of special tokens in a text, each once, in the order of their first places: what [`SpecialTokens::AsText`] reads as text
-    /// and [`SpecialTokens::Parsed`] does not.
+    /// The names of special tokens in a text, each once, in the order of their first places: what
+    /// [`SpecialTokens::AsText`] reads as text and [`SpecialTokens::Parsed`] does not.
     pub fn special_names_in(&self, text: &str) -> Vec<String> {
         let mut ids: Vec<u32> = Vec::new();
         for (_, id) in self.special_tokens_in(text) {
@@ -162,7 +165,8 @@ impl Tokenizer {
         Ok(String::from_utf8_lossy(&bytes[skipped..]).into_owned())
     }
 
-    /// What one token prints, or a special token's name; bytes that are no UTF-8 of their own become U+FFFD.
+    /// What one token prints, or a special token's name; bytes that are no UTF-8 of their own
+    /// become U+FFFD.
     ///
     /// # Errors
     /// [`Error::UnknownToken`] for an id beyond the vocabulary.
@@ -171,8 +175,8 @@ impl Tokenizer {
         Ok(String::from_utf8_lossy(bytes).into_owned())
     }
 
-    /// Number of ids. The model's matrices may have more rows, for which there is no name, or fewer: then the last ids can be neither
-    /// read nor written.
+    /// Number of ids. The model's matrices may have more rows, for which there is no name, or
+    /// fewer: then the last ids can be neither read nor written.
     pub fn vocabulary_size(&self) -> usize {
         self.pieces.len()
     }
@@ -182,29 +186,34 @@ impl Tokenizer {
         self.bos
     }
 
-    /// The end-of-sequence token, if the file names one. Others may end an answer too: [`Tokenizer::end_tokens`].
+    /// The end-of-sequence token, if the file names one. Others may end an answer too:
+    /// [`Tokenizer::end_tokens`].
     pub fn eos(&self) -> Option<u32> {
         self.eos
     }
 
-    /// What a raw prompt must begin with: the beginning-of-sequence token, or nothing. Most chat templates write it themselves.
+    /// What a raw prompt must begin with: the beginning-of-sequence token, or nothing. Most chat
+    /// templates write it themselves.
     pub fn prompt_prefix(&self) -> &[u32] {
         &self.prefix
     }
 
-    /// What a conversation must begin with, whether or not the chat template writes it. As for a raw prompt in GGUF files, which
-    /// llama.cpp reads so; nothing in a Hugging Face folder, where transformers leaves it to the template.
+    /// What a conversation must begin with, whether or not the chat template writes it. As for a
+    /// raw prompt in GGUF files, which llama.cpp reads so; nothing in a Hugging Face folder, where
+    /// transformers leaves it to the template.
     pub fn chat_prefix(&self) -> &[u32] {
         &self.chat_prefix
     }
 
-    /// The tokens that end an answer, in rising order: all that the model's files name, wherever they do, and those with well-known
-    /// names (`<|im_end|>`, `<|eot_id|>`, `<end_of_turn>`, ...), whatever the vocabulary takes them for.
+    /// The tokens that end an answer, in rising order: all that the model's files name, wherever
+    /// they do, and those with well-known names (`<|im_end|>`, `<|eot_id|>`, `<end_of_turn>`, ...),
+    /// whatever the vocabulary takes them for.
     pub fn end_tokens(&self) -> &[u32] {
         &self.end_tokens
     }
 
-    /// The source of the model's chat template, for [`ChatTemplate`](crate::text::chat_template::ChatTemplate).
+    /// The source of the model's chat template, for
+    /// [`ChatTemplate`](crate::text::chat_template::ChatTemplate).
     pub fn chat_template(&self) -> Option<&str> {
         self.chat_template.as_deref()
     }
@@ -230,7 +239,8 @@ pub(crate) fn begun(prefix: &[u32], tokens: Vec<u32>) -> Vec<u32> {
     if tokens.starts_with(prefix) { tokens } else { [prefix, &tokens].concat() }
 }
 
-/// The regular expressions' engine stops silently where a run of white space is longer than its stack.
+/// The regular expressions' engine stops silently where a run of white space is longer than its
+/// stack.
 fn check_white_space(text: &str) -> Result<()> {
     let (mut run, mut longest) = (0, 0);
     for character in text.chars() {

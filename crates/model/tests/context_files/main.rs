@@ -13,8 +13,8 @@ mod round_trips;
 mod tiny_sessions;
 
 use minference_model::CacheFormat;
-use minference_model::session::context_file::LoadOptions;
 use minference_model::files::Fingerprint;
+use minference_model::session::context_file::LoadOptions;
 use minference_model::{Result, Session, SessionOptions};
 use std::path::Path;
 use tiny_sessions::{compute, decoder, dense, model, session, tokens};

@@ -1,11 +1,12 @@
-//! Files with random changes: they are refused, and never take more memory than a small multiple of what they hold.
+//! Files with random changes: they are refused, and never take more memory than a small multiple of
+//! what they hold.
 
 use super::changes::{change, most_memory};
 use super::parts::{Parts, header_end, seal};
 use super::tiny_sessions::{compute, decoder, model};
 use super::{MODEL, fingerprint, options, saved};
-use minference_model::session::context_file::ContextFile;
 use minference_model::files::Fingerprint;
+use minference_model::session::context_file::ContextFile;
 use minference_model::{Compute, Decoder, Session};
 use proptest::prelude::*;
 use serde_json::{Value, json};

@@ -2,8 +2,8 @@
 
 use super::tiny_sessions::{compute, decoder, dense, model, tokens};
 use super::{MODEL, fingerprint, load, options, saved, says};
-use minference_model::session::context_file::{ContextFile, LoadOptions};
 use minference_model::decoder::rope::{RopeOverride, RopeScaling};
+use minference_model::session::context_file::{ContextFile, LoadOptions};
 use minference_model::{Decoder, ModelFiles, Session, SessionOptions};
 use std::sync::Arc;
 
@@ -53,8 +53,8 @@ fn other_positions() {
     }
 }
 
-/// Dynamic NTK: what a prompt's length changes beyond the context that the model was made for. A file is of use for what a session with its
-/// keys would go on with.
+/// Dynamic NTK: what a prompt's length changes beyond the context that the model was made for. A
+/// file is of use for what a session with its keys would go on with.
 #[test]
 fn positions_of_another_length() {
     let (_folder, path) = saved();

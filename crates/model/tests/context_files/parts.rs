@@ -1,4 +1,5 @@
-//! [`Parts`]: a context file taken apart, to be put together again with something else in it and a header whose checksum is right.
+//! [`Parts`]: a context file taken apart, to be put together again with something else in it and a
+//! header whose checksum is right.
 
 use serde_json::Value;
 use xxhash_rust::xxh3::Xxh3;

@@ -31,7 +31,8 @@ pub(crate) const VOCABULARY: usize = 40;
 pub(crate) const LAYERS: usize = 2;
 
 impl Gguf {
-    /// Two layers, heads of `head_dim`, split projections, norms only before attention and MLP, embeddings tied.
+    /// Two layers, heads of `head_dim`, split projections, norms only before attention and MLP,
+    /// embeddings tied.
     pub(crate) fn tiny(architecture: &str, head_dim: usize) -> Self {
         let mut gguf = Self { metadata: Vec::new(), tensors: Vec::new() };
         gguf.set("general.architecture", Value::String(architecture.into()));

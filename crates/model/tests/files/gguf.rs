@@ -4,8 +4,8 @@ use crate::builders::{Gguf, HEADS, HIDDEN, INTERMEDIATE, KV_HEADS, VOCABULARY, a
 use candle_core::quantized::GgmlDType::{F32, Q4_0};
 use candle_core::quantized::gguf_file::{Content, Value};
 use minference_model::decoder::config::Activation;
-use minference_model::device::matrix::WeightFormat;
 use minference_model::decoder::rope::{PairLayout, RopeScaling};
+use minference_model::device::matrix::WeightFormat;
 use minference_model::files::Container;
 use std::io::Cursor;
 

@@ -1,4 +1,5 @@
-//! GGUF files that are wrong: each is refused, with the place, what was expected and what was found.
+//! GGUF files that are wrong: each is refused, with the place, what was expected and what was
+//! found.
 
 use crate::builders::{Gguf, HIDDEN, assert_mentions, open_bytes, refusal};
 use candle_core::quantized::GgmlDType::{F16, F32, Q4_0, Q8_0, Q8_1};

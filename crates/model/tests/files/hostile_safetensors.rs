@@ -1,4 +1,5 @@
-//! Hugging Face folders that are wrong: each is refused, with the file, the place, what was expected and what was found.
+//! Hugging Face folders that are wrong: each is refused, with the file, the place, what was
+//! expected and what was found.
 
 use crate::builders::{Folder, assert_mentions, open_folder, refusal, told, write};
 use minference_model::ModelFiles;

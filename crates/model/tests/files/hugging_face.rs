@@ -1,4 +1,5 @@
-//! Hugging Face folders of every family, with configurations of the older style and of transformers 5.
+//! Hugging Face folders of every family, with configurations of the older style and of transformers
+//! 5.
 
 use crate::builders::{
     Folder, HIDDEN, INTERMEDIATE, KV_HEADS, LAYERS, VOCABULARY, assert_mentions, ramp, refusal,

@@ -1,4 +1,5 @@
-//! Files with random changes: opening and loading them never panics, and never takes more memory than a small multiple of the file.
+//! Files with random changes: opening and loading them never panics, and never takes more memory
+//! than a small multiple of the file.
 
 use crate::builders::{Folder, Gguf, write};
 use crate::changes::{change, most_memory};

@@ -1,4 +1,5 @@
-//! Published models, where the environment variable `MINFERENCE_TEST_MODELS` names a folder with their files.
+//! Published models, where the environment variable `MINFERENCE_TEST_MODELS` names a folder with
+//! their files.
 
 use minference_model::ModelFiles;
 use minference_model::files::Container;
@@ -102,7 +103,8 @@ fn published_models_are_read() {
     }
 }
 
-/// Every folder that holds a `config.json` is opened and loaded: for tiny models that transformers made.
+/// Every folder that holds a `config.json` is opened and loaded: for tiny models that transformers
+/// made.
 #[test]
 fn published_folders_are_read() {
     let Some(models) = models() else { return };

@@ -1,4 +1,5 @@
-//! Which fields that describe RoPE count in a `config.json`, family by family: what transformers makes of them (`golden/rope_fields.py`).
+//! Which fields that describe RoPE count in a `config.json`, family by family: what transformers
+//! makes of them (`golden/rope_fields.py`).
 
 use crate::builders::Folder;
 use serde_json::{Map, Value, json};
@@ -8,7 +9,8 @@ const GEMMA: &[&str] = &["gemma3_text"];
 /// They rotate whole heads.
 const WHOLE: [&str; 4] = ["llama", "mistral", "qwen2", "qwen3"];
 
-/// What transformers reads, or passes over, and is refused here: it can't have been meant, or two places disagree.
+/// What transformers reads, or passes over, and is refused here: it can't have been meant, or two
+/// places disagree.
 const REFUSED: [(&str, &[&str]); 24] = [
     ("base in both places", GEMMA),
     ("base in parameters, null", GEMMA),
@@ -101,7 +103,8 @@ fn fields_of_rope_mean_what_transformers_makes_of_them() {
     assert_eq!(read_here_only, ["phi3, longrope called su"]);
 }
 
-/// A part that transformers would rotate of no family that rotates whole heads changes nothing, or is refused by name.
+/// A part that transformers would rotate of no family that rotates whole heads changes nothing, or
+/// is refused by name.
 #[test]
 fn families_that_rotate_whole_heads_have_no_share() {
     let fields = |fields: Value| fields.as_object().unwrap().clone();

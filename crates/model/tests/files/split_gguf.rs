@@ -10,7 +10,8 @@ use tempfile::TempDir;
 
 const NAMES: [&str; 3] = ["m-00001-of-00003.gguf", "m-00002-of-00003.gguf", "m-00003-of-00003.gguf"];
 
-/// The model in three parts, as llama.cpp's tools split it: metadata in the first, tensors in their order.
+/// The model in three parts, as llama.cpp's tools split it: metadata in the first, tensors in their
+/// order.
 fn parts() -> [Gguf; 3] {
     let whole = Gguf::tiny("llama", 8);
     let count = whole.tensors.len();
@@ -58,7 +59,8 @@ fn any_part_opens_all() {
         // whichever part is given, the model's own patterns are the same file
         assert_eq!(beside(path), Some(paths[0].with_file_name("m.patterns.json")));
     }
-    // older tools don't count tensors; a first part may have none; every part may repeat the metadata
+    // older tools don't count tensors; a first part may have none; every part may repeat the
+    // metadata
     let (_folder, paths) = changed(|parts| {
         for part in parts.iter_mut() {
             part.metadata.retain(|(key, _)| key != "split.tensors.count");
@@ -192,7 +194,8 @@ fn links_lead_to_all_parts() {
     let (folder, paths) = changed(|_| {});
     let elsewhere = tempfile::tempdir().unwrap();
     let open = |link: &Path| ModelFiles::open(link).unwrap().path().to_path_buf();
-    // another name, absolute; a link to that, relative; the same name in a folder without the others
+    // another name, absolute; a link to that, relative; the same name in a folder without the
+    // others
     let link = elsewhere.path().join("latest.gguf");
     symlink(&paths[1], &link).unwrap();
     assert_eq!(open(&link), paths[0]);

@@ -1,5 +1,6 @@
-//! Vocabularies with more names than the model has rows, or fewer. The answers are those of transformers for the same weights
-//! (`golden/README.md`): what has no row, or no name, is no part of them.
+//! Vocabularies with more names than the model has rows, or fewer. The answers are those of
+//! transformers for the same weights (`golden/README.md`): what has no row, or no name, is no part
+//! of them.
 
 use crate::builders::write;
 use crate::golden::{GoldenModel, folders, gguf_files};

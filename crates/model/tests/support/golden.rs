@@ -1,8 +1,9 @@
-//! Reads the recordings under `golden/`: tiny models of every family with the logits that transformers computes in float64, and
-//! greedy answers of real models. `golden/README.md` says how they were made.
+//! Reads the recordings under `golden/`: tiny models of every family with the logits that
+//! transformers computes in float64, and greedy answers of real models. `golden/README.md` says how
+//! they were made.
 //!
-//! A test includes it with `#[path = "support/golden.rs"] mod golden;` and panics where a recording is missing or broken: all but the
-//! real models' own files belong to the repository.
+//! A test includes it with `#[path = "support/golden.rs"] mod golden;` and panics where a recording
+//! is missing or broken: all but the real models' own files belong to the repository.
 
 // Each test uses a part of this.
 #![allow(dead_code)]
@@ -53,7 +54,8 @@ pub(crate) struct GoldenModel {
     pub(crate) other_config: Option<PathBuf>,
     /// Prompts of 1, 63, 64, 65 and 300 tokens.
     pub(crate) prompts: Vec<GoldenPrompt>,
-    /// How far logits of a float32 computation may be from the expected ones: twice as far as those of transformers in float32 are at most.
+    /// How far logits of a float32 computation may be from the expected ones: twice as far as those
+    /// of transformers in float32 are at most.
     pub(crate) tolerance: f32,
 }
 
@@ -64,9 +66,11 @@ pub(crate) struct GoldenPrompt {
     pub(crate) tokens: Vec<u32>,
     /// Logits of the last token, `[vocabulary]`.
     pub(crate) last: Vec<f32>,
-    /// Logits of all tokens, `[tokens, vocabulary]`; recorded for 65 tokens of models that are not quantised.
+    /// Logits of all tokens, `[tokens, vocabulary]`; recorded for 65 tokens of models that are not
+    /// quantised.
     pub(crate) all: Option<Vec<f32>>,
-    /// The greedy answer. None where the position encoding changes with each further token (dynamic NTK beyond the original context).
+    /// The greedy answer. None where the position encoding changes with each further token (dynamic
+    /// NTK beyond the original context).
     pub(crate) greedy: Option<Greedy>,
 }
 
@@ -75,7 +79,8 @@ pub(crate) struct GoldenPrompt {
 pub(crate) struct Greedy {
     /// Token ids.
     pub(crate) tokens: Vec<u32>,
-    /// By how much a best logit leads at least: an implementation whose logits are nearer than half of it must give these tokens.
+    /// By how much a best logit leads at least: an implementation whose logits are nearer than half
+    /// of it must give these tokens.
     pub(crate) margin: f32,
 }
 
@@ -167,7 +172,8 @@ pub(crate) fn real_models() -> Vec<RealModel> {
 }
 
 impl RealModel {
-    /// Where the file lies: in the folder that the variable `MINFERENCE_TEST_MODELS` names. None, with a message, where it does not.
+    /// Where the file lies: in the folder that the variable `MINFERENCE_TEST_MODELS` names. None,
+    /// with a message, where it does not.
     pub(crate) fn path(&self) -> Option<PathBuf> {
         let folder = std::env::var_os("MINFERENCE_TEST_MODELS");
         let path = folder.map(|folder| Path::new(&folder).join(&self.file)).filter(|path| path.is_file());

@@ -1,11 +1,13 @@
 //! The decoding kernel: some query heads of one group while keys and values pass by.
 //!
-//! Query heads and keys share the lanes of a vector: lane `key * width + head`, where `width` is the number of heads rounded
-//! up to a power of two. One vector holds the scores of `LANES / width` keys, so that softmax needs no sums across lanes, and
-//! the products of as many keys with all heads fill [`Simd::LANES`] registers, which one tree of shuffles sums. A row is
-//! loaded and widened once for all heads, and never stored.
+//! Query heads and keys share the lanes of a vector: lane `key * width + head`, where `width` is
+//! the number of heads rounded up to a power of two. One vector holds the scores of `LANES / width`
+//! keys, so that softmax needs no sums across lanes, and the products of as many keys with all
+//! heads fill [`Simd::LANES`] registers, which one tree of shuffles sums. A row is loaded and
+//! widened once for all heads, and never stored.
 
-// SAFETY: one contract for the unsafe functions here: the machine has the instruction set, and rows lie within their view.
+// SAFETY: one contract for the unsafe functions here: the machine has the instruction set, and rows
+// lie within their view.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
 use crate::cpu::simd::{MAX_LANES, Simd, exp2};
@@ -13,7 +15,8 @@ use crate::cpu::stored::{Stored, load_some};
 use crate::view::PlainView;
 use std::ops::Range;
 
-/// Keys between two updates of the running maximum: a multiple of the lanes of every instruction set.
+/// Keys between two updates of the running maximum: a multiple of the lanes of every instruction
+/// set.
 pub(super) const STEP: usize = 32;
 /// Most query heads that share a pass over the keys.
 const MAX_HEADS: usize = 8;
@@ -45,8 +48,9 @@ impl<T: Stored> Rows<T> {
     pub(super) fn new(view: &PlainView<'_>, head: usize, tokens: Range<usize>) -> Self {
         let ([_, heads, head_dim], (data, stride)) = (view.shape(), view.head_rows(head));
         let first = T::pointer(data).wrapping_add(tokens.start * stride);
-        // Hardware does not foresee rows that lie apart. Where the rows of all heads of a token lie side by side, those of the
-        // next step are asked for in the order of memory, each head its share.
+        // Hardware does not foresee rows that lie apart. Where the rows of all heads of a token lie
+        // side by side, those of the next step are asked for in the order of memory, each head its
+        // share.
         let side_by_side = stride == heads * head_dim;
         let (ahead, ahead_stride) = if side_by_side {
             let share = head * STEP * head_dim;
@@ -143,7 +147,8 @@ impl HeadChunk {
         self.lane_faults.iter().all(|&fault| fault == 0.0)
     }
 
-    /// Attends to at most [`STEP`] keys. `V` is the number of vectors of a value row that are added up at once.
+    /// Attends to at most [`STEP`] keys. `V` is the number of vectors of a value row that are added
+    /// up at once.
     #[inline(always)]
     pub(super) unsafe fn attend<S: Simd, T: Stored, const V: usize>(
         &mut self,
@@ -252,7 +257,8 @@ impl HeadChunk {
         }
     }
 
-    /// Turns the scores of `count` keys into probabilities, rescaling what was summed under a lower maximum.
+    /// Turns the scores of `count` keys into probabilities, rescaling what was summed under a lower
+    /// maximum.
     #[inline(always)]
     unsafe fn softmax<S: Simd, const H: usize>(&mut self, count: usize) {
         let width = H.next_power_of_two();
@@ -289,8 +295,8 @@ impl HeadChunk {
         }
     }
 
-    /// Adds `V` vectors of each value from element `d`, weighted by their probabilities. `PART`: of the last one only a part
-    /// exists.
+    /// Adds `V` vectors of each value from element `d`, weighted by their probabilities. `PART`: of
+    /// the last one only a part exists.
     #[inline(always)]
     unsafe fn add_values<S: Simd, T: Stored, const V: usize, const H: usize, const PART: bool>(
         &mut self,

@@ -1,6 +1,8 @@
-//! Where the rows of a step come from: the caller's memory as it lies, or a buffer that codes are unpacked into.
+//! Where the rows of a step come from: the caller's memory as it lies, or a buffer that codes are
+//! unpacked into.
 
-// SAFETY: one contract for the unsafe functions here: the machine has the instruction set, and rows lie within their view.
+// SAFETY: one contract for the unsafe functions here: the machine has the instruction set, and rows
+// lie within their view.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
 use super::head_chunk::{CACHE_LINE, Rows, STEP};
@@ -39,7 +41,8 @@ impl<T: Stored> StepRows for InPlace<'_, T> {
     }
 }
 
-/// Codes, unpacked a step at a time: what is unpacked stays in the nearest cache until the kernel has read it.
+/// Codes, unpacked a step at a time: what is unpacked stays in the nearest cache until the kernel
+/// has read it.
 pub(super) struct Unpacked<'a> {
     view: TensorView<'a>,
     /// `[STEP, head_dim]`
@@ -48,7 +51,8 @@ pub(super) struct Unpacked<'a> {
     groups: Vec<GroupScaling<'a>>,
 }
 
-/// Minima and scales by channel of the group that a head's last row was in, converted once for all its rows.
+/// Minima and scales by channel of the group that a head's last row was in, converted once for all
+/// its rows.
 #[derive(Clone)]
 struct GroupScaling<'a> {
     stored: &'a [f16],
@@ -102,7 +106,8 @@ impl<'a> GroupScaling<'a> {
     }
 }
 
-/// Asks for the codes of the same head a step later, which lie behind those of all heads in between.
+/// Asks for the codes of the same head a step later, which lie behind those of all heads in
+/// between.
 #[inline(always)]
 unsafe fn prefetch_next_step<S: Simd>(row: &CodedRow<'_>, heads: usize) {
     let next = row.codes.as_ptr().wrapping_add(STEP * heads * row.codes.len());

@@ -1,7 +1,9 @@
-//! `bf16` pairs with `VDPBF16PS`: products are exact and sums are `f32`, so with `bf16` inputs the scores are as good as
-//! those of `f32` arithmetic. Twice the `f32` rate on AMD since Zen 4; on Intel without AMX half of it, so not used there.
+//! `bf16` pairs with `VDPBF16PS`: products are exact and sums are `f32`, so with `bf16` inputs the
+//! scores are as good as those of `f32` arithmetic. Twice the `f32` rate on AMD since Zen 4; on
+//! Intel without AMX half of it, so not used there.
 
-// SAFETY: the trait's contract is that the machine has these instructions and that pointers are valid for the access.
+// SAFETY: the trait's contract is that the machine has these instructions and that pointers are
+// valid for the access.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
 use super::super::narrow_range::NarrowRange;
@@ -78,8 +80,9 @@ impl ValueDot<Avx512> for BFloat16 {
     }
     #[inline(always)]
     unsafe fn pack_probabilities(even: __m512, odd: __m512) -> __m512i {
-        // Probabilities are positive and finite, so rounding to the nearest is an integer addition; ties go up, which costs
-        // nothing measurable. The even half moves down, the odd half stays, and a masked blend joins them.
+        // Probabilities are positive and finite, so rounding to the nearest is an integer addition;
+        // ties go up, which costs nothing measurable. The even half moves down, the odd half stays,
+        // and a masked blend joins them.
         unsafe {
             let half = _mm512_set1_epi32(0x8000);
             let even = _mm512_srli_epi32::<16>(_mm512_add_epi32(_mm512_castps_si512(even), half));

@@ -1,6 +1,8 @@
-//! [`Float16`](super::float16::Float16) on machines without `VFMADDPH`, number by number the same roundings: for tests only.
+//! [`Float16`](super::float16::Float16) on machines without `VFMADDPH`, number by number the same
+//! roundings: for tests only.
 
-// SAFETY: the trait's contract is that the machine has these instructions and that pointers are valid for the access.
+// SAFETY: the trait's contract is that the machine has these instructions and that pointers are
+// valid for the access.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
 use super::super::narrow_range::NarrowRange;

@@ -1,7 +1,9 @@
-//! `f16` pairs with `VFMADDPH` for `P V`: each lane holds two `f16` sums, one for even and one for odd keys, over the keys of
-//! one tile; at the end of the tile both are widened and added to the `f32` output.
+//! `f16` pairs with `VFMADDPH` for `P V`: each lane holds two `f16` sums, one for even and one for
+//! odd keys, over the keys of one tile; at the end of the tile both are widened and added to the
+//! `f32` output.
 
-// SAFETY: the trait's contract is that the machine has these instructions and that pointers are valid for the access.
+// SAFETY: the trait's contract is that the machine has these instructions and that pointers are
+// valid for the access.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
 use super::super::narrow_range::NarrowRange;
@@ -55,7 +57,8 @@ impl ValueDot<Avx512> for Float16 {
             _mm512_or_si512(even, _mm512_slli_epi32::<16>(odd))
         }
     }
-    /// `f16` over the 16 keys of a chunk: to widen every word instead costs a tenth of the kernel's speed on Intel.
+    /// `f16` over the 16 keys of a chunk: to widen every word instead costs a tenth of the kernel's
+    /// speed on Intel.
     type Sums = __m512h;
     #[inline(always)]
     unsafe fn no_sums() -> __m512h {

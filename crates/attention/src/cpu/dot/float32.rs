@@ -11,7 +11,8 @@ impl<S: Simd> ScoreDot<S> for Float32 {
     const FACTOR_IN_QUERIES: bool = true;
     type Accumulator = S::Float;
 
-    /// Sums start at minus the maximum, so that the product is the exponent with no further operation.
+    /// Sums start at minus the maximum, so that the product is the exponent with no further
+    /// operation.
     #[inline(always)]
     unsafe fn start(negative_maxima: *const f32) -> S::Float {
         // SAFETY: the caller's contract.

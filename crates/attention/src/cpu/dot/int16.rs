@@ -1,7 +1,9 @@
-//! `i16` pairs with `VPDPWSSD` for `Q K^T`: every row is scaled so that its largest element and its norm fit, which gives
-//! about 15 bits to the elements that matter. By Cauchy-Schwarz a sum of products never leaves 32 bits.
+//! `i16` pairs with `VPDPWSSD` for `Q K^T`: every row is scaled so that its largest element and its
+//! norm fit, which gives about 15 bits to the elements that matter. By Cauchy-Schwarz a sum of
+//! products never leaves 32 bits.
 
-// SAFETY: the trait's contract is that the machine has these instructions and that pointers are valid for the access.
+// SAFETY: the trait's contract is that the machine has these instructions and that pointers are
+// valid for the access.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
 use super::super::packed::largest_magnitude;
@@ -12,12 +14,14 @@ use std::arch::x86_64::*;
 
 pub(crate) struct Int16;
 
-/// Norm of a packed row at most: its square is below 2^31, with room for the rounding of the elements.
+/// Norm of a packed row at most: its square is below 2^31, with room for the rounding of the
+/// elements.
 const NORM_LIMIT: f32 = 46_000.0;
 const ELEMENT_LIMIT: f32 = 32_700.0;
 
-/// `sum + a . b`, as assembly: of the intrinsic LLVM keeps only one in four in an unrolled loop and splits the others into
-/// VPMADDWD and VPADDD (shorter latency, half the rate), which costs a tenth of the kernel's speed.
+/// `sum + a . b`, as assembly: of the intrinsic LLVM keeps only one in four in an unrolled loop and
+/// splits the others into VPMADDWD and VPADDD (shorter latency, half the rate), which costs a tenth
+/// of the kernel's speed.
 #[inline]
 #[target_feature(enable = "avx512f,avx512vnni")]
 unsafe fn dot(sum: __m512i, a: __m512i, b: __m512i) -> __m512i {
@@ -73,7 +77,8 @@ impl ScoreDot<Avx512> for Int16 {
     }
 }
 
-/// Packs a row of zeros, or of elements whose squares leave the range of `f32`: they are divided by the largest first.
+/// Packs a row of zeros, or of elements whose squares leave the range of `f32`: they are divided by
+/// the largest first.
 #[cold]
 #[target_feature(enable = "avx512f")]
 unsafe fn pack_extreme_row(row: &[f32], words: &mut [u32]) -> f32 {

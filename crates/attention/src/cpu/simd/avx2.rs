@@ -1,7 +1,7 @@
 //! AVX2 with FMA and F16C: 8 lanes.
 
-// SAFETY: the trait's contract is that the machine has these instructions and that pointers are valid for the access;
-// everything below is an intrinsic under just that contract.
+// SAFETY: the trait's contract is that the machine has these instructions and that pointers are
+// valid for the access; everything below is an intrinsic under just that contract.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
 use super::{MAX_LANES, Simd};
@@ -10,7 +10,8 @@ use std::arch::x86_64::*;
 #[derive(Clone, Copy)]
 pub(crate) struct Avx2;
 
-/// Sums within each half of the four rows from `first`. A function, not a closure, which could not be `#[inline(always)]`.
+/// Sums within each half of the four rows from `first`. A function, not a closure, which could not
+/// be `#[inline(always)]`.
 #[inline(always)]
 unsafe fn sum_four_rows(rows: &[__m256; MAX_LANES], first: usize) -> __m256 {
     unsafe {

@@ -1,7 +1,7 @@
 //! AVX-512 (F, BW, DQ, VL): 16 lanes.
 
-// SAFETY: the trait's contract is that the machine has these instructions and that pointers are valid for the access;
-// everything below is an intrinsic under just that contract.
+// SAFETY: the trait's contract is that the machine has these instructions and that pointers are
+// valid for the access; everything below is an intrinsic under just that contract.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
 use super::{MAX_LANES, Simd};
@@ -10,7 +10,8 @@ use std::arch::x86_64::*;
 #[derive(Clone, Copy)]
 pub(crate) struct Avx512;
 
-// Functions, not closures: a closure can't be `#[inline(always)]`, and where it is not inlined every intrinsic in it is a call.
+// Functions, not closures: a closure can't be `#[inline(always)]`, and where it is not inlined
+// every intrinsic in it is a call.
 
 /// Sums of two rows, in halves: each quarter holds `a0+a2, b0+b2, a1+a3, b1+b3`.
 #[inline(always)]
@@ -125,8 +126,9 @@ impl Simd for Avx512 {
     }
     #[inline(always)]
     unsafe fn sum_rows(rows: &[__m512; MAX_LANES]) -> __m512 {
-        // A tree in which every step joins two vectors of partial sums into one: first rows, then pairs, then (across 128-bit
-        // quarters) quadruples and eights. Quarter q of the result holds the sums of rows 4q..4q+4.
+        // A tree in which every step joins two vectors of partial sums into one: first rows, then
+        // pairs, then (across 128-bit quarters) quadruples and eights. Quarter q of the result
+        // holds the sums of rows 4q..4q+4.
         unsafe {
             let low = join_quarters(sum_four_rows(rows, 0), sum_four_rows(rows, 4));
             let high = join_quarters(sum_four_rows(rows, 8), sum_four_rows(rows, 12));

@@ -1,4 +1,5 @@
-//! Plain arrays of four lanes, which compilers turn into SSE2, NEON or whatever the target's baseline has.
+//! Plain arrays of four lanes, which compilers turn into SSE2, NEON or whatever the target's
+//! baseline has.
 
 // SAFETY: only the pointer accesses need the trait's contract; the rest is arithmetic on arrays.
 #![allow(clippy::undocumented_unsafe_blocks)]
@@ -10,7 +11,8 @@ use std::array::from_fn;
 #[derive(Clone, Copy)]
 pub(crate) struct Portable;
 
-/// Fused where the baseline has the instruction; elsewhere `mul_add` would be a library call per lane.
+/// Fused where the baseline has the instruction; elsewhere `mul_add` would be a library call per
+/// lane.
 #[inline(always)]
 fn mul_add(a: f32, b: f32, c: f32) -> f32 {
     if cfg!(any(target_arch = "aarch64", target_feature = "fma")) { a.mul_add(b, c) } else { a * b + c }

@@ -85,7 +85,8 @@ pub(crate) fn pale(hex: &str) -> String {
     self::hex([channel(1), channel(3), channel(5)])
 }
 
-/// The colour of a pattern's kind, from the palette of Okabe and Ito, which colour-blind readers can tell apart.
+/// The colour of a pattern's kind, from the palette of Okabe and Ito, which colour-blind readers
+/// can tell apart.
 pub(crate) fn of_pattern(pattern: HeadPattern) -> &'static str {
     match pattern {
         HeadPattern::Dense => "#9a9a9a",

@@ -38,11 +38,12 @@ pub struct Figure {
 }
 
 impl Figure {
-    /// The drawing in pixels, `scale` of them for one of the SVG. Text is set in a font that this crate brings, so that the result is
-    /// the same everywhere.
+    /// The drawing in pixels, `scale` of them for one of the SVG. Text is set in a font that this
+    /// crate brings, so that the result is the same everywhere.
     ///
     /// # Errors
-    /// [`Error::Scale`] for a scale at which the figure has no pixels, or more than 16,384 a side; [`Error::Svg`] where the SVG is none.
+    /// [`Error::Scale`] for a scale at which the figure has no pixels, or more than 16,384 a side;
+    /// [`Error::Svg`] where the SVG is none.
     pub fn png(&self, scale: f32) -> Result<Vec<u8>> {
         let refused = |reason: String| Error::Svg { name: self.name.clone(), reason };
         let tree = Tree::from_str(&self.svg, &options()).map_err(|e| refused(e.to_string()))?;

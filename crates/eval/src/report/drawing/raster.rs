@@ -1,4 +1,5 @@
-//! Maps as images: a pixel for each cell, in a PNG that stands within the SVG. As shapes they would be a hundred times larger.
+//! Maps as images: a pixel for each cell, in a PNG that stands within the SVG. As shapes they would
+//! be a hundred times larger.
 
 use super::color::{Rgb, Sequence};
 use super::scale::Scale;

@@ -44,7 +44,8 @@ pub(crate) enum Scale {
 }
 
 impl Scale {
-    /// The place of a value, 0 to 1: what lies beyond is moved to the end, and what is no number to the start.
+    /// The place of a value, 0 to 1: what lies beyond is moved to the end, and what is no number to
+    /// the start.
     pub(crate) fn at(&self, value: f64) -> f64 {
         let place = match *self {
             Self::Counts(to) | Self::Shares(to) => value / to,

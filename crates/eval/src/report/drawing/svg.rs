@@ -22,7 +22,8 @@ pub(crate) struct Svg {
     body: String,
 }
 
-/// Text as it may stand in XML and HTML, in elements and in attributes. Characters that XML forbids become a replacement mark.
+/// Text as it may stand in XML and HTML, in elements and in attributes. Characters that XML forbids
+/// become a replacement mark.
 pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {

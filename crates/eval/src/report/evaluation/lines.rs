@@ -22,8 +22,8 @@ impl Point {
     }
 }
 
-/// Draws a method's points, moved to the right by some pixels so that equal ones don't hide each other. What is no number interrupts the
-/// line.
+/// Draws a method's points, moved to the right by some pixels so that equal ones don't hide each
+/// other. What is no number interrupts the line.
 pub(super) fn draw(svg: &mut Svg, plot: &Plot<'_>, style: Style, points: &[Point], shift: f64) {
     let at = |point: &Point| (plot.x(point.x) + shift, plot.y(point.y));
     for pair in points.windows(2).filter(|pair| pair.iter().all(|point| point.y.is_finite())) {

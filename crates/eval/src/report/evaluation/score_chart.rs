@@ -11,7 +11,8 @@ use crate::summary::{AnswerSummary, Share, TaskAverages};
 
 const HEIGHT: f64 = 250.0;
 
-/// None where lengths were not chosen, where there are none, and for a single one of several tasks, which are better shown by themselves.
+/// None where lengths were not chosen, where there are none, and for a single one of several tasks,
+/// which are better shown by themselves.
 pub(super) fn figure(name: String, title: &str, summary: &AnswerSummary, styles: &Styles) -> Option<Figure> {
     let averages = TaskAverages::of(summary);
     let is_single = averages.lengths.len() == 1 && averages.tasks != [1];

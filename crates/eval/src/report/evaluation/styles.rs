@@ -50,7 +50,8 @@ impl Mark {
 pub(super) struct Styles(BTreeMap<String, Style>);
 
 impl Styles {
-    /// Of all methods of a report. The first one of a kind has the kind's colour; others of it take the next free one.
+    /// Of all methods of a report. The first one of a kind has the kind's colour; others of it take
+    /// the next free one.
     pub(super) fn new<'a>(methods: impl Iterator<Item = &'a str>) -> Self {
         const MARKS: [Mark; 4] = [Mark::Circle, Mark::Square, Mark::Diamond, Mark::Triangle];
         let mut styles: BTreeMap<String, Style> = BTreeMap::new();

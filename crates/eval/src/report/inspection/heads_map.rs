@@ -1,4 +1,5 @@
-//! All heads of a model: their patterns, what was computed of them, and how far their outputs are from dense attention's.
+//! All heads of a model: their patterns, what was computed of them, and how far their outputs are
+//! from dense attention's.
 
 use super::{HeadSummary, InspectionReport};
 use crate::numbers::percent;

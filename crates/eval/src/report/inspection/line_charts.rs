@@ -1,4 +1,5 @@
-//! One head: the mass on its columns and diagonals, the estimate of it, and which of them were chosen.
+//! One head: the mass on its columns and diagonals, the estimate of it, and which of them were
+//! chosen.
 
 use super::InspectedHead;
 use super::attention_maps::least_power;

@@ -12,11 +12,12 @@ use crate::tasks::lines::{Line, longest};
 use minference_model::files::Fingerprint;
 use std::path::{Path, PathBuf};
 
-/// Samples from a folder with the official files, one for each task: a line `{"id": ..., "context": ..., "input": ..., "answer": ...,
-/// "options": ...}` for each sample.
+/// Samples from a folder with the official files, one for each task: a line `{"id": ..., "context":
+/// ..., "input": ..., "answer": ..., "options": ...}` for each sample.
 ///
-/// Files are read through once, and every line that will be asked is checked then; later only one line is in memory at a time. Names are
-/// `task/number` (`passkey/12`), counted from 0 as the official files do; a sample's length is that of its prompt, after truncation.
+/// Files are read through once, and every line that will be asked is checked then; later only one
+/// line is in memory at a time. Names are `task/number` (`passkey/12`), counted from 0 as the
+/// official files do; a sample's length is that of its prompt, after truncation.
 #[derive(Debug, Clone)]
 pub struct BenchmarkFiles {
     folder: PathBuf,
@@ -35,12 +36,14 @@ struct Place {
 }
 
 impl BenchmarkFiles {
-    /// Finds the samples of some tasks. Prompts are as long as they are; see [`with_limit`](Self::with_limit).
+    /// Finds the samples of some tasks. Prompts are as long as they are; see
+    /// [`with_limit`](Self::with_limit).
     ///
     /// - `samples`: of each task the first so many; all by default
     ///
     /// # Errors
-    /// No tasks or samples; files that are missing, empty or not to be read; a line that is no sample.
+    /// No tasks or samples; files that are missing, empty or not to be read; a line that is no
+    /// sample.
     pub fn open(folder: &Path, tasks: &[Task], samples: Option<usize>) -> Result<Self> {
         for (what, is_empty) in [("tasks", tasks.is_empty()), ("samples of each task", samples == Some(0))] {
             if is_empty {
@@ -69,8 +72,9 @@ impl BenchmarkFiles {
         Self { limit, ..self }
     }
 
-    /// What tells the content of each official file in the folder from others, also of those whose tasks were not chosen: a later run may
-    /// choose them, and must find what it would have found before.
+    /// What tells the content of each official file in the folder from others, also of those whose
+    /// tasks were not chosen: a later run may choose them, and must find what it would have found
+    /// before.
     pub fn contents(&self) -> &[(Task, Fingerprint)] {
         &self.contents
     }

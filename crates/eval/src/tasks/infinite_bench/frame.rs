@@ -44,7 +44,8 @@ impl Frame {
     }
 }
 
-/// The question that stands before a list of numbers: what the input asks for, from `The` to the line's last `of`.
+/// The question that stands before a list of numbers: what the input asks for, from `The` to the
+/// line's last `of`.
 fn list_question(input: &str) -> Result<String, Fault> {
     let asked = input.lines().find_map(|line| {
         let from = &line[line.find("The ")?..];

@@ -20,8 +20,9 @@ use number_list::NumberList;
 
 /// Samples of the synthetic tasks, made as the benchmark's own were, at lengths of one's choice.
 ///
-/// Prompt and longest answer together have at most as many tokens as the length says, and nearly as many. Names are `task/length/number`
-/// (`passkey/16384/3`); a sample depends on seed, task, length and number only.
+/// Prompt and longest answer together have at most as many tokens as the length says, and nearly as
+/// many. Names are `task/length/number` (`passkey/16384/3`); a sample depends on seed, task, length
+/// and number only.
 #[derive(Debug, Clone)]
 pub struct GeneratedSamples {
     places: Vec<Place<Task>>,

@@ -1,5 +1,6 @@
-//! The tasks as data: the prompts that MInference's experiments give to all models (InfiniteBench's `yarn_mistral_templates`, with two words
-//! changed in `passkey`), and the benchmark's longest answers.
+//! The tasks as data: the prompts that MInference's experiments give to all models (InfiniteBench's
+//! `yarn_mistral_templates`, with two words changed in `passkey`), and the benchmark's longest
+//! answers.
 
 use super::Task;
 use crate::scoring::Scoring;

@@ -5,11 +5,12 @@ use crate::error::{Error, Result};
 use crate::prompt::PromptEncoder;
 use crate::sample::PromptText;
 
-/// Bytes of a text that are looked at for each token that is wanted, at first; most tokens are shorter.
+/// Bytes of a text that are looked at for each token that is wanted, at first; most tokens are
+/// shorter.
 const BYTES_PER_TOKEN: usize = 8;
 
-/// A prompt that leaves room for the answer within a limit, and how many tokens it has. The first and the last half of a longer one's tokens
-/// remain.
+/// A prompt that leaves room for the answer within a limit, and how many tokens it has. The first
+/// and the last half of a longer one's tokens remain.
 ///
 /// - `limit`: tokens of prompt and answer together
 /// - `answer`: tokens of the longest answer
@@ -57,7 +58,8 @@ pub(super) fn within(
     Err(too_small())
 }
 
-/// At least the first `count` tokens of a text, and whether they are all of it. No more of the text is read than needed.
+/// At least the first `count` tokens of a text, and whether they are all of it. No more of the text
+/// is read than needed.
 fn first_tokens(text: &str, count: usize, encoder: &PromptEncoder<'_>) -> Result<(Vec<u32>, bool)> {
     enough(count, text.len(), |bytes| &text[..text.floor_char_boundary(bytes)], encoder)
 }

@@ -1,4 +1,5 @@
-//! Common words: ten words of a list occur more often than the others. A shorter list with its answer stands before.
+//! Common words: ten words of a list occur more often than the others. A shorter list with its
+//! answer stands before.
 
 use super::draw::shuffle;
 use super::generator::{Draft, Generator};

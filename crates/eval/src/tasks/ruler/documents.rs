@@ -11,7 +11,8 @@ use std::path::Path;
 /// A file's format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum QuestionFormat {
-    /// SQuAD 2.0: paragraphs of articles, questions about each. Those that can't be answered are left out.
+    /// SQuAD 2.0: paragraphs of articles, questions about each. Those that can't be answered are
+    /// left out.
     Squad,
     /// HotpotQA with distractors: ten articles for each question, of which two are needed.
     Hotpot,
@@ -56,7 +57,8 @@ pub(super) struct DocumentQuestion {
     pub(super) related: Vec<usize>,
 }
 
-// Fields that no sample depends on are named here; any other is refused by name, since it might say something about questions or answers.
+// Fields that no sample depends on are named here; any other is refused by name, since it might say
+// something about questions or answers.
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

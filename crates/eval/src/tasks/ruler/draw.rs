@@ -1,7 +1,7 @@
 //! Random choices.
 
+use crate::haystack::key_values::grouped;
 use minference_attention::synthetic::Random;
-use minference_eval::haystack::key_values::grouped;
 
 /// Puts values into a random order.
 pub(super) fn shuffle<T>(values: &mut [T], random: &mut Random) {

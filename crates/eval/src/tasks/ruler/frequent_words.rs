@@ -1,5 +1,5 @@
-//! Frequent words: invented words whose numbers follow a zeta distribution. The most frequent one is noise (`...`); the next three are
-//! asked for.
+//! Frequent words: invented words whose numbers follow a zeta distribution. The most frequent one
+//! is noise (`...`); the next three are asked for.
 
 use super::draw::{different_letters, shuffle};
 use super::generator::{Draft, Generator};
@@ -21,7 +21,8 @@ const TASK: &str = "Read the following coded text and track the frequency of eac
 const ANSWER_PREFIX: &str =
     " Answer: According to the coded text above, the three most frequently appeared words are:";
 
-/// Makes the questions. A unit is a word of an ideal text, which would also hold the fractions of words that are cut off here.
+/// Makes the questions. A unit is a word of an ideal text, which would also hold the fractions of
+/// words that are cut off here.
 pub(super) struct FrequentWords {
     pub(super) length: usize,
 }

@@ -2,8 +2,8 @@
 
 use super::words::{described, read_text};
 use crate::error::{Error, Result};
+use crate::haystack::prose::sentence;
 use minference_attention::synthetic::Random;
-use minference_eval::haystack::prose::sentence;
 use serde::Deserialize;
 use std::path::Path;
 
@@ -41,7 +41,8 @@ impl HaystackText {
         self.read.as_ref().map_or("generated sentences", |read| &read.description)
     }
 
-    /// Its first words. A text that is too short begins again; a generated one differs with the random numbers.
+    /// Its first words. A text that is too short begins again; a generated one differs with the
+    /// random numbers.
     pub(super) fn words(&self, count: usize, random: &mut Random) -> Vec<String> {
         if let Some(read) = &self.read {
             return read.words.iter().cycle().take(count).cloned().collect();
@@ -68,8 +69,8 @@ fn json_text(path: &Path, content: &str) -> Result<String> {
     Ok(essays.text)
 }
 
-/// Words as sentences. A sentence ends with a word that ends with `.`, `!` or `?`, closing quotes and brackets aside, where the next word does
-/// not begin with a small letter.
+/// Words as sentences. A sentence ends with a word that ends with `.`, `!` or `?`, closing quotes
+/// and brackets aside, where the next word does not begin with a small letter.
 pub(super) fn sentences(words: &[String]) -> Vec<String> {
     let mut sentences = Vec::new();
     let mut start = 0;

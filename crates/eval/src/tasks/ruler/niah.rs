@@ -4,11 +4,11 @@ use super::draw::{different, number, sample, shuffle, uuid};
 use super::generator::{Draft, Generator};
 use super::haystack_text::{HaystackText, sentences};
 use super::words::WordList;
+use crate::haystack::prose::REFRAIN;
 use crate::sample::PromptText;
 use crate::tasks::sample_seed::SampleSeed;
 use crate::tasks::template::fill;
 use minference_attention::synthetic::Random;
-use minference_eval::haystack::prose::REFRAIN;
 
 /// What needles lie in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

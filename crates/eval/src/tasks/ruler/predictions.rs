@@ -1,4 +1,5 @@
-//! Answers in the benchmark's format, so that its own script (`eval/evaluate.py --data_dir FOLDER/METHOD/LENGTH`) scores them.
+//! Answers in the benchmark's format, so that its own script (`eval/evaluate.py --data_dir
+//! FOLDER/METHOD/LENGTH`) scores them.
 
 use super::line_writer::LineWriter;
 use crate::error::Result;
@@ -26,8 +27,8 @@ struct Others<'a> {
     id: &'a str,
 }
 
-/// Writes answers as `FOLDER/METHOD/LENGTH/TASK.jsonl`, in the order of the records. Gives the files. Those of an earlier time are replaced,
-/// each as a whole.
+/// Writes answers as `FOLDER/METHOD/LENGTH/TASK.jsonl`, in the order of the records. Gives the
+/// files. Those of an earlier time are replaced, each as a whole.
 ///
 /// - `records`: answers to RULER's questions; of each file, indices count from 0
 ///

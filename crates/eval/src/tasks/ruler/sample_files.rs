@@ -14,17 +14,19 @@ use std::path::{Path, PathBuf};
 /// Lengths that a file doesn't name are rounded up to a multiple of this.
 const ROUND: usize = 1024;
 
-/// Folders that a file's length and task may be named by, wherever one begins to look: `4096/vt/validation.jsonl`.
+/// Folders that a file's length and task may be named by, wherever one begins to look:
+/// `4096/vt/validation.jsonl`.
 const PARENTS: usize = 2;
 
 /// How samples of files become prompts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SampleForm {
-    /// As the official harness asks them: the input as it stands, and behind it the answer's prefix. Names of special tokens are special tokens.
+    /// As the official harness asks them: the input as it stands, and behind it the answer's
+    /// prefix. Names of special tokens are special tokens.
     #[default]
     Whole,
-    /// For files whose inputs were not put into a template: the input is a user's message in the form that the encoder has, and the answer's prefix is
-    /// how the answer to it begins.
+    /// For files whose inputs were not put into a template: the input is a user's message in the
+    /// form that the encoder has, and the answer's prefix is how the answer to it begins.
     Message,
 }
 
@@ -62,7 +64,8 @@ struct Place {
 }
 
 impl SampleFiles {
-    /// A file, or all `.jsonl` files in a folder and the folders in it, in the order of their names, asked as they stand ([`SampleForm::Whole`]).
+    /// A file, or all `.jsonl` files in a folder and the folders in it, in the order of their
+    /// names, asked as they stand ([`SampleForm::Whole`]).
     ///
     /// # Errors
     /// As [`open_as`](Self::open_as).
@@ -70,15 +73,19 @@ impl SampleFiles {
         Self::open_as(path, SampleForm::Whole)
     }
 
-    /// A file, or all `.jsonl` files in a folder and the folders in it, in the order of their names.
+    /// A file, or all `.jsonl` files in a folder and the folders in it, in the order of their
+    /// names.
     ///
-    /// A file's task is its name (`vt.jsonl`), or that of the nearest folder that is called like a task (`vt/validation.jsonl`). Its length
-    /// is the nearest folder that is a number (`4096/vt/validation.jsonl`), otherwise that of its longest sample, rounded up to a multiple of
-    /// 1,024. Folders above `path` do not count, except for the two that are nearest to the file.
+    /// A file's task is its name (`vt.jsonl`), or that of the nearest folder that is called like a
+    /// task (`vt/validation.jsonl`). Its length is the nearest folder that is a number
+    /// (`4096/vt/validation.jsonl`), otherwise that of its longest sample, rounded up to a multiple
+    /// of 1,024. Folders above `path` do not count, except for the two that are nearest to the
+    /// file.
     ///
     /// # Errors
-    /// [`Error::Read`]; [`Error::File`] with the line for what is no sample, for a field that is not read, and for a sample that needs a template
-    /// which nobody has chosen; no files, an unknown task, an index twice in a file.
+    /// [`Error::Read`]; [`Error::File`] with the line for what is no sample, for a field that is
+    /// not read, and for a sample that needs a template which nobody has chosen; no files, an
+    /// unknown task, an index twice in a file.
     pub fn open_as(path: &Path, form: SampleForm) -> Result<Self> {
         let mut paths = Vec::new();
         let root = if path.is_dir() {

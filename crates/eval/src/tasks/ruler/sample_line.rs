@@ -9,7 +9,8 @@
 //! | `length`, `length_w_model_temp` | tokens of prompt and longest answer, the latter with a template that the input was not put into |
 //! | `token_position_answer`, `others`, `truncation` | these change neither prompts nor scores, and nobody looks into them |
 //!
-//! Any other field is refused by name: what it says might belong to the prompt, as `gen_prefix` of another harness does, or to the score.
+//! Any other field is refused by name: what it says might belong to the prompt, as `gen_prefix` of
+//! another harness does, or to the score.
 
 use crate::error::{Error, Result};
 use crate::tasks::lines::Line;
@@ -81,7 +82,8 @@ impl SampleLine {
         Ok(sample)
     }
 
-    /// Tokens that the generator left for a template which the input was not put into, if it says so.
+    /// Tokens that the generator left for a template which the input was not put into, if it says
+    /// so.
     pub(super) fn template_tokens(&self) -> usize {
         let without = self.length.unwrap_or(0);
         self.length_w_model_temp.map_or(0, |with| with.saturating_sub(without))

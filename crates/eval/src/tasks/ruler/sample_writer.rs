@@ -12,14 +12,14 @@ use std::path::{Path, PathBuf};
 /// The file's name in a task's folder.
 const SUBSET: &str = "validation";
 
-/// Writes a source's samples as `FOLDER/LENGTH/TASK/validation.jsonl`: what the official harness takes for `FOLDER/LENGTH`. Gives the files.
-/// A sample of several questions becomes several lines.
+/// Writes a source's samples as `FOLDER/LENGTH/TASK/validation.jsonl`: what the official harness
+/// takes for `FOLDER/LENGTH`. Gives the files. A sample of several questions becomes several lines.
 ///
 /// - `progress`: is told samples, and may cancel between them
 ///
 /// # Errors
-/// Those of the source; cancelled; [`Error::Write`], also for a file that exists: it is not overwritten. No file is there then that was
-/// not there before.
+/// Those of the source; cancelled; [`Error::Write`], also for a file that exists: it is not
+/// overwritten. No file is there then that was not there before.
 pub fn write_samples(
     folder: &Path,
     source: &dyn SampleSource,

@@ -10,8 +10,8 @@
 /// The average that a length counts with: what Llama2-7B has at 4K.
 pub const EFFECTIVE_SCORE: f64 = 85.6;
 
-/// The longest length whose average over tasks is at least [`EFFECTIVE_SCORE`], as are those of all shorter ones that were measured. None
-/// where the shortest one's is not.
+/// The longest length whose average over tasks is at least [`EFFECTIVE_SCORE`], as are those of all
+/// shorter ones that were measured. None where the shortest one's is not.
 ///
 /// - `averages`: lengths and averages in percent, in any order
 pub fn effective_length(averages: &[(usize, f64)]) -> Option<usize> {

@@ -32,7 +32,8 @@ pub struct RulerPlan {
     pub seed: u64,
 }
 
-/// What samples are made of. The default needs no files, and does not do for questions about documents.
+/// What samples are made of. The default needs no files, and does not do for questions about
+/// documents.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RulerData {
     /// Words for keys and lists.
@@ -66,7 +67,8 @@ impl RulerSource {
     /// For a plan; what it names twice is made once.
     ///
     /// # Errors
-    /// [`Error::Choice`] for no tasks, lengths or samples, for more than a million in all, for tasks whose data is missing, and for more samples than a file has questions.
+    /// [`Error::Choice`] for no tasks, lengths or samples, for more than a million in all, for
+    /// tasks whose data is missing, and for more samples than a file has questions.
     pub fn new(plan: RulerPlan, data: RulerData) -> Result<Self> {
         let RulerPlan { tasks, lengths, samples, seed } = plan;
         let places = grid(&tasks, &lengths, samples)?;
@@ -106,7 +108,8 @@ impl RulerSource {
                 Error::choice(format!("length of {task}"), least, length)
             })
         };
-        // What later samples begin with comes from a sample of its own: they must not depend on which of them was made first.
+        // What later samples begin with comes from a sample of its own: they must not depend on
+        // which of them was made first.
         let known = self.guesses.borrow().get(&(task, length)).copied();
         let guess = match known {
             Some(guess) => guess,

@@ -61,7 +61,8 @@ const fn niah(
 use Haystack::{Essay, Needles, Repeat};
 use NeedlePart::{Numbers, Uuids, Words};
 
-/// Tasks, names and parameters; a haystack's counts are keys, values of each, and keys that are asked for.
+/// Tasks, names and parameters; a haystack's counts are keys, values of each, and keys that are
+/// asked for.
 const TASKS: [(RulerTask, &str, Kind); 13] = [
     (RulerTask::NiahSingle1, "niah_single_1", niah(Repeat, Words, Numbers, (1, 1, 1))),
     (RulerTask::NiahSingle2, "niah_single_2", niah(Essay, Words, Numbers, (1, 1, 1))),

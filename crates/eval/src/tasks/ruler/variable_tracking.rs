@@ -1,16 +1,17 @@
-//! Variable tracking: a variable gets a number, others get its value, one from the other; which of them have that number?
+//! Variable tracking: a variable gets a number, others get its value, one from the other; which of
+//! them have that number?
 //!
-//! An example with its answer stands before the question, in the same message. The published one is shorter than 500 tokens in steps of
-//! five lines of noise, and so is this one.
+//! An example with its answer stands before the question, in the same message. The published one is
+//! shorter than 500 tokens in steps of five lines of noise, and so is this one.
 
 use super::draw::{different_letters, sample};
 use super::generator::{Draft, Generator};
 use crate::error::Result;
+use crate::haystack::prose::REFRAIN;
 use crate::sample::PromptText;
 use crate::tasks::sample_seed::SampleSeed;
 use crate::tasks::template::fill;
 use minference_attention::synthetic::Random;
-use minference_eval::haystack::prose::REFRAIN;
 
 /// Variables that get their value from another one.
 const HOPS: usize = 4;

@@ -4,8 +4,8 @@ use super::draw::{sample, shuffle};
 use crate::error::{Error, Result};
 use diceware_wordlists::EFF_LONG_WORDLIST;
 use minference_attention::files;
-use minference_attention::synthetic::Random;
 use minference_attention::files::text_without_mark;
+use minference_attention::synthetic::Random;
 use minference_model::files::Fingerprint;
 use std::collections::HashSet;
 use std::path::Path;
@@ -55,7 +55,8 @@ impl WordList {
         format!("{first}-{second}")
     }
 
-    /// So many different words in random order. Where the list has fewer, pairs of words with a hyphen are among them.
+    /// So many different words in random order. Where the list has fewer, pairs of words with a
+    /// hyphen are among them.
     pub(super) fn different(&self, count: usize, random: &mut Random) -> Vec<String> {
         let places = sample(self.words.len(), count, random);
         let mut words: Vec<String> = places.into_iter().map(|place| self.words[place].clone()).collect();

@@ -1,4 +1,5 @@
-//! RoPE as Hugging Face's `config.json` describes it: `rope_theta` and `rope_scaling` at the top, or all of it in `rope_parameters`.
+//! RoPE as Hugging Face's `config.json` describes it: `rope_theta` and `rope_scaling` at the top,
+//! or all of it in `rope_parameters`.
 
 use super::{PairLayout, RopeConfig, RopeScaling};
 use crate::error::{Error, Result};
@@ -11,7 +12,8 @@ impl RopeConfig {
     /// Reads the positions' part of a `config.json` for heads of `head_dim` elements.
     ///
     /// # Errors
-    /// [`Error::Config`] for fields that are missing or no numbers, and for scalings that are not known, by name.
+    /// [`Error::Config`] for fields that are missing or no numbers, and for scalings that are not
+    /// known, by name.
     pub fn from_hugging_face(config: &Value, head_dim: usize, layout: PairLayout) -> Result<Self> {
         let empty = Map::new();
         let (name, scaling) = match (config.get("rope_parameters"), config.get("rope_scaling")) {

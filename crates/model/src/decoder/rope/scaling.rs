@@ -45,7 +45,8 @@ pub enum RopeScaling {
         /// Context of the first training.
         original_context: usize,
     },
-    /// A divisor for every pair, found by search (arXiv 2402.13753): one set for short prompts, one for long ones.
+    /// A divisor for every pair, found by search (arXiv 2402.13753): one set for short prompts, one
+    /// for long ones.
     LongRope {
         /// Divisors for prompts within the original context.
         short: Vec<f64>,
@@ -68,7 +69,8 @@ fn collect(frequencies: impl Iterator<Item = f64>) -> Vec<f32> {
 }
 
 impl RopeScaling {
-    /// YaRN with the constants of its paper, for a model that was trained with `original_context` tokens.
+    /// YaRN with the constants of its paper, for a model that was trained with `original_context`
+    /// tokens.
     pub fn yarn(factor: f64, original_context: usize) -> Self {
         Self::Yarn {
             factor,
@@ -92,8 +94,9 @@ impl RopeScaling {
         }
     }
 
-    /// This model's scaling, stretched by another one. A model that has a scaling of its own was trained with it: linear factors and
-    /// YaRN's multiply, dynamic NTK's is replaced, and [`RopeScaling::Default`] takes the model's own away.
+    /// This model's scaling, stretched by another one. A model that has a scaling of its own was
+    /// trained with it: linear factors and YaRN's multiply, dynamic NTK's is replaced, and
+    /// [`RopeScaling::Default`] takes the model's own away.
     ///
     /// # Errors
     /// [`Error::Config`] for two kinds that can't be one.

@@ -1,4 +1,5 @@
-//! [`RotationTable`]: sines and cosines of consecutive positions, computed once for all layers and heads.
+//! [`RotationTable`]: sines and cosines of consecutive positions, computed once for all layers and
+//! heads.
 
 use super::{PairLayout, Rotation};
 use crate::device::kernels::Kernels;

@@ -1,15 +1,19 @@
-//! Blocks of stored elements, widened to vectors of `f32`. Quantised layouts are GGUF's (`ggml-quants` in the llama.cpp
-//! repository); the tests compare every format with candle's decoder, or that of the `gguf` package.
+//! Blocks of stored elements, widened to vectors of `f32`. Quantised layouts are GGUF's
+//! (`ggml-quants` in the llama.cpp repository); the tests compare every format with candle's
+//! decoder, or that of the `gguf` package.
 //!
-//! Bits are unpacked in arrays of fixed length, which compilers keep in vector registers; what leaves a block are vectors.
+//! Bits are unpacked in arrays of fixed length, which compilers keep in vector registers; what
+//! leaves a block are vectors.
 
-// SAFETY: one contract for the unsafe functions here: the machine has the vectors' instruction set. Lengths are checked.
+// SAFETY: one contract for the unsafe functions here: the machine has the vectors' instruction set.
+// Lengths are checked.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
 use super::vector::Vector;
 use super::widen_half;
 
-/// Takes the vectors of a block. (A trait rather than a closure, since only methods can be told to be inlined.)
+/// Takes the vectors of a block. (A trait rather than a closure, since only methods can be told to
+/// be inlined.)
 pub(super) trait Sink<V> {
     /// A vector that starts at element `at` of the block.
     ///
@@ -29,7 +33,8 @@ pub(super) trait Block {
     /// # Safety
     /// The machine has the vectors' instruction set.
     unsafe fn widen<V: Vector>(bytes: &[u8], sink: &mut impl Sink<V>);
-    /// Widens what is left of a row after its last block; quantised rows are whole blocks, and nothing is left.
+    /// Widens what is left of a row after its last block; quantised rows are whole blocks, and
+    /// nothing is left.
     #[inline(always)]
     fn widen_rest(_bytes: &[u8], _out: &mut [f32]) {}
 }

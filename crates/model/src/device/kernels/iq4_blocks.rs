@@ -1,4 +1,5 @@
-//! The "IQ4" formats: 4 bits that say which of sixteen values is meant, closer to each other near 0.
+//! The "IQ4" formats: 4 bits that say which of sixteen values is meant, closer to each other near
+//! 0.
 
 // SAFETY: as in `blocks`.
 #![allow(clippy::undocumented_unsafe_blocks)]
@@ -25,7 +26,8 @@ const TABLE: [u8; 16] = {
     table
 };
 
-/// 32 elements with one scale, from element `at` of the block on: low nibbles first, then high ones.
+/// 32 elements with one scale, from element `at` of the block on: low nibbles first, then high
+/// ones.
 #[inline(always)]
 unsafe fn looked_up<V: Vector>(quants: &[u8; 16], scale: f32, at: usize, sink: &mut impl Sink<V>) {
     unsafe {

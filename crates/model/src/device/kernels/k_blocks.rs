@@ -24,7 +24,8 @@ impl Block for Q2K {
     unsafe fn widen<V: Vector>(bytes: &[u8], sink: &mut impl Sink<V>) {
         let scales = array::<16>(bytes, 0);
         let (scale, minimum) = unsafe { (half_at::<V>(bytes, 80), half_at::<V>(bytes, 82)) };
-        // Each half of 128 elements lies in 32 bytes, two bits of a byte for each quarter of the half.
+        // Each half of 128 elements lies in 32 bytes, two bits of a byte for each quarter of the
+        // half.
         for half in 0..2 {
             for part in 0..2 {
                 let quants = array::<16>(bytes, 16 + 32 * half + 16 * part);
@@ -148,7 +149,8 @@ impl Block for Q6K {
     unsafe fn widen<V: Vector>(bytes: &[u8], sink: &mut impl Sink<V>) {
         let scales = array::<16>(bytes, 192);
         let all = unsafe { half_at::<V>(bytes, 208) };
-        // Each half of 128 elements is four quarters: nibbles of 64 bytes, and two bits of a byte of 32.
+        // Each half of 128 elements is four quarters: nibbles of 64 bytes, and two bits of a byte
+        // of 32.
         for half in 0..2 {
             for part in 0..2 {
                 let low = array::<16>(bytes, 64 * half + 16 * part);

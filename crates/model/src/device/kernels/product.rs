@@ -1,6 +1,8 @@
-//! Products of stored matrix rows with a few `f32` rows: decoding's kernel. A block is widened once, for all of them.
+//! Products of stored matrix rows with a few `f32` rows: decoding's kernel. A block is widened
+//! once, for all of them.
 
-// SAFETY: one contract for the unsafe functions here: the machine has the vectors' instruction set. Lengths are checked.
+// SAFETY: one contract for the unsafe functions here: the machine has the vectors' instruction set.
+// Lengths are checked.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
 use super::blocks::{Block, Sink};
@@ -11,7 +13,8 @@ pub(crate) const MOST_INPUTS: usize = 8;
 /// Sums of one product that don't wait for each other.
 const SUMS: usize = 4;
 
-/// Products of consecutive matrix rows with `inputs`, `[inputs][columns]`; `out` is `[rows][inputs]`.
+/// Products of consecutive matrix rows with `inputs`, `[inputs][columns]`; `out` is
+/// `[rows][inputs]`.
 #[inline(always)]
 pub(super) unsafe fn products<B: Block, V: Vector>(
     rows: &[u8],

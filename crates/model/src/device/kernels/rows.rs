@@ -47,7 +47,8 @@ fn sigmoid<M: MulAdd>(x: f32) -> f32 {
     1.0 / (1.0 + exp::<M>(-x))
 }
 
-/// The exponential function, within 2 units in the last place, without branches. Saturates beyond ±87.
+/// The exponential function, within 2 units in the last place, without branches. Saturates beyond
+/// ±87.
 #[inline(always)]
 fn exp<M: MulAdd>(x: f32) -> f32 {
     // x = n ln 2 + r with |r| <= ln 2 / 2; ln 2 in two parts, so that r is exact

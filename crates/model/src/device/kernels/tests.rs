@@ -28,8 +28,9 @@ fn candle_type(format: WeightFormat) -> Option<GgmlDType> {
     })
 }
 
-/// A matrix quantised by candle: its bytes, and its elements as candle widens them. Where candle lacks the format, a recorded one of
-/// 512 columns, with its elements as the `gguf` package widens them.
+/// A matrix quantised by candle: its bytes, and its elements as candle widens them. Where candle
+/// lacks the format, a recorded one of 512 columns, with its elements as the `gguf` package widens
+/// them.
 fn quantised(format: WeightFormat, rows: usize, columns: usize) -> (Vec<u8>, Vec<f32>) {
     let Some(kind) = candle_type(format) else { return recorded(format, rows, columns) };
     let values = Tensor::from_vec(noise(rows * columns, 7), (rows, columns), &Device::Cpu).unwrap();
@@ -38,7 +39,8 @@ fn quantised(format: WeightFormat, rows: usize, columns: usize) -> (Vec<u8>, Vec
     (tensor.data().unwrap().into_owned(), widened)
 }
 
-/// The first rows of `golden/gguf/iq4_blocks.safetensors`: blocks that hold every quant and every scale.
+/// The first rows of `golden/gguf/iq4_blocks.safetensors`: blocks that hold every quant and every
+/// scale.
 fn recorded(format: WeightFormat, rows: usize, columns: usize) -> (Vec<u8>, Vec<f32>) {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../golden/gguf/iq4_blocks.safetensors");
     let file = std::fs::read(path).unwrap();

@@ -1,11 +1,13 @@
 //! Products of many rows with stored matrix rows: prefill's kernel.
 //!
-//! Tokens lie in the lanes, as in the attention kernel: inputs are packed once into blocks of [`Vector::LEN`] x 2 tokens, column by
-//! column, so that a widened matrix row is a list of numbers to broadcast; only inputs and results are transposed, in registers. A
-//! register tile is `R` matrix rows by two vectors of tokens; a block of [`BLOCK_ROWS`] matrix rows is widened once for many tokens,
-//! and stays in the second-level cache with them.
+//! Tokens lie in the lanes, as in the attention kernel: inputs are packed once into blocks of
+//! [`Vector::LEN`] x 2 tokens, column by column, so that a widened matrix row is a list of numbers
+//! to broadcast; only inputs and results are transposed, in registers. A register tile is `R`
+//! matrix rows by two vectors of tokens; a block of [`BLOCK_ROWS`] matrix rows is widened once for
+//! many tokens, and stays in the second-level cache with them.
 
-// SAFETY: one contract for the unsafe functions here: the machine has the vectors' instruction set. Lengths are checked.
+// SAFETY: one contract for the unsafe functions here: the machine has the vectors' instruction set.
+// Lengths are checked.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
 use super::vector::Vector;
@@ -13,13 +15,14 @@ use std::marker::PhantomData;
 
 /// Matrix rows that are widened at once; a multiple of every tile's rows.
 pub(crate) const BLOCK_ROWS: usize = 96;
-/// Columns that are multiplied at once: a multiple of every format's block, so few that a block of tokens and a tile's rows stay in
-/// the first-level cache.
+/// Columns that are multiplied at once: a multiple of every format's block, so few that a block of
+/// tokens and a tile's rows stay in the first-level cache.
 pub(crate) const BLOCK_COLUMNS: usize = 256;
 /// Rows and columns that are transposed in registers at once.
 const SQUARE: usize = 8;
 
-/// Packs rows, `[tokens][columns]`, at most `2 V::LEN` of them, into `[columns][2 V::LEN]`; tokens that are missing become 0.
+/// Packs rows, `[tokens][columns]`, at most `2 V::LEN` of them, into `[columns][2 V::LEN]`; tokens
+/// that are missing become 0.
 #[inline(always)]
 pub(super) unsafe fn pack<V: Vector>(rows: &[f32], columns: usize, packed: &mut [f32]) {
     let lanes = 2 * V::LEN;
@@ -57,7 +60,8 @@ pub(crate) struct OutBlock<'a> {
 }
 
 impl OutBlock<'_> {
-    /// `tokens` rows of `rows` elements each, one for each matrix row; they begin `stride` elements apart, the first one at `data`.
+    /// `tokens` rows of `rows` elements each, one for each matrix row; they begin `stride` elements
+    /// apart, the first one at `data`.
     ///
     /// # Safety
     /// All of it may be read and written, by this block alone, as long as it lives.
@@ -92,12 +96,12 @@ pub(super) unsafe fn unpack<V: Vector, const ADD: bool>(products: &[f32], out: &
     }
 }
 
-/// Columns that a tile multiplies at once: so few that their tokens stay in the first-level cache from tile to tile, even where
-/// another thread shares it.
+/// Columns that a tile multiplies at once: so few that their tokens stay in the first-level cache
+/// from tile to tile, even where another thread shares it.
 const TILE_COLUMNS: usize = 128;
 
-/// Adds products of widened matrix rows, `[rows][columns]`, a multiple of `R` of them, with a block of packed tokens, of which
-/// `packed` holds these columns, to `out`, `[rows][2 V::LEN]`.
+/// Adds products of widened matrix rows, `[rows][columns]`, a multiple of `R` of them, with a block
+/// of packed tokens, of which `packed` holds these columns, to `out`, `[rows][2 V::LEN]`.
 #[inline(always)]
 pub(super) unsafe fn multiply_block<V: Vector, const R: usize>(
     widened: &[f32],

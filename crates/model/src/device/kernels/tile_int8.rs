@@ -1,10 +1,14 @@
-//! Products of many rows with stored matrix rows in 8 bits: prefill's kernel where some accuracy may be given for speed.
+//! Products of many rows with stored matrix rows in 8 bits: prefill's kernel where some accuracy
+//! may be given for speed.
 //!
-//! The layout is that of [`super::tile`] with four columns in each lane. Inputs and matrix rows are scaled in groups of [`GROUP`]
-//! columns. Inputs are unsigned, their 0 at 128, and take the range of 8 bits; matrix rows are signed and take that of 7, so that two
-//! products always fit the 16 bits in which AVX2 adds them. What the inputs' 128 adds to a sum is known, and taken from its start.
+//! The layout is that of [`super::tile`] with four columns in each lane. Inputs and matrix rows are
+//! scaled in groups of [`GROUP`] columns. Inputs are unsigned, their 0 at 128, and take the range
+//! of 8 bits; matrix rows are signed and take that of 7, so that two products always fit the 16
+//! bits in which AVX2 adds them. What the inputs' 128 adds to a sum is known, and taken from its
+//! start.
 
-// SAFETY: one contract for the unsafe functions here: the machine has the vectors' instruction set. Lengths are checked.
+// SAFETY: one contract for the unsafe functions here: the machine has the vectors' instruction set.
+// Lengths are checked.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
 use super::rows::ROUND;
@@ -26,7 +30,8 @@ struct Quantised {
     scale: f32,
 }
 
-/// Rounds at most [`GROUP`] numbers, those that are missing being 0. What is not finite makes the scale so.
+/// Rounds at most [`GROUP`] numbers, those that are missing being 0. What is not finite makes the
+/// scale so.
 #[inline(always)]
 fn quantise(numbers: &[f32], most: f32) -> Quantised {
     let mut group = [0.0f32; GROUP];
@@ -74,7 +79,8 @@ pub(super) fn quantise_rows(widened: &[f32], columns: usize, out: &mut Quantised
     }
 }
 
-/// Quantises inputs, `[tokens][columns]`, at most `lanes` of them; tokens that are missing become 0.
+/// Quantises inputs, `[tokens][columns]`, at most `lanes` of them; tokens that are missing become
+/// 0.
 #[inline(always)]
 pub(super) fn pack(rows: &[f32], columns: usize, lanes: usize, quants: &mut [u8], scales: &mut [f32]) {
     let groups = columns.div_ceil(GROUP);
@@ -96,7 +102,8 @@ pub(super) fn pack(rows: &[f32], columns: usize, lanes: usize, quants: &mut [u8]
     }
 }
 
-/// Adds products of matrix rows, a multiple of `R` of them, with a block of inputs to `out`, `[rows][2 B::Vector::LEN]`.
+/// Adds products of matrix rows, a multiple of `R` of them, with a block of inputs to `out`,
+/// `[rows][2 B::Vector::LEN]`.
 #[inline(always)]
 pub(super) unsafe fn multiply_block<B: ByteProducts, const R: usize>(
     rows: &QuantisedRows,

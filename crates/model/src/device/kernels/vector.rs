@@ -1,7 +1,7 @@
 //! [`Vector`]: a few `f32` in one register, with one implementation per instruction set.
 //!
-//! Compilers turn simple loops into vector code, but not reliably those of quantised blocks, whose parts are unpacked, widened and
-//! multiplied in registers; these say what they want.
+//! Compilers turn simple loops into vector code, but not reliably those of quantised blocks, whose
+//! parts are unpacked, widened and multiplied in registers; these say what they want.
 
 #[cfg(target_arch = "x86_64")]
 pub(super) mod avx2;
@@ -12,8 +12,8 @@ pub(super) mod portable;
 /// Some `f32`, one operation at a time.
 ///
 /// # Safety
-/// Every function requires that the machine has the instruction set. Those that take slices read or write the first `LEN` elements
-/// and check nothing but, in debug builds, the length.
+/// Every function requires that the machine has the instruction set. Those that take slices read or
+/// write the first `LEN` elements and check nothing but, in debug builds, the length.
 pub(super) trait Vector: Copy {
     /// Elements.
     const LEN: usize;
@@ -41,7 +41,8 @@ pub(super) trait Vector: Copy {
     unsafe fn spread_bits(bits: u32) -> [u8; 32];
     /// Bytes of a table, at places from 0 to 15.
     unsafe fn look_up(table: &[u8; 16], places: &[u8; 16]) -> [u8; 16];
-    /// Writes the columns of 8 rows of 8 elements as rows, or adds them to what is there. Rows begin a stride apart, on both sides.
+    /// Writes the columns of 8 rows of 8 elements as rows, or adds them to what is there. Rows
+    /// begin a stride apart, on both sides.
     unsafe fn transpose<const ADD: bool>(
         from: *const f32,
         from_stride: usize,
@@ -64,8 +65,8 @@ pub(super) trait ByteProducts {
     unsafe fn start(x: i32) -> Self::Sums;
     /// `[4 * LEN]` to bytes
     unsafe fn load(from: &[u8]) -> Self::Bytes;
-    /// Adds to each sum the products of its four bytes with the four signed ones that `four` is made of, lowest first. No two neighbouring
-    /// products may be beyond 16 bits together.
+    /// Adds to each sum the products of its four bytes with the four signed ones that `four` is
+    /// made of, lowest first. No two neighbouring products may be beyond 16 bits together.
     unsafe fn add_products(sums: Self::Sums, bytes: Self::Bytes, four: i32) -> Self::Sums;
     unsafe fn widen(sums: Self::Sums) -> Self::Vector;
 }

@@ -71,7 +71,8 @@ impl WeightFormat {
         }
     }
 
-    /// Bytes of a row of `columns` elements; none where that is no whole number of blocks, or overflows.
+    /// Bytes of a row of `columns` elements; none where that is no whole number of blocks, or
+    /// overflows.
     pub fn row_bytes(self, columns: usize) -> Option<usize> {
         if !columns.is_multiple_of(self.block_len()) {
             return None;

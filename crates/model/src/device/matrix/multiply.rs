@@ -1,9 +1,9 @@
 //! Products of `f32` rows with stored matrices.
 //!
-//! - Few rows (decoding, module `few`) are bound by memory: every row of the matrix is read once, as it is stored, and widened in
-//!   registers.
-//! - Many rows (prefill, module `many`) are bound by arithmetic: a block of matrix rows is widened to `f32` and multiplied with
-//!   hundreds of rows, which hides the widening.
+//! - Few rows (decoding, module `few`) are bound by memory: every row of the matrix is read once,
+//!   as it is stored, and widened in registers.
+//! - Many rows (prefill, module `many`) are bound by arithmetic: a block of matrix rows is widened
+//!   to `f32` and multiplied with hundreds of rows, which hides the widening.
 //!
 //! Work is cut into pieces of fixed size, so that results do not depend on the number of threads.
 
@@ -53,8 +53,9 @@ struct TaskScratch {
     rows: QuantisedRows,
 }
 
-/// `out[i][o] = sum over c of inputs[i][c] * matrix[o][c]`, for several matrices that share their inputs, `[inputs, columns]`.
-/// Runs on the current thread pool. `arithmetic` is that of many rows; few are multiplied in `f32`.
+/// `out[i][o] = sum over c of inputs[i][c] * matrix[o][c]`, for several matrices that share their
+/// inputs, `[inputs, columns]`. Runs on the current thread pool. `arithmetic` is that of many rows;
+/// few are multiplied in `f32`.
 pub(crate) fn multiply(
     kernels: &Kernels,
     arithmetic: MatmulArithmetic,

@@ -12,7 +12,8 @@ pub(super) struct SharedRows<'a> {
     borrow: PhantomData<&'a mut [f32]>,
 }
 
-// SAFETY: an exclusive borrow of plain numbers; who writes through it makes sure that parts don't overlap.
+// SAFETY: an exclusive borrow of plain numbers; who writes through it makes sure that parts don't
+// overlap.
 unsafe impl Send for SharedRows<'_> {}
 // SAFETY: as above.
 unsafe impl Sync for SharedRows<'_> {}
@@ -33,7 +34,8 @@ impl<'a> SharedRows<'a> {
     pub(super) unsafe fn block(&self, rows: Range<usize>, elements: Range<usize>) -> OutBlock<'_> {
         assert!(rows.start < rows.end && rows.end <= self.rows, "rows of a block");
         assert!(elements.start < elements.end && elements.end <= self.width, "elements of a block");
-        // SAFETY: within the borrowed slice, by the assertions; not shared, by the caller's promise.
+        // SAFETY: within the borrowed slice, by the assertions; not shared, by the caller's
+        // promise.
         unsafe {
             let data = self.data.add(rows.start * self.width + elements.start);
             OutBlock::new(data, self.width, rows.len(), elements.len())

@@ -1,4 +1,5 @@
-//! [`Fields`]: what both kinds of configuration have in common, typed access with errors that name the field.
+//! [`Fields`]: what both kinds of configuration have in common, typed access with errors that name
+//! the field.
 
 use crate::decoder::config::Activation;
 use crate::error::{Error, Result, shown};

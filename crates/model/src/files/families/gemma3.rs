@@ -1,5 +1,6 @@
-//! Gemma 3, its text part: norms around attention and MLP, of queries and of keys; five layers of six with a sliding window and a
-//! RoPE of their own; embeddings multiplied by the root of their width.
+//! Gemma 3, its text part: norms around attention and MLP, of queries and of keys; five layers of
+//! six with a sliding window and a RoPE of their own; embeddings multiplied by the root of their
+//! width.
 
 use super::hugging_face::{HuggingFaceFields, RopeRules};
 use super::layers::{LayerKind, read_kinds, read_window, set_layers};
@@ -7,8 +8,8 @@ use super::shape::ShapeDefaults;
 use super::tensor_plan::{Bias, Biases, LayerNames, TensorPlan};
 use super::{Family, Fields, GgufFields, Plan};
 use crate::decoder::config::Activation;
-use crate::error::Result;
 use crate::decoder::rope::{PairLayout, RopeConfig, RopeScaling};
+use crate::error::Result;
 use crate::files::Tensors;
 
 pub(super) const FAMILY: Family =
@@ -22,14 +23,16 @@ const ROPE: RopeRules = RopeRules {
 };
 /// Every so many layers one sees everything.
 const PATTERN: usize = 6;
-/// Layers of the 27B model, the one whose scores are not scaled by its heads' width; GGUF has no field for it.
+/// Layers of the 27B model, the one whose scores are not scaled by its heads' width; GGUF has no
+/// field for it.
 const LAYERS_27B: usize = 62;
 
 fn kind(index: usize, pattern: usize) -> LayerKind {
     if (index + 1).is_multiple_of(pattern) { LayerKind::Full } else { LayerKind::Sliding }
 }
 
-/// Files of models that see pictures keep the text part's fields in `text_config`, and leave out those with default values.
+/// Files of models that see pictures keep the text part's fields in `text_config`, and leave out
+/// those with default values.
 fn from_hugging_face(top: &HuggingFaceFields<'_>, tensors: &Tensors) -> Result<Plan> {
     let multimodal = top.text("model_type")? == Some("gemma3");
     let text = if multimodal { Some(top.within("text_config")?) } else { None };
@@ -78,8 +81,8 @@ fn from_hugging_face(top: &HuggingFaceFields<'_>, tensors: &Tensors) -> Result<P
     Ok(Plan { config, tensors: plan })
 }
 
-/// What embeddings are multiplied by. transformers rounds it to the type that it computes in; here that is `f32`, whatever the file
-/// holds (as in llama.cpp).
+/// What embeddings are multiplied by. transformers rounds it to the type that it computes in; here
+/// that is `f32`, whatever the file holds (as in llama.cpp).
 fn embedding_scale(hidden: usize) -> f32 {
     (hidden as f64).sqrt() as f32
 }

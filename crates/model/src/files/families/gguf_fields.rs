@@ -68,7 +68,8 @@ impl<'a> GgufFields<'a> {
         Ok(())
     }
 
-    /// Once a family has read what it knows: each other field of the architecture might change results.
+    /// Once a family has read what it knows: each other field of the architecture might change
+    /// results.
     pub(super) fn refuse_unread(&self) -> Result<()> {
         let read = self.read.borrow();
         let name = |key: &'a String| key.strip_prefix(self.architecture)?.strip_prefix('.');

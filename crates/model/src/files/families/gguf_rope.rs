@@ -3,8 +3,8 @@
 use super::fields::Fields;
 use super::gguf_fields::GgufFields;
 use crate::decoder::config::ModelConfig;
-use crate::error::{Error, Result, shown};
 use crate::decoder::rope::{PairLayout, RopeConfig, RopeScaling};
+use crate::error::{Error, Result, shown};
 use crate::files::Tensors;
 
 /// One divisor for each pair: for all prompts, for long ones, for short ones.
@@ -78,7 +78,8 @@ impl GgufFields<'_> {
                     None if factor == 1.0 => RopeScaling::Default,
                     None => RopeScaling::Linear { factor },
                     Some(divisors) => {
-                        // Llama 3.1's scaling, computed when the file was made: the same divisors however long the prompt is.
+                        // Llama 3.1's scaling, computed when the file was made: the same divisors
+                        // however long the prompt is.
                         let divisors: Vec<f64> = divisors.iter().map(|divisor| divisor * factor).collect();
                         let (short, original_context) = (divisors.clone(), config.context);
                         RopeScaling::LongRope {

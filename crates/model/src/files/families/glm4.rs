@@ -1,5 +1,5 @@
-//! GLM-4: `glm` (glm-4-9b-chat-hf) and `glm4` (GLM-4-0414, with norms after attention and MLP too). Half of each head is rotated,
-//! neighbours paired; gate and up projection are one matrix.
+//! GLM-4: `glm` (glm-4-9b-chat-hf) and `glm4` (GLM-4-0414, with norms after attention and MLP too).
+//! Half of each head is rotated, neighbours paired; gate and up projection are one matrix.
 
 use super::hugging_face::{HuggingFaceFields, RopeRules, Rotated};
 use super::layers::{LayerKind, check_kinds, set_layers};
@@ -7,8 +7,8 @@ use super::shape::ShapeDefaults;
 use super::tensor_plan::{Bias, Biases, LayerNames, Parts, TensorPlan};
 use super::{Family, Fields, GgufFields, Plan};
 use crate::decoder::config::Activation;
-use crate::error::Result;
 use crate::decoder::rope::PairLayout;
+use crate::error::Result;
 use crate::files::Tensors;
 
 pub(super) const FAMILY: Family =

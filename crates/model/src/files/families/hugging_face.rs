@@ -18,8 +18,9 @@ const NAMES: ShapeNames = ShapeNames {
     norm_epsilon: "rms_norm_eps",
 };
 
-/// Fields that change results in a way that the decoder doesn't know, unless they are null, false, 0 or empty. They stand in the
-/// configurations of models that call themselves by a known name and differ, or of near relatives.
+/// Fields that change results in a way that the decoder doesn't know, unless they are null, false,
+/// 0 or empty. They stand in the configurations of models that call themselves by a known name and
+/// differ, or of near relatives.
 const UNSUPPORTED: [&str; 35] = [
     "quantization_config",
     "compression_config",

@@ -1,14 +1,16 @@
-//! RoPE as a `config.json` describes it, in the older style or that of transformers 5, for each kind of layer.
+//! RoPE as a `config.json` describes it, in the older style or that of transformers 5, for each
+//! kind of layer.
 //!
-//! Which fields count is what transformers 5 makes of them, family by family (`golden/rope_fields.py` records it). What it would fail on, or
-//! pass over in silence although it was surely meant, is refused.
+//! Which fields count is what transformers 5 makes of them, family by family
+//! (`golden/rope_fields.py` records it). What it would fail on, or pass over in silence although it
+//! was surely meant, is refused.
 
 use super::fields::Fields as _;
 use super::hugging_face::HuggingFaceFields;
 use super::layers::LayerKind;
 use crate::decoder::config::ModelConfig;
-use crate::error::{Error, Result, shown};
 use crate::decoder::rope::{PairLayout, RopeConfig};
+use crate::error::{Error, Result, shown};
 use serde_json::{Map, Value};
 
 /// What a description of RoPE may hold; each kind of scaling reads those that it knows.
@@ -40,8 +42,8 @@ pub(super) struct RopeRules {
     pub(super) rotated: Rotated,
     /// `rope_theta` where the file has none.
     pub(super) base: f64,
-    /// The older field with the base of sliding-window layers, and its default, where they have a RoPE of their own, unscaled. The newer form then
-    /// has an object for each kind of layer.
+    /// The older field with the base of sliding-window layers, and its default, where they have a
+    /// RoPE of their own, unscaled. The newer form then has an object for each kind of layer.
     pub(super) local_base: Option<(&'static str, f64)>,
     pub(super) scalings: Scalings,
 }
@@ -49,7 +51,8 @@ pub(super) struct RopeRules {
 /// Which part of a head is rotated.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Rotated {
-    /// All of it. transformers passes over `partial_rotary_factor` where nothing is scaled, and fails where something is.
+    /// All of it. transformers passes over `partial_rotary_factor` where nothing is scaled, and
+    /// fails where something is.
     Whole,
     /// `partial_rotary_factor` of it; this much where the file has none.
     Share(f64),
@@ -60,7 +63,8 @@ pub(super) enum Rotated {
 pub(super) enum Scalings {
     /// All that are known.
     All,
-    /// LongRoPE, which older files call `su` or `yarn`. The context of the first training stands at the top of the file.
+    /// LongRoPE, which older files call `su` or `yarn`. The context of the first training stands at
+    /// the top of the file.
     LongRope {
         /// What it is where it is missing there.
         original_context: usize,
@@ -85,7 +89,8 @@ struct Description {
 }
 
 impl HuggingFaceFields<'_> {
-    /// RoPE for layers of a kind. transformers 5 keeps all of it in `rope_parameters`, perhaps in an object for each kind of layer.
+    /// RoPE for layers of a kind. transformers 5 keeps all of it in `rope_parameters`, perhaps in
+    /// an object for each kind of layer.
     pub(super) fn rope(
         &self,
         kind: LayerKind,
@@ -179,7 +184,8 @@ impl HuggingFaceFields<'_> {
         }
     }
 
-    /// Refuses what nobody reads in `rope_parameters`. Gives whether it has an object for each kind of layer.
+    /// Refuses what nobody reads in `rope_parameters`. Gives whether it has an object for each kind
+    /// of layer.
     fn check_parameters(&self, parameters: &Map<String, Value>, rules: &RopeRules) -> Result<bool> {
         let path = self.path("rope_parameters");
         let kinds = [LayerKind::Full, LayerKind::Sliding].map(LayerKind::name);
@@ -224,7 +230,8 @@ impl HuggingFaceFields<'_> {
         }
     }
 
-    /// Families with a RoPE for each kind of layer know a scaling only by the newer name of its kind: transformers passes over the older one.
+    /// Families with a RoPE for each kind of layer know a scaling only by the newer name of its
+    /// kind: transformers passes over the older one.
     fn check_local_scaling(&self, scaling: &Map<String, Value>) -> Result<()> {
         let old = scaling.get("type").filter(|kind| *kind != "default");
         match old.filter(|_| !scaling.contains_key("rope_type")) {

@@ -4,8 +4,8 @@ use super::fields::Fields;
 use super::hugging_face::HuggingFaceFields;
 use super::shape::MAX_CONTEXT;
 use crate::decoder::config::{LayerConfig, ModelConfig};
-use crate::error::{Error, Result, shown};
 use crate::decoder::rope::{RopeConfig, RopeScaling};
+use crate::error::{Error, Result, shown};
 
 /// What a layer attends to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,8 +24,8 @@ impl LayerKind {
     }
 }
 
-/// Fills in layers. A window counts the keys that a query sees, its own included: in transformers key `j` is seen by query `i` if
-/// `j > i - sliding_window`, and llama.cpp agrees.
+/// Fills in layers. A window counts the keys that a query sees, its own included: in transformers
+/// key `j` is seen by query `i` if `j > i - sliding_window`, and llama.cpp agrees.
 pub(super) fn set_layers(
     config: &mut ModelConfig,
     kinds: &[LayerKind],
@@ -59,8 +59,9 @@ pub(super) fn set_layers(
     Ok(())
 }
 
-/// The context that YaRN was asked for. Files that switch it on keep the context without it in their field, or hold the longer one
-/// there; transformers takes the factor either way, and minds no length.
+/// The context that YaRN was asked for. Files that switch it on keep the context without it in
+/// their field, or hold the longer one there; transformers takes the factor either way, and minds
+/// no length.
 fn stretched_context(rope: &RopeConfig) -> usize {
     match rope.scaling {
         RopeScaling::Yarn { factor, original_context, .. } => {
@@ -72,7 +73,8 @@ fn stretched_context(rope: &RopeConfig) -> usize {
     }
 }
 
-/// The kinds of a Hugging Face model's layers: `layer_types`, or else what the family's rule says for layer `i`.
+/// The kinds of a Hugging Face model's layers: `layer_types`, or else what the family's rule says
+/// for layer `i`.
 pub(super) fn read_kinds(
     fields: &HuggingFaceFields<'_>,
     layers: usize,
@@ -99,7 +101,8 @@ pub(super) fn read_kinds(
         .collect()
 }
 
-/// Refuses `layer_types` that say something else than what a family computes, which does not read them.
+/// Refuses `layer_types` that say something else than what a family computes, which does not read
+/// them.
 pub(super) fn check_kinds(fields: &HuggingFaceFields<'_>, kinds: &[LayerKind]) -> Result<()> {
     let found = read_kinds(fields, kinds.len(), |i| kinds[i])?;
     match kinds.iter().zip(&found).find(|(expected, found)| expected != found) {

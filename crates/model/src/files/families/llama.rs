@@ -1,4 +1,5 @@
-//! Llama 2 to 3.2, and what shares its form: Yi, SmolLM2, and Mistral, whose first version has a sliding window.
+//! Llama 2 to 3.2, and what shares its form: Yi, SmolLM2, and Mistral, whose first version has a
+//! sliding window.
 
 use super::hugging_face::{HuggingFaceFields, RopeRules};
 use super::layers::{LayerKind, check_kinds, read_window, set_layers};
@@ -6,8 +7,8 @@ use super::shape::ShapeDefaults;
 use super::tensor_plan::{Bias, Biases, LayerNames, TensorPlan};
 use super::{Family, Fields, GgufFields, Plan};
 use crate::decoder::config::Activation;
-use crate::error::{Error, Result, shown};
 use crate::decoder::rope::PairLayout;
+use crate::error::{Error, Result, shown};
 use crate::files::Tensors;
 
 pub(super) const FAMILY: Family =
@@ -39,7 +40,8 @@ fn from_hugging_face(fields: &HuggingFaceFields<'_>, _: &Tensors) -> Result<Plan
     Ok(Plan { config, tensors: TensorPlan::hugging_face(LayerNames::HUGGING_FACE, biases, tied) })
 }
 
-/// Files of this architecture hold the rows of queries and keys in another order, so that pairs are neighbours.
+/// Files of this architecture hold the rows of queries and keys in another order, so that pairs are
+/// neighbours.
 fn from_gguf(fields: &GgufFields<'_>, tensors: &Tensors) -> Result<Plan> {
     let (mut config, layers) = fields.shape(NAME, tensors)?;
     if let Some(layout) = fields.text("tensor_data_layout")?.filter(|layout| *layout != LAYOUT) {

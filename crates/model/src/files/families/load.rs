@@ -1,11 +1,12 @@
-//! Weights, put together from the tensors that a [`TensorPlan`] names. Every shape is checked against the configuration.
+//! Weights, put together from the tensors that a [`TensorPlan`] names. Every shape is checked
+//! against the configuration.
 
 use super::tensor_plan::{Bias, Parts, TensorPlan};
 use crate::decoder::config::ModelConfig;
-use crate::error::{Error, Result};
-use crate::device::matrix::Matrix;
-use crate::files::Tensors;
 use crate::decoder::weights::{LayerWeights, ModelWeights, Projection};
+use crate::device::matrix::Matrix;
+use crate::error::{Error, Result};
+use crate::files::Tensors;
 use std::cell::RefCell;
 use std::collections::HashSet;
 
@@ -13,7 +14,8 @@ impl TensorPlan {
     pub(super) fn load(&self, config: &ModelConfig, tensors: &Tensors) -> Result<ModelWeights> {
         let loader = Loader { plan: self, config, tensors, used: RefCell::default() };
         let embedding = loader.matrix(&self.embedding, config.vocabulary, config.hidden)?;
-        // A tied model's file may hold the output matrix all the same; then it is that one that counts.
+        // A tied model's file may hold the output matrix all the same; then it is that one that
+        // counts.
         let output = if self.tied && tensors.get(&self.output).is_none() {
             embedding.clone()
         } else {

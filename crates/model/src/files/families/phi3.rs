@@ -1,4 +1,5 @@
-//! Phi-3 and Phi-3.5 (and Phi-4-mini, which has their form): fused projections, LongRoPE, a sliding window in all layers.
+//! Phi-3 and Phi-3.5 (and Phi-4-mini, which has their form): fused projections, LongRoPE, a sliding
+//! window in all layers.
 
 use super::hugging_face::{HuggingFaceFields, RopeRules, Rotated, Scalings};
 use super::layers::{LayerKind, check_kinds, read_window, set_layers};
@@ -6,8 +7,8 @@ use super::shape::ShapeDefaults;
 use super::tensor_plan::{Biases, LayerNames, Parts, TensorPlan};
 use super::{Family, Fields, GgufFields, Plan};
 use crate::decoder::config::{Activation, RotatedKeys};
-use crate::error::Result;
 use crate::decoder::rope::PairLayout;
+use crate::error::Result;
 use crate::files::Tensors;
 
 pub(super) const FAMILY: Family =

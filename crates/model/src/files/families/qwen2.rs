@@ -1,4 +1,5 @@
-//! Qwen2 and Qwen2.5: biases of queries, keys and values; a sliding window in the upper layers where a model asks for it.
+//! Qwen2 and Qwen2.5: biases of queries, keys and values; a sliding window in the upper layers
+//! where a model asks for it.
 
 use super::hugging_face::{HuggingFaceFields, RopeRules};
 use super::layers::{LayerKind, read_kinds, read_window, set_layers};
@@ -6,8 +7,8 @@ use super::shape::ShapeDefaults;
 use super::tensor_plan::{Bias, Biases, LayerNames, TensorPlan};
 use super::{Family, Fields, GgufFields, Plan};
 use crate::decoder::config::{Activation, ModelConfig};
-use crate::error::{Error, Result};
 use crate::decoder::rope::PairLayout;
+use crate::error::{Error, Result};
 use crate::files::Tensors;
 
 pub(super) const FAMILY: Family =

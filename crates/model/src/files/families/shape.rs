@@ -1,4 +1,5 @@
-//! The sizes that every model has, under the names of either kind of file, checked against each other.
+//! The sizes that every model has, under the names of either kind of file, checked against each
+//! other.
 
 use super::fields::Fields;
 use crate::decoder::config::{Activation, ModelConfig, RotatedKeys};
@@ -24,8 +25,8 @@ pub(super) struct ShapeNames {
     pub(super) norm_epsilon: &'static str,
 }
 
-/// What holds where a file says nothing. Without a default, a field must be there; `kv_heads` is `heads`, and `head_dim` is
-/// `hidden / heads`, unless it says otherwise.
+/// What holds where a file says nothing. Without a default, a field must be there; `kv_heads` is
+/// `heads`, and `head_dim` is `hidden / heads`, unless it says otherwise.
 #[derive(Default)]
 pub(super) struct ShapeDefaults {
     pub(super) heads: Option<usize>,
@@ -35,7 +36,8 @@ pub(super) struct ShapeDefaults {
     pub(super) norm_epsilon: Option<f64>,
 }
 
-/// A configuration with its sizes, and the number of layers; layers and RoPE are still to be filled in.
+/// A configuration with its sizes, and the number of layers; layers and RoPE are still to be filled
+/// in.
 pub(super) fn read_shape(
     family: &'static str,
     fields: &dyn Fields,

@@ -2,7 +2,8 @@
 
 use std::cmp::Ordering;
 
-/// Tokens that were not ruled out. Only as many are ordered as the filters need: a vocabulary is long, and its tail does not matter.
+/// Tokens that were not ruled out. Only as many are ordered as the filters need: a vocabulary is
+/// long, and its tail does not matter.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Candidates {
     /// Id and logit; at least one.

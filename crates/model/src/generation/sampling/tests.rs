@@ -80,7 +80,8 @@ fn draws_follow_the_probabilities() {
     }
 }
 
-/// A change of the generator, or of how its numbers are used, must not go unnoticed: people write seeds down.
+/// A change of the generator, or of how its numbers are used, must not go unnoticed: people write
+/// seeds down.
 #[test]
 fn a_seed_gives_the_same_tokens_for_ever() {
     let logits: Vec<f32> = (0..1000).map(|i| ((i * 37) % 101) as f32 / 20.0).collect();

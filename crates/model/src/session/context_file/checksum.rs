@@ -1,8 +1,9 @@
 //! [`Checksum`]: whether bytes are those that were written.
 //!
-//! XXH3 in 64 bits: files are guarded against disks and mistakes, not against malice, which could write any checksum that it wants. 400 MB take
-//! 0.14 s of a core without any special instruction; SHA-256 takes 0.61 s with the instructions made for it, BLAKE3 0.35 s, and CRC-32, at
-//! 0.08 s, would miss one change in four billion.
+//! XXH3 in 64 bits: files are guarded against disks and mistakes, not against malice, which could
+//! write any checksum that it wants. 400 MB take 0.14 s of a core without any special instruction;
+//! SHA-256 takes 0.61 s with the instructions made for it, BLAKE3 0.35 s, and CRC-32, at 0.08 s,
+//! would miss one change in four billion.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;

@@ -2,8 +2,8 @@
 
 use super::checksum::Checksum;
 use crate::decoder::config::ModelConfig;
-use crate::session::{Readings, Session};
 use crate::files::Fingerprint;
+use crate::session::{Readings, Session};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt;

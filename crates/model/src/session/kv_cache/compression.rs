@@ -6,12 +6,13 @@
 //! | [`SnapKv`] | for each key-value head, what the last queries attend to, and the last tokens | arXiv 2404.14469 |
 //! | [`PyramidKv`] | as SnapKV, more in the first layers and less in the last ones, as much in all | arXiv 2406.02069 |
 //!
-//! A layer is compressed as soon as its prompt was attended to, however that was done: dense or sparse. The full cache of all layers then
-//! never exists. The keys keep the positions that they had. Tokens that are read later are added to what was kept, and see nothing else of
-//! the prompt.
+//! A layer is compressed as soon as its prompt was attended to, however that was done: dense or
+//! sparse. The full cache of all layers then never exists. The keys keep the positions that they
+//! had. Tokens that are read later are added to what was kept, and see nothing else of the prompt.
 //!
-//! A layer with a sliding window of its own keeps that window and nothing else, whatever the method: no later token sees more, so that
-//! nothing is lost (but that a cache in 8 or 4 bits rounds what it keeps to codes again).
+//! A layer with a sliding window of its own keeps that window and nothing else, whatever the
+//! method: no later token sees more, so that nothing is lost (but that a cache in 8 or 4 bits
+//! rounds what it keeps to codes again).
 //!
 //! ```
 //! use minference_model::session::kv_cache::{KvCompression, SnapKv};
@@ -104,7 +105,8 @@ impl KvCompression {
         }
     }
 
-    /// What stays of a layer's keys, `[keys, kv_heads, head_dim]`, after the queries of `inputs` have attended to them.
+    /// What stays of a layer's keys, `[keys, kv_heads, head_dim]`, after the queries of `inputs`
+    /// have attended to them.
     ///
     /// # Errors
     /// As for [`AttentionBackend::last_query_scores`].

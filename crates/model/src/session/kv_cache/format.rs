@@ -7,8 +7,9 @@
 //! | `int8` | 66 and 68 bytes | codes with their scales; queries and output in `f16` |
 //! | `int4` | 34 and 36 bytes | the same |
 //!
-//! Codes are those of [`minference_attention::quantized`]: a key's channels have scales for 128 tokens, a value has one of its own (KIVI, arXiv
-//! 2402.02750), and the last keys stay in `f16`. Both prefill and decoding read them as they are stored.
+//! Codes are those of [`minference_attention::quantized`]: a key's channels have scales for 128
+//! tokens, a value has one of its own (KIVI, arXiv 2402.02750), and the last keys stay in `f16`.
+//! Both prefill and decoding read them as they are stored.
 //!
 //! ```
 //! use minference_model::session::kv_cache::CacheFormat;
@@ -68,7 +69,8 @@ impl CacheFormat {
         self.keys().bytes_per_token(shape) + self.values().bytes_per_token(shape)
     }
 
-    /// Bytes that keys and values of so many tokens take in one layer, at most: of the last ones, keys are not coded yet.
+    /// Bytes that keys and values of so many tokens take in one layer, at most: of the last ones,
+    /// keys are not coded yet.
     pub fn bytes(self, tokens: usize, shape: [usize; 2]) -> usize {
         self.keys().bytes(tokens, shape).saturating_add(self.values().bytes(tokens, shape))
     }

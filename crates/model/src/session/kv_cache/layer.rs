@@ -9,7 +9,8 @@ use crate::session::token_rows::TokenRows;
 /// Rows that are copied at once when some of them are dropped.
 const ROWS: usize = 1024;
 
-/// Keys and values of one layer, both `[rows, kv_heads, head_dim]`. There is a row for each token that was read, less those that were dropped.
+/// Keys and values of one layer, both `[rows, kv_heads, head_dim]`. There is a row for each token
+/// that was read, less those that were dropped.
 #[derive(Debug)]
 pub(crate) struct LayerCache {
     pub(crate) keys: TokenRows,

@@ -5,16 +5,18 @@ use jiff::tz::TimeZone;
 use std::fmt::{self, Display};
 use std::str::FromStr;
 
-/// Widths that a format may ask for; nobody needs more, and a template must not fill memory with blanks.
+/// Widths that a format may ask for; nobody needs more, and a template must not fill memory with
+/// blanks.
 const MAX_WIDTH: usize = 1024;
 
-/// A day, and a time on it, as a clock on the wall shows them. Templates are not told of time zones.
+/// A day, and a time on it, as a clock on the wall shows them. Templates are not told of time
+/// zones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LocalTime(DateTime);
 
 impl LocalTime {
-    /// 26 July 2024: the day that the templates of Llama 3 name where nobody tells them another one. For results that must not depend on
-    /// when they are made.
+    /// 26 July 2024: the day that the templates of Llama 3 name where nobody tells them another
+    /// one. For results that must not depend on when they are made.
     pub const FIXED: Self = Self(jiff::civil::datetime(2024, 7, 26, 0, 0, 0, 0));
 
     /// The present moment, in the system's time zone; in UTC where that is not known.
@@ -22,7 +24,8 @@ impl LocalTime {
         Self(jiff::ZonedDateTime::now().datetime())
     }
 
-    /// As Python's `datetime.strftime` writes it with glibc in the locale C. Directives that nobody knows stay as they are.
+    /// As Python's `datetime.strftime` writes it with glibc in the locale C. Directives that nobody
+    /// knows stay as they are.
     pub(super) fn format(self, format: &str) -> String {
         let mut text = String::new();
         let mut rest = format;

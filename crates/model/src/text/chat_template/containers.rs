@@ -1,4 +1,5 @@
-//! Methods of Python's lists, tuples and dicts. What would change them is refused, as in transformers' sandbox.
+//! Methods of Python's lists, tuples and dicts. What would change them is refused, as in
+//! transformers' sandbox.
 
 use super::python::repr;
 use super::signature::{bind, integer, required, some, wrong};

@@ -24,7 +24,8 @@ pub(super) fn float(value: &Value, options: Given) -> Result<Value, Error> {
     Ok(parse_float(value).map_or_else(|| default.unwrap_or_else(|| Value::from(0.0)), Value::from))
 }
 
-/// As Python's `int` reads a text: with white space around it, a sign, underscores, and the prefix of its base.
+/// As Python's `int` reads a text: with white space around it, a sign, underscores, and the prefix
+/// of its base.
 fn parse_int(text: &str, base: u32) -> Option<i128> {
     let text = text.trim();
     let (sign, digits) = match text.strip_prefix('-') {

@@ -1,8 +1,11 @@
-//! From a conversation to tokens: what the template writes becomes special tokens, what people wrote never does.
+//! From a conversation to tokens: what the template writes becomes special tokens, what people
+//! wrote never does.
 //!
-//! A message may hold the name of a special token (`<|im_end|>` in a file about chat formats, or in one made to end the user's turn).
-//! Rendered, it looks like the template's own. So the conversation is rendered twice, the second time with marks around such names:
-//! characters that occur nowhere else. If the texts are the same but for the marks, these show which names are text.
+//! A message may hold the name of a special token (`<|im_end|>` in a file about chat formats, or in
+//! one made to end the user's turn). Rendered, it looks like the template's own. So the
+//! conversation is rendered twice, the second time with marks around such names: characters that
+//! occur nowhere else. If the texts are the same but for the marks, these show which names are
+//! text.
 
 use super::{ChatTemplate, Message, RenderOptions};
 use crate::error::{Error, Result};
@@ -12,14 +15,17 @@ use crate::text::tokenizer::{SpecialTokens, Tokenizer, begun};
 type Marks = [char; 2];
 
 impl ChatTemplate {
-    /// The tokens of a conversation. Special tokens are those that the template writes; in messages their names are text.
+    /// The tokens of a conversation. Special tokens are those that the template writes; in messages
+    /// their names are text.
     ///
     /// Where no message holds such a name, these are exactly the tokens of the rendered text with
-    /// [`SpecialTokens::Parsed`], as transformers gives them, after [`Tokenizer::chat_prefix`] where the template does not write that.
+    /// [`SpecialTokens::Parsed`], as transformers gives them, after [`Tokenizer::chat_prefix`]
+    /// where the template does not write that.
     ///
     /// # Errors
-    /// As [`ChatTemplate::render`] and [`Tokenizer::encode`]; [`Error::SpecialTokenInMessage`] where a message holds the name of
-    /// a special token, and the template does not write messages as they are.
+    /// As [`ChatTemplate::render`] and [`Tokenizer::encode`]; [`Error::SpecialTokenInMessage`]
+    /// where a message holds the name of a special token, and the template does not write messages
+    /// as they are.
     pub fn encode(
         &self,
         tokenizer: &Tokenizer,
@@ -54,7 +60,8 @@ impl ChatTemplate {
         encode_stretches(tokenizer, &stretches)
     }
 
-    /// Two characters that Unicode sets aside for a program's own use and that neither messages nor template hold.
+    /// Two characters that Unicode sets aside for a program's own use and that neither messages nor
+    /// template hold.
     fn unused_marks(&self, messages: &[Message]) -> Option<Marks> {
         let used = |mark: char| {
             self.source.contains(mark) || messages.iter().any(|message| message.content.contains(mark))
@@ -101,7 +108,8 @@ fn stretches(marked: &str, [open, close]: Marks) -> Option<Vec<(Origin, &str)>> 
     Some(found)
 }
 
-/// Text between two special tokens is encoded in one piece, whoever wrote its parts, so that words are cut as they always are.
+/// Text between two special tokens is encoded in one piece, whoever wrote its parts, so that words
+/// are cut as they always are.
 fn encode_stretches(tokenizer: &Tokenizer, stretches: &[(Origin, &str)]) -> Result<Vec<u32>> {
     let (mut tokens, mut text) = (Vec::new(), String::new());
     let encode = |tokens: &mut Vec<u32>, text: &str| {
@@ -189,7 +197,8 @@ mod tests {
         assert_eq!(tokens, [[IM_START].as_slice(), &text].concat());
     }
 
-    /// As llama.cpp: the file's word about the beginning holds for conversations too, and is not said twice.
+    /// As llama.cpp: the file's word about the beginning holds for conversations too, and is not
+    /// said twice.
     #[test]
     fn a_conversation_begins_as_the_file_says_whether_or_not_the_template_does() {
         let mut metadata = tiny_metadata("qwen2");
@@ -213,7 +222,8 @@ mod tests {
         }
     }
 
-    /// What templates do with messages beside writing them: where names stay whole, it may be anything.
+    /// What templates do with messages beside writing them: where names stay whole, it may be
+    /// anything.
     #[test]
     fn parts_of_messages_are_followed() {
         let source = "{% for m in messages %}{{ m.content.split('</think>')[0].split('<think>')[-1] }}<|im_end|>{% endfor %}";

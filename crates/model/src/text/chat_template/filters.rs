@@ -171,7 +171,8 @@ fn center(state: &mut State<'_, '_>, value: &Value, options: Given) -> Result<Va
     Value::from(text(value)?).call_method(state, "center", &[width])
 }
 
-/// A text's beginning and an end mark, together of some length, if it is longer than that by more than a little.
+/// A text's beginning and an end mark, together of some length, if it is longer than that by more
+/// than a little.
 fn truncate(value: &Value, options: Given) -> Result<String, Error> {
     let [length, cuts_words, end, leeway] =
         bind("truncate", &options.into_values(), ["length", "killwords", "end", "leeway"])?;

@@ -1,4 +1,5 @@
-//! The environment of a template: minijinja's, with what transformers adds to Jinja and what Jinja has from Python.
+//! The environment of a template: minijinja's, with what transformers adds to Jinja and what Jinja
+//! has from Python.
 
 use super::containers::{DictType, call_of_list, call_of_map};
 use super::python::text;

@@ -1,7 +1,8 @@
 //! `{% generation %}`, by which transformers marks what the assistant wrote.
 //!
-//! Marks are for training; what stands between them is rendered as everywhere else, with variables of its own. That is what `with` means,
-//! so the statement's name is replaced by that before minijinja reads the template.
+//! Marks are for training; what stands between them is rendered as everywhere else, with variables
+//! of its own. That is what `with` means, so the statement's name is replaced by that before
+//! minijinja reads the template.
 
 use std::borrow::Cow;
 

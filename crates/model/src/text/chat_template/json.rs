@@ -1,4 +1,5 @@
-//! `tojson`, which in transformers is Python's `json.dumps` with `ensure_ascii` off: nothing is escaped for HTML.
+//! `tojson`, which in transformers is Python's `json.dumps` with `ensure_ascii` off: nothing is
+//! escaped for HTML.
 
 use super::predicates::is_namespace;
 use super::python::{MAX_DEPTH, float};
@@ -55,7 +56,8 @@ struct Writer<'a, 'b, 'c> {
     state: &'a State<'b, 'c>,
     style: Style,
     out: String,
-    /// Bytes of `out` that were paid for: a sequence may be far longer than the memory that describes it.
+    /// Bytes of `out` that were paid for: a sequence may be far longer than the memory that
+    /// describes it.
     paid: usize,
 }
 

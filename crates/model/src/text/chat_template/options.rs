@@ -13,8 +13,8 @@ pub(super) const RESERVED: [&str; 2] = ["messages", "add_generation_prompt"];
 pub struct RenderOptions {
     /// The text ends where the model's answer begins. True by default.
     pub add_generation_prompt: bool,
-    /// What the template's `strftime_now` writes: by default the moment at which these options were made. With a fixed time the same
-    /// messages always give the same text.
+    /// What the template's `strftime_now` writes: by default the moment at which these options were
+    /// made. With a fixed time the same messages always give the same text.
     pub time: LocalTime,
     /// Variables of the template, by default none.
     pub arguments: TemplateArguments,
@@ -27,14 +27,16 @@ impl Default for RenderOptions {
 }
 
 impl RenderOptions {
-    /// As by default, with a [date](LocalTime::FIXED) that is the same on every day, for results that must not depend on it.
+    /// As by default, with a [date](LocalTime::FIXED) that is the same on every day, for results
+    /// that must not depend on it.
     pub fn reproducible() -> Self {
         Self { add_generation_prompt: true, time: LocalTime::FIXED, arguments: TemplateArguments::default() }
     }
 }
 
-/// Variables that a template reads, such as `enable_thinking`: what transformers takes as further arguments of
-/// `apply_chat_template`. They may stand in for what a template is told otherwise (`bos_token`, `tools`, `documents`).
+/// Variables that a template reads, such as `enable_thinking`: what transformers takes as further
+/// arguments of `apply_chat_template`. They may stand in for what a template is told otherwise
+/// (`bos_token`, `tools`, `documents`).
 ///
 /// ```
 /// use minference_model::text::chat_template::{ChatTemplate, RenderOptions, TemplateArguments};
@@ -56,8 +58,9 @@ impl TemplateArguments {
     /// - `value`: JSON (`false`, `3`, `["a"]`, `"false"`); what is none is a text
     ///
     /// # Errors
-    /// [`Error::TemplateArgument`] for what is no name of a variable, one that templates are always told, and values that were meant
-    /// otherwise: JSON with an error in it, and Python's `True`, `False` and `None`, which would be texts, and as such true.
+    /// [`Error::TemplateArgument`] for what is no name of a variable, one that templates are always
+    /// told, and values that were meant otherwise: JSON with an error in it, and Python's `True`,
+    /// `False` and `None`, which would be texts, and as such true.
     pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
         let wrong = |message: String| Error::TemplateArgument { name: name.to_owned(), message };
         let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')

@@ -23,7 +23,8 @@ fn is_iterable(value: &Value) -> bool {
 fn is_sequence(value: &Value) -> bool {
     match value.kind() {
         ValueKind::Undefined | ValueKind::String | ValueKind::Seq | ValueKind::Map => true,
-        // ranges are sequences; views of dicts and what filters give are not, and don't write themselves as lists
+        // ranges are sequences; views of dicts and what filters give are not, and don't write
+        // themselves as lists
         ValueKind::Iterable => value.to_string().starts_with('['),
         _ => false,
     }

@@ -5,10 +5,12 @@ use minijinja::value::ValueKind;
 use minijinja::{Error, Value};
 use std::fmt::Write as _;
 
-/// Lists in lists, and so on. Python stops at about a thousand; a template that nests deeper was made to harm.
+/// Lists in lists, and so on. Python stops at about a thousand; a template that nests deeper was
+/// made to harm.
 pub(super) const MAX_DEPTH: usize = 100;
 
-/// Bytes that a value may take: lists that hold each other twice, and so on, are far longer than the memory that describes them.
+/// Bytes that a value may take: lists that hold each other twice, and so on, are far longer than
+/// the memory that describes them.
 const MAX_BYTES: usize = 1 << 24;
 
 /// `str(value)`: texts as they are, all else as [`repr`].
@@ -66,7 +68,8 @@ fn write_repr(out: &mut String, value: &Value, depth: usize) -> Result<(), Error
     Ok(())
 }
 
-/// The shortest digits that read back as the same number, with an exponent from 1e16 on and below 1e-4.
+/// The shortest digits that read back as the same number, with an exponent from 1e16 on and below
+/// 1e-4.
 pub(super) fn float(number: f64) -> String {
     if number.is_nan() {
         return "nan".into();
@@ -107,7 +110,8 @@ fn write_quoted(out: &mut String, text: &str) {
 
 /// Neither a control, nor white space other than a blank, nor a code without a character.
 pub(super) fn is_printable(character: char) -> bool {
-    // Rust's rule for debug texts is Python's, but for combining characters, which it escapes at a text's beginning only.
+    // Rust's rule for debug texts is Python's, but for combining characters, which it escapes at a
+    // text's beginning only.
     !character.is_control()
         && !['a', character]
             .iter()

@@ -51,7 +51,8 @@ impl<'a> Call<'a, '_, '_> {
         bind(self.method, self.given, parameters)
     }
 
-    /// The text between two positions, which may be counted from its end, and where it begins, in characters.
+    /// The text between two positions, which may be counted from its end, and where it begins, in
+    /// characters.
     fn window(&self, start: Option<Value>, end: Option<Value>) -> Result<Option<(usize, &'a str)>, Error> {
         let length = self.text.chars().count();
         let position = |value: Option<Value>, default: usize| -> Result<usize, Error> {

@@ -13,7 +13,8 @@ fn render(source: &str, messages: &[Message]) -> Result<String> {
     ChatTemplate::new(source)?.render(messages, &RenderOptions::default())
 }
 
-/// What the templates of the supported families use, each beside what Jinja (3.1, with transformers' settings) gives.
+/// What the templates of the supported families use, each beside what Jinja (3.1, with
+/// transformers' settings) gives.
 #[test]
 fn features_that_templates_use() {
     let cases = [

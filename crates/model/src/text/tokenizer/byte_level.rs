@@ -1,6 +1,8 @@
-//! The alphabet of byte-level vocabularies: each byte is written as one printable character (GPT-2's `bytes_to_unicode`).
+//! The alphabet of byte-level vocabularies: each byte is written as one printable character
+//! (GPT-2's `bytes_to_unicode`).
 
-/// The byte that a character stands for: itself if it is printable in Latin-1, else one of those counted from U+0100 on.
+/// The byte that a character stands for: itself if it is printable in Latin-1, else one of those
+/// counted from U+0100 on.
 pub(super) fn byte_of(character: char) -> Option<u8> {
     let code = u32::from(character);
     match code {

@@ -1,11 +1,14 @@
-//! Tokens that end an answer, by name: files often name only one of those that a model may write, and vocabularies give them any type.
+//! Tokens that end an answer, by name: files often name only one of those that a model may write,
+//! and vocabularies give them any type.
 //!
-//! The names are those at which llama.cpp ends a generation, and their kin in published vocabularies.
+//! The names are those at which llama.cpp ends a generation, and their kin in published
+//! vocabularies.
 
 use super::parts::VocabularyToken;
 use super::pieces::TokenKind;
 
-/// No text is cut into words with these names in them; who finds one in a vocabulary has found the token.
+/// No text is cut into words with these names in them; who finds one in a vocabulary has found the
+/// token.
 const NAMES: [&str; 49] = [
     // the end of a message, or of a turn
     "<|im_end|>",            // ChatML: Qwen, SmolLM, Yi
@@ -89,8 +92,8 @@ pub(super) fn well_known(tokens: &[VocabularyToken]) -> Vec<u32> {
     ids.map(|(id, _)| id).collect()
 }
 
-/// Makes special tokens of those with a well-known name that a file takes for others: their names in a template are the tokens, in a
-/// message they are text.
+/// Makes special tokens of those with a well-known name that a file takes for others: their names
+/// in a template are the tokens, in a message they are text.
 ///
 /// - `kinds`: what they are taken for
 pub(super) fn make_special(tokens: &mut [VocabularyToken], kinds: &[TokenKind]) {

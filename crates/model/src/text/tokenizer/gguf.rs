@@ -15,7 +15,8 @@ const MERGES: &str = "tokenizer.ggml.merges";
 const PRE: &str = "tokenizer.ggml.pre";
 const BOS: &str = "tokenizer.ggml.bos_token_id";
 const EOS: &str = "tokenizer.ggml.eos_token_id";
-/// Tokens that end a text, a turn, a message to a tool, or what was to be filled in; each field holds one id, or several.
+/// Tokens that end a text, a turn, a message to a tool, or what was to be filled in; each field
+/// holds one id, or several.
 const ENDS: [&str; 9] = [
     EOS,
     "tokenizer.ggml.eos_token_ids",
@@ -33,11 +34,12 @@ const CHAT_TEMPLATE: &str = "tokenizer.chat_template";
 impl Tokenizer {
     /// From the metadata of a GGUF file.
     ///
-    /// Supported are byte-level vocabularies (`tokenizer.ggml.model` = `gpt2`) whose pre-tokenizer has a known name.
+    /// Supported are byte-level vocabularies (`tokenizer.ggml.model` = `gpt2`) whose pre-tokenizer
+    /// has a known name.
     ///
     /// # Errors
-    /// [`Error::Config`] for another kind of vocabulary, an unknown pre-tokenizer, or metadata that contradict themselves; the message
-    /// names the field and lists what is supported.
+    /// [`Error::Config`] for another kind of vocabulary, an unknown pre-tokenizer, or metadata that
+    /// contradict themselves; the message names the field and lists what is supported.
     pub fn from_gguf(metadata: &HashMap<String, Value>) -> Result<Self> {
         let fields = Fields(metadata);
         match fields.text(MODEL)? {

@@ -1,4 +1,5 @@
-//! The vocabulary of a Hugging Face folder: `tokenizer.json`, and what the files beside it say about special tokens.
+//! The vocabulary of a Hugging Face folder: `tokenizer.json`, and what the files beside it say
+//! about special tokens.
 
 mod files;
 mod settings;
@@ -15,14 +16,17 @@ use std::path::Path;
 use tokenizers::{NormalizerWrapper, PreTokenizerWrapper};
 
 impl Tokenizer {
-    /// From a folder with `tokenizer.json`; `tokenizer_config.json`, `special_tokens_map.json`, `added_tokens.json`, `config.json`,
-    /// `generation_config.json` and `chat_template.jinja` are read where they are there, as transformers 5.24 reads them.
+    /// From a folder with `tokenizer.json`; `tokenizer_config.json`, `special_tokens_map.json`,
+    /// `added_tokens.json`, `config.json`, `generation_config.json` and `chat_template.jinja` are
+    /// read where they are there, as transformers 5.24 reads them.
     ///
-    /// Supported are BPE vocabularies, byte-level ones and those with byte fallback: all that Llama-like models have.
+    /// Supported are BPE vocabularies, byte-level ones and those with byte fallback: all that
+    /// Llama-like models have.
     ///
     /// # Errors
-    /// [`Error::Io`] for a `tokenizer.json` that can't be read; [`Error::File`] without one, for JSON that is not what it should be, and
-    /// for other kinds of vocabularies; [`Error::Config`] for a vocabulary that contradicts itself.
+    /// [`Error::Io`] for a `tokenizer.json` that can't be read; [`Error::File`] without one, for
+    /// JSON that is not what it should be, and for other kinds of vocabularies; [`Error::Config`]
+    /// for a vocabulary that contradicts itself.
     pub fn from_hugging_face(folder: &Path) -> Result<Self> {
         let folder = Folder::read(folder)?;
         let TokenizerFile { added_tokens, normalizer, pre_tokenizer, post_processor, decoder, model } =
@@ -87,7 +91,8 @@ impl Tokenizer {
     }
 }
 
-/// What `tokenizer.json` says about the way from text to tokens and back, as far as settings change it.
+/// What `tokenizer.json` says about the way from text to tokens and back, as far as settings change
+/// it.
 struct Written {
     normalizer: Option<NormalizerWrapper>,
     pre_tokenizer: Option<PreTokenizerWrapper>,
@@ -120,8 +125,8 @@ fn add(tokens: &mut Vec<VocabularyToken>, entry: AddedEntry) -> Result<()> {
     Ok(())
 }
 
-/// Makes tokens that the settings name special ones: those of the vocabulary that were text, and new ones after its end. What is known of
-/// added tokens stays.
+/// Makes tokens that the settings name special ones: those of the vocabulary that were text, and
+/// new ones after its end. What is known of added tokens stays.
 fn name_special_tokens(tokens: &mut Vec<VocabularyToken>, named: Vec<AddedEntry>) -> Result<()> {
     if named.is_empty() {
         return Ok(());
@@ -170,7 +175,8 @@ fn piece_style(decoder: Option<&Value>) -> Option<PieceStyle> {
     }
 }
 
-/// The special tokens that a post-processor's template puts before the text. (Those that it puts behind it end the text, and a prompt goes on.)
+/// The special tokens that a post-processor's template puts before the text. (Those that it puts
+/// behind it end the text, and a prompt goes on.)
 fn prefix_of(processor: &Value, folder: &Folder) -> Result<Vec<u32>> {
     match processor["type"].as_str() {
         Some("ByteLevel") => Ok(Vec::new()),

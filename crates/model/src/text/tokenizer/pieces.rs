@@ -20,7 +20,8 @@ pub(super) enum TokenKind {
 pub(super) enum PieceStyle {
     /// Each byte as a character of GPT-2's alphabet.
     ByteLevel,
-    /// As it is, with U+2581 for a space, and `<0x0A>` for bytes outside the vocabulary (SentencePiece).
+    /// As it is, with U+2581 for a space, and `<0x0A>` for bytes outside the vocabulary
+    /// (SentencePiece).
     ByteFallback {
         /// Text begins with a space that is not printed.
         strips_first_space: bool,

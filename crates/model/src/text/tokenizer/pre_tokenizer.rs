@@ -1,8 +1,9 @@
-//! How text is cut into words before merges: the pre-tokenizers of byte-level vocabularies, by the names that GGUF files give
-//! them (`tokenizer.ggml.pre`).
+//! How text is cut into words before merges: the pre-tokenizers of byte-level vocabularies, by the
+//! names that GGUF files give them (`tokenizer.ggml.pre`).
 //!
-//! A name stands for a normal form and one or more steps; each cuts the pieces that the one before it has left. A wrong
-//! one still gives plausible tokens and a worse model, so that names that are not in [`KNOWN`] are refused.
+//! A name stands for a normal form and one or more steps; each cuts the pieces that the one before
+//! it has left. A wrong one still gives plausible tokens and a worse model, so that names that are
+//! not in [`KNOWN`] are refused.
 
 mod expressions;
 mod table;
@@ -98,7 +99,8 @@ pub(super) fn is_tekken(pre_tokenizer: &PreTokenizerWrapper) -> bool {
     }
 }
 
-/// The same for text that other text stands before: without a blank that only a text's beginning gets.
+/// The same for text that other text stands before: without a blank that only a text's beginning
+/// gets.
 pub(super) fn continuing(pre_tokenizer: &PreTokenizerWrapper) -> PreTokenizerWrapper {
     match pre_tokenizer {
         PreTokenizerWrapper::Metaspace(step) if step.prepend_scheme == PrependScheme::First => {

@@ -1,8 +1,8 @@
 //! A line with digits among many lines that are all the same: `passkey` and `number_string`.
 
 use super::Content;
+use crate::haystack::prose::REFRAIN;
 use minference_attention::synthetic::Random;
-use minference_eval::haystack::prose::REFRAIN;
 
 /// What hides where.
 pub(super) struct HiddenLine {

@@ -1,8 +1,8 @@
 //! A JSON object of random keys and values: `kv_retrieval`.
 
 use super::Content;
+use crate::haystack::key_values::{entry, identifier};
 use minference_attention::synthetic::Random;
-use minference_eval::haystack::key_values::{entry, identifier};
 
 /// The entry that is asked for, and the others.
 pub(super) struct KeyValues {

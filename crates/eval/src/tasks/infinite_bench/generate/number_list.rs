@@ -31,8 +31,9 @@ pub(super) struct NumberList {
     random: Random,
     asked: Asked,
     name: &'static str,
-    /// The smallest and the largest that may occur: for the largest numbers the upper end is drawn (80 to 99), for the smallest the lower
-    /// (0 to 19), so that 99 and 0 are no safe guesses; for the median one of them.
+    /// The smallest and the largest that may occur: for the largest numbers the upper end is drawn
+    /// (80 to 99), for the smallest the lower (0 to 19), so that 99 and 0 are no safe guesses; for
+    /// the median one of them.
     range: [usize; 2],
     /// As many as were needed so far.
     numbers: Vec<usize>,

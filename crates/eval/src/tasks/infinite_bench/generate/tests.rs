@@ -1,4 +1,5 @@
-//! What the texts hold. Tokens are counted as three bytes each, so that nothing is known about words.
+//! What the texts hold. Tokens are counted as three bytes each, so that nothing is known about
+//! words.
 
 use super::*;
 

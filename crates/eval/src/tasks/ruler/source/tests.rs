@@ -1,4 +1,5 @@
-//! Samples measured in words, so that no model is needed; `facts` holds their structure against the official generators'.
+//! Samples measured in words, so that no model is needed; `facts` holds their structure against the
+//! official generators'.
 
 mod facts;
 

@@ -1,6 +1,7 @@
 //! AVX-512: sixteen `f32`.
 
-// SAFETY: the trait's contract: the machine has the instruction set, and slices are as long as it says.
+// SAFETY: the trait's contract: the machine has the instruction set, and slices are as long as it
+// says.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
 use super::avx2::Avx2;

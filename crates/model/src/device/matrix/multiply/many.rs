@@ -1,4 +1,5 @@
-//! Prefill: many rows. Inputs are packed once; each task widens a block of a matrix and multiplies it with a run of tokens.
+//! Prefill: many rows. Inputs are packed once; each task widens a block of a matrix and multiplies
+//! it with a run of tokens.
 
 use super::super::shared_rows::SharedRows;
 use super::{Product, Scratch, Store, TaskScratch, grow};
@@ -9,8 +10,8 @@ use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::PoisonError;
 
-/// Rows that one task multiplies with a block of the matrix: so many that widening is cheap, so few that there are tasks for all
-/// threads.
+/// Rows that one task multiplies with a block of the matrix: so many that widening is cheap, so few
+/// that there are tasks for all threads.
 pub(super) const TASK_TOKENS: usize = 512;
 
 /// A block of matrix rows for a run of tokens.
@@ -105,7 +106,8 @@ fn pack<'a>(
 fn run_task(kernels: &Kernels, task: &Task<'_>, packed: PackedInputs<'_>, buffer: &mut TaskScratch) {
     let (columns, lanes) = (task.matrix.columns(), kernels.token_lanes());
     let step = columns.min(BLOCK_COLUMNS);
-    // Sums of all columns so far, for each block of tokens as the kernel wants them: `[rows][lanes]`.
+    // Sums of all columns so far, for each block of tokens as the kernel wants them:
+    // `[rows][lanes]`.
     let first_block = task.tokens.start / lanes;
     let sums = task.tokens.len().div_ceil(lanes) * BLOCK_ROWS * lanes;
     let TaskScratch { floats, rows } = buffer;
@@ -145,7 +147,8 @@ fn run_task(kernels: &Kernels, task: &Task<'_>, packed: PackedInputs<'_>, buffer
     }
     let ends = task.tokens.clone().step_by(lanes).map(|start| start..task.tokens.end.min(start + lanes));
     for (tokens, sums) in ends.zip(sums.chunks_exact(BLOCK_ROWS * lanes)) {
-        // SAFETY: tasks differ in their matrix, their rows or their tokens, so that their blocks don't overlap.
+        // SAFETY: tasks differ in their matrix, their rows or their tokens, so that their blocks
+        // don't overlap.
         let mut out = unsafe { task.out.block(tokens, task.rows.clone()) };
         match task.store {
             Store::Overwrite => kernels.store(sums, &mut out),

@@ -10,7 +10,8 @@ fn matrix(rows: usize, columns: usize) -> (Matrix, Vec<f32>) {
     (Matrix::new(rows, columns, WeightFormat::F32, WeightBytes::owned(bytes)).unwrap(), values)
 }
 
-/// Products of several shapes with some rows, on 1, 2 and 3 threads and every instruction set, against f64.
+/// Products of several shapes with some rows, on 1, 2 and 3 threads and every instruction set,
+/// against f64.
 fn check(arithmetic: MatmulArithmetic, columns: usize, outputs: [usize; 2], counts: &[usize]) {
     let matrices = outputs.map(|outputs| matrix(outputs, columns));
     for (count, (set, kernels)) in
@@ -86,7 +87,8 @@ fn columns_and_tokens_beyond_one_block_agree_with_f64() {
 
 #[test]
 fn eight_bits_keep_what_they_can_represent() {
-    // the largest magnitudes of both, which AVX2's 16-bit sums have to hold; zeros; and numbers that are not finite
+    // the largest magnitudes of both, which AVX2's 16-bit sums have to hold; zeros; and numbers
+    // that are not finite
     let columns = 2 * GROUP;
     let rows = [vec![1.0; columns], vec![-1.0; columns], vec![0.0; columns]].concat();
     let bytes = rows.iter().flat_map(|x: &f32| x.to_le_bytes()).collect();

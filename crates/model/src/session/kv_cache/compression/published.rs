@@ -36,7 +36,8 @@ fn compression(case: &Value) -> KvCompression {
     }
 }
 
-/// One layer of a recorded tensor, `[tokens, heads, head_dim]`; it is recorded as `[heads][tokens][head_dim]`.
+/// One layer of a recorded tensor, `[tokens, heads, head_dim]`; it is recorded as
+/// `[heads][tokens][head_dim]`.
 fn layer(tensor: &Value, scale: f32) -> (Vec<f32>, [usize; 3]) {
     let heads = array(tensor);
     let (tokens, dim) = (array(&heads[0]).len(), array(&heads[0][0]).len());

@@ -1,8 +1,11 @@
-//! PyramidKV (Cai et al., arXiv 2406.02069): SnapKV with budgets that fall from the first layer to the last.
+//! PyramidKV (Cai et al., arXiv 2406.02069): SnapKV with budgets that fall from the first layer to
+//! the last.
 //!
-//! Lower layers attend to much, upper ones to little. The tokens whose queries vote are kept everywhere. Beside them the last layer keeps a
-//! twentieth of the mean, the first as much more than the mean as that is less, and those between lie on a line, so that all layers
-//! together keep what SnapKV would (a little more, as the published code rounds). A prompt shorter than twice the mean is kept as by SnapKV.
+//! Lower layers attend to much, upper ones to little. The tokens whose queries vote are kept
+//! everywhere. Beside them the last layer keeps a twentieth of the mean, the first as much more
+//! than the mean as that is less, and those between lie on a line, so that all layers together keep
+//! what SnapKV would (a little more, as the published code rounds). A prompt shorter than twice the
+//! mean is kept as by SnapKV.
 
 use super::SnapKv;
 
@@ -26,7 +29,8 @@ impl PyramidKv {
         &self.votes
     }
 
-    /// Tokens to keep of a layer's `tokens`. Where the first layer would keep more than there are, the line is less steep.
+    /// Tokens to keep of a layer's `tokens`. Where the first layer would keep more than there are,
+    /// the line is less steep.
     pub fn capacity(&self, layer: usize, layers: usize, tokens: usize) -> usize {
         let window = self.votes.window();
         let mean = self.votes.capacity() - window;

@@ -1,8 +1,9 @@
 //! SnapKV (Li et al., arXiv 2404.14469): the last queries of a prompt vote for what to keep.
 //!
-//! The probabilities that they give to each key are summed; neighbours are pooled, so that what stands beside an important key stays,
-//! too; the best keys are kept, and the tokens of the last queries themselves. The published code votes for each query head, after
-//! keys and values were repeated for those of a group. Here heads of a group vote together, as they share what is kept.
+//! The probabilities that they give to each key are summed; neighbours are pooled, so that what
+//! stands beside an important key stays, too; the best keys are kept, and the tokens of the last
+//! queries themselves. The published code votes for each query head, after keys and values were
+//! repeated for those of a group. Here heads of a group vote together, as they share what is kept.
 
 use super::KeptKeys;
 use crate::error::{Error, Result};
@@ -37,10 +38,12 @@ impl SnapKv {
     /// Neighbours that are pooled, as in the published code.
     pub const KERNEL: usize = 5;
 
-    /// Room for `capacity` tokens; the last `window` queries vote, and votes of `kernel` neighbours are pooled.
+    /// Room for `capacity` tokens; the last `window` queries vote, and votes of `kernel` neighbours
+    /// are pooled.
     ///
     /// # Errors
-    /// A capacity that does not exceed the window, a window of none or of more queries than can vote, an even kernel, which has no middle.
+    /// A capacity that does not exceed the window, a window of none or of more queries than can
+    /// vote, an even kernel, which has no middle.
     pub fn new(capacity: usize, window: usize, kernel: usize, pooling: Pooling) -> Result<Self> {
         if !(1..=BLOCK).contains(&window) {
             return Err(Error::shape("voting queries of SnapKV", format!("1 to {BLOCK}"), window));
@@ -93,7 +96,8 @@ impl SnapKv {
         Ok(KeptKeys::Chosen(chosen.collect::<Result<_>>()?))
     }
 
-    /// The keys to keep, ascending, by the votes for each. The last ones, whose queries voted, are not elected, and lend their neighbours no votes.
+    /// The keys to keep, ascending, by the votes for each. The last ones, whose queries voted, are
+    /// not elected, and lend their neighbours no votes.
     fn choose(&self, votes: &[f32], capacity: usize) -> Vec<u32> {
         let prefix = votes.len() - self.window;
         let pooled = self.pool(&votes[..prefix]);

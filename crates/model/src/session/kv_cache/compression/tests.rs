@@ -12,7 +12,8 @@ fn noise(count: usize, seed: u64) -> Vec<f32> {
     (0..count).map(|_| ElementType::F16.round(3.0 * next())).collect()
 }
 
-/// SnapKV in the plainest way: what each key-value head keeps. `q` is `[queries, heads, dim]`, `k` is `[keys, kv_heads, dim]`.
+/// SnapKV in the plainest way: what each key-value head keeps. `q` is `[queries, heads, dim]`, `k`
+/// is `[keys, kv_heads, dim]`.
 fn reference(q: TensorView<'_>, k: TensorView<'_>, snap: (usize, usize, usize)) -> Vec<Vec<u32>> {
     let (capacity, window, kernel) = snap;
     let [queries, heads, dim] = q.shape();

@@ -14,7 +14,8 @@ impl PlainRows {
         }
     }
 
-    /// Rows of this kind from [`parts`](Self::parts), in place of those that are there: the first `kept` of the `rows` that the parts hold.
+    /// Rows of this kind from [`parts`](Self::parts), in place of those that are there: the first
+    /// `kept` of the `rows` that the parts hold.
     ///
     /// # Errors
     /// [`Error::Shape`] for parts that `rows` rows do not have; nothing changes then.

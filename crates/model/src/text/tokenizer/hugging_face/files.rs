@@ -147,7 +147,8 @@ impl Folder {
         Ok(file)
     }
 
-    /// Tokens that `tokenizer_config.json` adds, or describes in its own way, in the order of their ids.
+    /// Tokens that `tokenizer_config.json` adds, or describes in its own way, in the order of their
+    /// ids.
     pub(super) fn more_added_tokens(&self) -> Result<Vec<AddedEntry>> {
         let Some(entries) = self.config["added_tokens_decoder"].as_object() else { return Ok(Vec::new()) };
         let entry = |(id, entry): (&String, &Value)| {
@@ -163,8 +164,8 @@ impl Folder {
         Ok(added)
     }
 
-    /// Tokens of `added_tokens.json`, which counts where `tokenizer_config.json` describes none. It has names and ids; `tokenizer.json`
-    /// knows more of those that it holds too.
+    /// Tokens of `added_tokens.json`, which counts where `tokenizer_config.json` describes none. It
+    /// has names and ids; `tokenizer.json` knows more of those that it holds too.
     pub(super) fn older_added_tokens(&self) -> Result<Vec<AddedEntry>> {
         let Some(entries) = self.added_tokens.as_object().filter(|_| !self.describes_added_tokens()) else {
             return Ok(Vec::new());
@@ -189,8 +190,8 @@ impl Folder {
         Ok(added)
     }
 
-    /// A field of `tokenizer_config.json`, or of `special_tokens_map.json`, which goes first where the former doesn't describe the
-    /// added tokens, and is not read at all where it does.
+    /// A field of `tokenizer_config.json`, or of `special_tokens_map.json`, which goes first where
+    /// the former doesn't describe the added tokens, and is not read at all where it does.
     fn setting(&self, name: &str) -> &Value {
         let older = &self.special_tokens[name];
         if older.is_null() || self.describes_added_tokens() { &self.config[name] } else { older }
@@ -205,7 +206,8 @@ impl Folder {
         name_of(self.setting(role)).or_else(|| name_of(&self.special_tokens[role])).map(str::to_owned)
     }
 
-    /// Special tokens that the files beside `tokenizer.json` name, in the order in which new ones get ids: those with a role, and the others.
+    /// Special tokens that the files beside `tokenizer.json` name, in the order in which new ones
+    /// get ids: those with a role, and the others.
     pub(super) fn named_tokens(&self) -> Result<Vec<AddedEntry>> {
         let mut found = Vec::new();
         for role in ROLES {
@@ -354,7 +356,8 @@ impl Folder {
     }
 }
 
-/// Nothing for a negative one, by which some files say that there is none; an error's `None` for what is no id.
+/// Nothing for a negative one, by which some files say that there is none; an error's `None` for
+/// what is no id.
 fn end_id(value: &Value) -> Option<Option<u32>> {
     match value.as_i64() {
         Some(..0) => Some(None),
@@ -385,7 +388,8 @@ fn json(path: &Path) -> Result<Value> {
     })
 }
 
-/// What is wrong with a file that is no JSON of the right form: what it is, or what the parser says.
+/// What is wrong with a file that is no JSON of the right form: what it is, or what the parser
+/// says.
 fn named(bytes: &[u8], error: &serde_json::Error) -> String {
     recognise(bytes).unwrap_or_else(|| error.to_string())
 }

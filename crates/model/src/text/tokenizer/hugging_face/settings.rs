@@ -1,7 +1,9 @@
-//! [`Settings`]: what `tokenizer_config.json` changes about `tokenizer.json`, as transformers 5.24 does it.
+//! [`Settings`]: what `tokenizer_config.json` changes about `tokenizer.json`, as transformers 5.24
+//! does it.
 //!
-//! transformers makes a class of a folder: mostly `TokenizersBackend`, which takes `tokenizer.json` as it is written. Some classes
-//! take only vocabulary, merges and post-processor, and cut text by rules of their own; of these, the settings of a leading blank matter:
+//! transformers makes a class of a folder: mostly `TokenizersBackend`, which takes `tokenizer.json`
+//! as it is written. Some classes take only vocabulary, merges and post-processor, and cut text by
+//! rules of their own; of these, the settings of a leading blank matter:
 //!
 //! | setting | what it changes |
 //! |---|---|
@@ -16,11 +18,13 @@
 //! | `fix_mistral_regex` | another regular expression for Mistral's vocabularies: refused where `tokenizer.json` has the old one |
 //! | `clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output` | what is printed: refused |
 //!
-//! All others change no id. `add_bos_token` and `add_eos_token` are not read beside a `tokenizer.json`, whose post-processor counts;
-//! lengths, sides and padding concern batches; `clean_up_tokenization_spaces`, `errors` and `spaces_between_special_tokens` other kinds of
+//! All others change no id. `add_bos_token` and `add_eos_token` are not read beside a
+//! `tokenizer.json`, whose post-processor counts; lengths, sides and padding concern batches;
+//! `clean_up_tokenization_spaces`, `errors` and `spaces_between_special_tokens` other kinds of
 //! vocabularies. All this was tried with transformers: `golden/tokenizer_settings`.
 //!
-//! Where a byte-level class would cut words otherwise than `tokenizer.json` does, the file counts: models were trained with it.
+//! Where a byte-level class would cut words otherwise than `tokenizer.json` does, the file counts:
+//! models were trained with it.
 
 use super::files::{Folder, ModelEntry};
 use super::{PieceStyle, Written};
@@ -41,7 +45,8 @@ const MISTRAL: [&str; 5] = ["mistral", "mistral3", "voxtral", "ministral", "pixt
 enum Class {
     /// `TokenizersBackend`.
     AsWritten,
-    /// `LlamaTokenizer`, with SentencePiece's blanks: before the text, and perhaps before each stretch between special tokens.
+    /// `LlamaTokenizer`, with SentencePiece's blanks: before the text, and perhaps before each
+    /// stretch between special tokens.
     Llama { prepend: PrependScheme },
     /// `GemmaTokenizer`: the same without a blank that is not in the text.
     Gemma,
@@ -158,7 +163,8 @@ fn adds_prefix(pre_tokenizer: Option<&PreTokenizerWrapper>) -> bool {
     }
 }
 
-/// Refuses the wrong regular expression of Mistral's vocabularies, where the settings say that it is to be another.
+/// Refuses the wrong regular expression of Mistral's vocabularies, where the settings say that it
+/// is to be another.
 fn check_mistral(folder: &Folder, pre_tokenizer: Option<&PreTokenizerWrapper>) -> Result<()> {
     let is_family = folder.model_text("model_type").is_some_and(|family| MISTRAL.contains(&family));
     // Files that transformers 5 wrote have the right one.

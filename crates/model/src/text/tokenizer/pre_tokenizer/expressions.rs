@@ -13,7 +13,8 @@ pub(super) const GPT4O: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M
 /// Up to three digits, from the left.
 pub(super) const THREE_DIGITS: &str = r"\p{N}{1,3}";
 
-/// BLOOM's, of which the Finnish models made theirs: words end at white space and punctuation of many scripts.
+/// BLOOM's, of which the Finnish models made theirs: words end at white space and punctuation of
+/// many scripts.
 pub(super) const BLOOM: &str = r" ?[^(\s|[.,!?…。，、।۔،])]+";
 
 pub(super) const LINE_END: &str = r"[\r\n]";
@@ -21,8 +22,8 @@ pub(super) const LETTERS: &str = r"\s?\p{L}+";
 pub(super) const PUNCTUATION: &str = r"\s?\p{P}+";
 /// From U+0800 to Yi and from Hangul to U+D7FF: Chinese, Japanese, Korean, and what lies between.
 pub(super) const EAST_ASIAN: &str = r"[\x{4E00}-\x{9FA5}\x{0800}-\x{4E00}\x{AC00}-\x{D7FF}]+";
-/// Letters with upper and lower case as far as Unicode had them then, each range by its ends: some of them change
-/// under normal forms, if an editor applies one.
+/// Letters with upper and lower case as far as Unicode had them then, each range by its ends: some
+/// of them change under normal forms, if an editor applies one.
 pub(super) const CASED_LETTERS: &str = concat!(
     r"\s?[A-Za-z\x{B5}\x{C0}-\x{D6}\x{D8}-\x{F6}\x{F8}-\x{1BA}\x{1BC}-\x{1BF}\x{1C4}-\x{293}\x{295}-\x{2AF}",
     r"\x{370}-\x{373}\x{376}\x{377}\x{37B}-\x{37D}\x{37F}\x{386}\x{388}-\x{38A}\x{38C}\x{38E}-\x{3A1}\x{3A3}-\x{3F5}",

@@ -13,8 +13,8 @@ const PLAIN: PreTokenizer = PreTokenizer {
     without_bos: false,
 };
 
-/// Sources: the `tokenizer.json` of the families for how words are cut and for normal forms, which llama.cpp leaves out; what
-/// llama.cpp does for the name for the rest.
+/// Sources: the `tokenizer.json` of the families for how words are cut and for normal forms, which
+/// llama.cpp leaves out; what llama.cpp does for the name for the rest.
 pub(super) const KNOWN: [PreTokenizer; 21] = [
     PreTokenizer {
         names: &[

@@ -1,4 +1,5 @@
-//! Where answers end and how prompts begin, against what llama.cpp and transformers do (`golden/generation_ends.py`).
+//! Where answers end and how prompts begin, against what llama.cpp and transformers do
+//! (`golden/generation_ends.py`).
 
 use super::*;
 use crate::text::chat_template::{ChatTemplate, Message, RenderOptions};
@@ -30,7 +31,7 @@ const BEYOND_LLAMA_CPP: [&str; 16] = [
 ];
 
 fn golden() -> Json {
-    serde_json::from_str(include_str!("../../../../../golden/generation_ends.json")).unwrap()
+    serde_json::from_str(include_str!("../../../../../../golden/generation_ends.json")).unwrap()
 }
 
 fn texts(value: &Json) -> Vec<&str> {
@@ -105,7 +106,8 @@ fn fields_that_name_ends_are_all_read() {
     }
 }
 
-/// Whatever type it has: its name in a template is the token, and the file's word about the beginning holds.
+/// Whatever type it has: its name in a template is the token, and the file's word about the
+/// beginning holds.
 #[test]
 fn conversations_have_llama_cpps_tokens() {
     let golden = golden();
@@ -195,7 +197,8 @@ fn all_files_of_a_folder_name_ends() {
     );
     // a name that the vocabulary lacks gets the next id, as in transformers
     assert_eq!(tokenizer.end_tokens(), [2, 4, 5, 6, 300, 301, 302, 303, 304, 305]);
-    // the older file goes first where the newer one doesn't describe the added tokens, as in transformers
+    // the older file goes first where the newer one doesn't describe the added tokens, as in
+    // transformers
     assert_eq!(tokenizer.eos(), Some(304));
     let folder = folder(&[("tokenizer.json", &fallback()), ("config.json", &json!({"eos_token_id": "x"}))]);
     let error = Tokenizer::from_hugging_face(folder.path()).unwrap_err().to_string();

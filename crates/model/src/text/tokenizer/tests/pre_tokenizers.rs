@@ -1,5 +1,5 @@
-//! Every name of a pre-tokenizer against the rule that its family published, as Hugging Face's tokenizers applies it, and against llama.cpp
-//! (`golden/pre_tokenizers`).
+//! Every name of a pre-tokenizer against the rule that its family published, as Hugging Face's
+//! tokenizers applies it, and against llama.cpp (`golden/pre_tokenizers`).
 
 use super::*;
 use serde_json::Value as Json;
@@ -9,12 +9,12 @@ fn recorded(file: &str) -> Json {
 }
 
 fn expected() -> Json {
-    recorded(include_str!("../../../../../golden/pre_tokenizers/expected.json"))
+    recorded(include_str!("../../../../../../golden/pre_tokenizers/expected.json"))
 }
 
 /// The recorded vocabulary under a name.
 fn vocabulary(name: &str) -> Tokenizer {
-    let recorded = recorded(include_str!("../../../../../golden/pre_tokenizers/vocabulary.json"));
+    let recorded = recorded(include_str!("../../../../../../golden/pre_tokenizers/vocabulary.json"));
     let texts =
         |field: &str| strings(recorded[field].as_array().unwrap().iter().map(|text| text.as_str().unwrap()));
     let metadata: Metadata = [
@@ -46,7 +46,8 @@ fn words_are_cut_as_each_family_published_it() {
             for (index, sample) in samples.iter().enumerate() {
                 let found = tokenizer.encode(sample, SpecialTokens::AsText).unwrap();
                 assert_eq!(found, ids(&rule["ids"][index]), "{name}: {sample:?}");
-                // Where llama.cpp gives others, normal forms, marks, or an order of steps are left out there.
+                // Where llama.cpp gives others, normal forms, marks, or an order of steps are left
+                // out there.
                 let same = rule["llama_cpp"][index.to_string()].is_null();
                 assert!(same || found != ids(&rule["llama_cpp"][index.to_string()]), "{name}: {sample:?}");
             }
@@ -55,12 +56,17 @@ fn words_are_cut_as_each_family_published_it() {
             names += 1;
         }
     }
-    assert_eq!(names, crate::text::tokenizer::pre_tokenizer::known_names().count(), "a name without recorded ids");
+    assert_eq!(
+        names,
+        crate::text::tokenizer::pre_tokenizer::known_names().count(),
+        "a name without recorded ids"
+    );
 }
 
 #[test]
 fn no_recorded_rule_is_another_but_for_its_merges() {
-    // All rules differ in some sample, but for those that differ in BOS alone, and one that is written in two ways.
+    // All rules differ in some sample, but for those that differ in BOS alone, and one that is
+    // written in two ways.
     let expected = expected();
     let rules = expected["rules"].as_array().unwrap();
     let mut same = Vec::new();

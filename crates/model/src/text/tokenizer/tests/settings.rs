@@ -1,4 +1,5 @@
-//! Settings beside `tokenizer.json` against the ids that transformers gives (`golden/tokenizer_settings`).
+//! Settings beside `tokenizer.json` against the ids that transformers gives
+//! (`golden/tokenizer_settings`).
 
 use super::*;
 use serde_json::{Value as Json, json};
@@ -6,7 +7,7 @@ use std::fs;
 use tempfile::TempDir;
 
 fn recorded() -> Json {
-    serde_json::from_str(include_str!("../../../../../golden/tokenizer_settings/expected.json")).unwrap()
+    serde_json::from_str(include_str!("../../../../../../golden/tokenizer_settings/expected.json")).unwrap()
 }
 
 fn folder(tokenizer: &Json, files: &Json) -> TempDir {
