@@ -8,7 +8,7 @@ use crate::element::ElementType;
 use crate::error::Result;
 use crate::index::SparseIndex;
 use crate::inputs::AttentionInputs;
-use crate::layout::Lowering;
+use crate::lowering::Lowering;
 use crate::view::TensorViewMut;
 use std::time::Duration;
 
@@ -88,17 +88,33 @@ pub trait AttentionBackend: Sync {
         visitor: BlockScoreVisitor<'_>,
     ) -> Result<()>;
 
-    /// Attends every head to what its index lowers to. `output` is `[queries, heads, head_dim]`.
+    /// Attends every head to what its lowering says, which was made for the geometry of the inputs.
+    /// `output` is `[queries, heads, head_dim]`.
     ///
     /// # Errors
-    /// Shapes or indices that don't fit, inputs that are not finite, out of memory, cancelled. The
-    /// output is then undefined.
+    /// Shapes or lowerings that don't fit, inputs that are not finite, out of memory, cancelled.
+    /// The output is then undefined.
+    fn attend_lowered(
+        &self,
+        inputs: &AttentionInputs<'_>,
+        heads: &[Lowering<'_>],
+        output: &mut TensorViewMut<'_>,
+    ) -> Result<Vec<HeadCost>>;
+
+    /// [`attend_lowered`](Self::attend_lowered) for indices that were not lowered yet.
+    ///
+    /// # Errors
+    /// The same, and indices that don't fit the geometry of the inputs.
     fn attend(
         &self,
         inputs: &AttentionInputs<'_>,
         indices: &[SparseIndex],
         output: &mut TensorViewMut<'_>,
-    ) -> Result<Vec<HeadCost>>;
+    ) -> Result<Vec<HeadCost>> {
+        let lower = |index| Lowering::new(index, inputs.geometry());
+        let heads: Vec<Lowering<'_>> = indices.iter().map(lower).collect::<Result<_>>()?;
+        self.attend_lowered(inputs, &heads, output)
+    }
 
     /// Where sparse attention stops paying, for inputs of a type.
     fn crossover(&self, element_type: ElementType) -> Crossover;

@@ -59,9 +59,9 @@ pub use instruction_set::{Arithmetic, InstructionSet};
 use crate::backend::{AttentionBackend, BlockScoreVisitor, Crossover, HeadCost, LineScores, Progress};
 use crate::element::ElementType;
 use crate::error::{Error, Result};
-use crate::index::SparseIndex;
 use crate::inputs::AttentionInputs;
-use crate::layout::{KeyLayout, Lowering};
+use crate::layout::KeyLayout;
+use crate::lowering::Lowering;
 use crate::view::TensorViewMut;
 use instances::Kernels;
 use rayon::ThreadPool;
@@ -270,13 +270,13 @@ impl AttentionBackend for CpuBackend {
         estimate::pooled_block_scores(self, inputs, head, visitor)
     }
 
-    fn attend(
+    fn attend_lowered(
         &self,
         inputs: &AttentionInputs<'_>,
-        indices: &[SparseIndex],
+        heads: &[Lowering<'_>],
         output: &mut TensorViewMut<'_>,
     ) -> Result<Vec<HeadCost>> {
-        attend::attend(self, inputs, indices, output)
+        attend::attend(self, inputs, heads, output)
     }
 
     /// Measured with `minference bench attention`; see `benchmarks/attention.md`. Estimates are

@@ -1,7 +1,7 @@
 //! [`AttentionInputs`]: Q, K and V of one layer, checked against each other.
 
 use crate::error::{Error, Result};
-use crate::layout::Geometry;
+use crate::geometry::Geometry;
 use crate::view::TensorView;
 
 /// The longest prompt, in tokens: positions are kept in 32-bit lanes, with room to spare.

@@ -38,7 +38,7 @@ use crate::backend::AttentionBackend;
 use crate::error::{Error, Result};
 use crate::index::{BLOCK, SparseIndex};
 use crate::inputs::AttentionInputs;
-use crate::layout::Lowering;
+use crate::lowering::Lowering;
 use rows::{HeadRows, Totals};
 
 /// How one head attends to a prompt, and what an index computes of it.

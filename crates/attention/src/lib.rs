@@ -71,8 +71,10 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`pattern`] | head patterns, their online estimates, and pattern files |
-//! | [`index`], [`layout`] | what a head attends to, and what that means for a block of queries |
-//! | [`layer`] | the call for a whole layer, and the rule that keeps it from ever being slower than dense |
+//! | [`geometry`] | how many queries meet how many keys |
+//! | [`index`], [`lowering`], [`layout`] | what a head attends to, and what that means for a block of queries |
+//! | [`plan`] | how the heads of a layer choose, and the rule that keeps them from ever being slower than dense |
+//! | [`layer`] | the call for a whole layer |
 //! | [`search`] | which pattern a head should get, found offline |
 //! | [`backend`], [`cpu`] | what a device must offer, and the CPU's kernels |
 //! | [`view`], [`inputs`] | borrowed tensors |
@@ -88,12 +90,15 @@ pub mod cpu;
 pub mod element;
 pub mod error;
 pub mod files;
+pub mod geometry;
 pub mod index;
 pub mod inputs;
 pub mod inspection;
 pub mod layer;
 pub mod layout;
+pub mod lowering;
 pub mod pattern;
+pub mod plan;
 pub mod quantized;
 pub mod reference;
 pub mod search;
@@ -104,9 +109,12 @@ pub use backend::{AttentionBackend, BlockScoreVisitor, Crossover, HeadCost, Line
 pub use cpu::{Arithmetic, CallShape, CpuBackend, InstructionSet};
 pub use element::ElementType;
 pub use error::{Error, Result};
+pub use geometry::Geometry;
 pub use index::SparseIndex;
 pub use inputs::AttentionInputs;
-pub use layer::{HeadReport, LayerPatterns, LayerReport, attend_layer};
-pub use layout::{Geometry, KeyLayout, Lowering};
+pub use layer::{HeadReport, LayerReport, attend_layer};
+pub use layout::KeyLayout;
+pub use lowering::Lowering;
 pub use pattern::HeadPattern;
+pub use plan::{HeadPlan, LayerPlan};
 pub use view::{TensorView, TensorViewMut};

@@ -40,9 +40,9 @@ pub use notation::Notation;
 
 use crate::backend::AttentionBackend;
 use crate::error::Result;
+use crate::geometry::Geometry;
 use crate::index::{BLOCK, SparseIndex};
 use crate::inputs::AttentionInputs;
-use crate::layout::Geometry;
 use std::fmt;
 
 /// The pattern of one head with its budget, in tokens or blocks.
@@ -191,7 +191,8 @@ impl fmt::Display for HeadPattern {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layout::{KeyLayout, Lowering};
+    use crate::layout::KeyLayout;
+    use crate::lowering::Lowering;
     use proptest::prelude::*;
 
     proptest! {

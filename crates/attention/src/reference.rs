@@ -5,7 +5,8 @@ use crate::element::ElementType;
 use crate::error::Result;
 use crate::index::{BLOCK, SparseIndex};
 use crate::inputs::AttentionInputs;
-use crate::layout::{KeyLayout, Lowering};
+use crate::layout::KeyLayout;
+use crate::lowering::Lowering;
 use crate::view::TensorView;
 
 /// A row of a tensor, widened.

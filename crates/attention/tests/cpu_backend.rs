@@ -5,7 +5,7 @@ use half::{bf16, f16};
 use minference_attention::synthetic::{Planted, normal, planted_head};
 use minference_attention::{
     Arithmetic, AttentionBackend, AttentionInputs, CpuBackend, Geometry, HeadPattern, InstructionSet,
-    LayerPatterns, Lowering, SparseIndex, TensorView, TensorViewMut, attend_layer,
+    LayerPlan, Lowering, SparseIndex, TensorView, TensorViewMut, attend_layer,
 };
 
 const PATTERNS: [HeadPattern; 5] = [
@@ -142,8 +142,13 @@ fn the_last_queries_see_everything_if_asked_to() {
         let shape = inputs.q().shape();
         let mut output = vec![0.0f32; shape.iter().product()];
         let mut target = TensorViewMut::new(&mut output, shape).unwrap();
-        let report =
-            attend_layer(&backend, inputs, LayerPatterns { heads, dense_queries }, &mut target).unwrap();
+        let report = attend_layer(
+            &backend,
+            inputs,
+            LayerPlan { dense_queries, ..LayerPlan::from(heads) },
+            &mut target,
+        )
+        .unwrap();
         (output, report)
     };
     let (dense, _) = run(&whole, &[HeadPattern::Dense; 3], 0);

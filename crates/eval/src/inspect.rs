@@ -27,9 +27,9 @@
 
 use crate::report::{HeadSummary, InspectedHead, InspectionReport, LayerSummary, LayerTimes};
 use minference_attention::inspection::inspect_head;
-use minference_attention::layer::plan_layer;
+use minference_attention::plan::plan_layer;
 use minference_attention::search::attention_errors;
-use minference_attention::{Error as AttentionError, LayerPatterns, Progress, SparseIndex};
+use minference_attention::{Error as AttentionError, Progress, SparseIndex};
 use minference_model::patterns::layer_walk::{WalkedLayer, walk_layers};
 use minference_model::{AttentionPlan, CacheFormat, Compute, Model, Result};
 use std::sync::Arc;
@@ -127,13 +127,13 @@ struct Inspection<'a> {
 impl Inspection<'_> {
     fn visit(&mut self, walked: &WalkedLayer<'_>) -> Result<()> {
         let (backend, inputs) = (self.compute.backend(), &walked.inputs);
-        let patterns = self.request.plan.patterns(walked.layer, inputs.heads(), inputs.geometry().keys())?;
-        let dense_queries = self.request.plan.dense_queries();
+        let plan = self.request.plan;
+        let (heads, keys) = (inputs.heads(), inputs.geometry().keys());
+        let plan = plan.layer(walked.layer, heads, keys, plan.dense_queries())?;
         let start = Instant::now();
+        let planned = plan_layer(backend, inputs, plan)?;
         let (indices, reports): (Vec<SparseIndex>, Vec<_>) =
-            plan_layer(backend, inputs, LayerPatterns { heads: &patterns, dense_queries })?
-                .into_iter()
-                .unzip();
+            planned.into_iter().map(|head| (head.lowering.into_index(), head.report)).unzip();
         let estimates = start.elapsed();
         let (errors, costs) = attention_errors(backend, inputs, &indices, walked.dense, 0)?;
         let mut summaries = Vec::with_capacity(reports.len());

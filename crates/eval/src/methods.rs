@@ -33,12 +33,14 @@
 //! ```
 
 mod compression;
+mod fixed_indices;
 mod list;
 mod matched;
 mod planner;
 mod variant;
 
 pub use compression::{CompressionKind, CompressionNotation};
+pub use fixed_indices::fix_indices;
 pub use list::Methods;
 pub use matched::MatchedShape;
 pub use planner::{ModelPlan, PlannedMethod, Planner, PromptFacts};

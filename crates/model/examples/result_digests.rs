@@ -96,7 +96,8 @@ fn main() -> Result<()> {
         let decoder = Arc::new(Decoder::new(config, weights)?);
         for set in InstructionSet::available() {
             for matmul in [MatmulArithmetic::F32, MatmulArithmetic::Int8] {
-                let options = ComputeOptions { instruction_set: Some(set), matmul, ..ComputeOptions::default() };
+                let options =
+                    ComputeOptions { instruction_set: Some(set), matmul, ..ComputeOptions::default() };
                 let compute = Compute::new(options)?;
                 for cache in formats {
                     for (plan_name, plan) in plans() {

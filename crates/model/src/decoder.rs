@@ -33,7 +33,7 @@ use crate::decoder::weights::ModelWeights;
 use crate::device::compute::{Compute, MatmulArithmetic};
 use crate::device::matrix::{Product, Scratch, Store, multiply};
 use crate::error::{Error, Result};
-use crate::patterns::plan::{AttentionPlan, LayerPlan};
+use crate::patterns::plan::AttentionPlan;
 use crate::session::kv_cache::{KvCache, KvCompression};
 use minference_attention::Progress;
 use rayon::prelude::*;
@@ -223,10 +223,10 @@ impl Decoder {
             let first_attending = if is_last { tokens - request.wanted } else { 0 };
             let layer_cache = cache.layer_mut(layer);
             let queries = pass.project(layer, layer_cache, &residual, first)?;
-            let heads = request.plan.heads(layer, self.config.heads, layer_cache.rows())?;
-            let plan = LayerPlan { heads, dense_queries: request.dense_queries };
+            let (heads, dense_queries) = (self.config.heads, request.dense_queries);
+            let plan = request.plan.layer(layer, heads, layer_cache.rows(), dense_queries)?;
             let (attended, report) =
-                pass.attend(layer, layer_cache, &queries, first_attending - first, &plan)?;
+                pass.attend(layer, layer_cache, &queries, first_attending - first, plan)?;
             pass.report.layers.push((&report).into());
             if let Some(compression) = &request.compression {
                 pass.compress(layer, layer_cache, &queries, compression, room)?;

@@ -2,6 +2,7 @@
 //! four fifths of it beyond what is fixed.
 
 use minference_attention::HeadPattern;
+use minference_attention::plan::plan_layer;
 use minference_attention::search::Objective;
 use minference_attention::synthetic::normal;
 use minference_model::decoder::config::{Activation, LayerConfig, RotatedKeys};
@@ -10,7 +11,7 @@ use minference_model::decoder::weights::{LayerWeights, Projection};
 use minference_model::device::matrix::{WeightBytes, WeightFormat};
 use minference_model::files::Fingerprint;
 use minference_model::memory::{self, FIXED, MemoryForecast, PlannedSession, PlannedWalk};
-use minference_model::patterns::plan::FixedIndices;
+use minference_model::patterns::layer_walk::walk_layers;
 use minference_model::patterns::search::{SearchRequest, search_patterns};
 use minference_model::session::context_file::{ContextFile, LoadOptions};
 use minference_model::session::kv_cache::{KvCompression, SnapKv};
@@ -273,7 +274,14 @@ fn walks() {
     let forecast = MemoryForecast::for_fixed_indices(decoder.config(), 0, &walk, &plan);
     let prompt = tokens(8000);
     let (used, _) = taken(|| {
-        FixedIndices::of_prompt(&decoder, &compute, &prompt, &plan, CacheFormat::F16, None).unwrap()
+        let mut layers = Vec::new();
+        walk_layers(&decoder, &compute, &prompt, CacheFormat::F16, None, &mut |walked| {
+            let plan = plan.layer(walked.layer, walked.inputs.heads(), prompt.len(), 0)?;
+            layers.push(plan_layer(compute.backend(), &walked.inputs, plan)?);
+            Ok(())
+        })
+        .unwrap();
+        layers
     });
     holds("fixed indices", used, &forecast, 0);
 }

@@ -9,7 +9,7 @@ use crate::element::ElementType;
 use crate::error::Error;
 use crate::index::{BLOCK, SparseIndex};
 use crate::inputs::AttentionInputs;
-use crate::layout::Lowering;
+use crate::lowering::Lowering;
 use crate::pattern::HeadPattern;
 use crate::reference;
 use crate::synthetic::Random;

@@ -12,9 +12,8 @@ use super::packed::{PackedHead, PackedShape};
 use super::tile_loop::{BLOCKS_IN_STEP, HeadWork, Workspace};
 use crate::backend::HeadCost;
 use crate::error::{Error, Result};
-use crate::index::SparseIndex;
 use crate::inputs::AttentionInputs;
-use crate::layout::Lowering;
+use crate::lowering::Lowering;
 use crate::view::TensorViewMut;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -32,10 +31,10 @@ const UNITS_PER_THREAD: usize = 8;
 pub(super) fn attend(
     backend: &CpuBackend,
     inputs: &AttentionInputs<'_>,
-    indices: &[SparseIndex],
+    lowerings: &[Lowering<'_>],
     output: &mut TensorViewMut<'_>,
 ) -> Result<Vec<HeadCost>> {
-    attend_with(backend, backend.kernels(inputs), inputs, indices, output)
+    attend_with(backend, backend.kernels(inputs), inputs, lowerings, output)
 }
 
 /// [`attend`] with kernels that the machine has.
@@ -43,30 +42,35 @@ pub(super) fn attend_with(
     backend: &CpuBackend,
     kernels: &'static Kernels,
     inputs: &AttentionInputs<'_>,
-    indices: &[SparseIndex],
+    lowerings: &[Lowering<'_>],
     output: &mut TensorViewMut<'_>,
 ) -> Result<Vec<HeadCost>> {
-    check_output(inputs, indices, output)?;
-    let lowerings: Vec<Lowering<'_>> =
-        indices.iter().map(|index| Lowering::new(index, inputs.geometry())).collect::<Result<_>>()?;
+    check_shapes(inputs, lowerings, output)?;
     backend.check_cancelled()?;
-    if inputs.geometry().queries() == 1 && indices.iter().all(SparseIndex::is_dense) {
+    if inputs.geometry().queries() == 1 && lowerings.iter().all(|head| head.index().is_dense()) {
         return attend_one_query(backend, kernels, inputs, output);
     }
-    let call = Call { backend, inputs, kernels, lowerings: &lowerings, output };
+    let call = Call { backend, inputs, kernels, lowerings, output };
     call.run()
 }
 
-fn check_output(
+fn check_shapes(
     inputs: &AttentionInputs<'_>,
-    indices: &[SparseIndex],
+    lowerings: &[Lowering<'_>],
     output: &TensorViewMut<'_>,
 ) -> Result<()> {
-    if indices.len() != inputs.heads() {
+    if lowerings.len() != inputs.heads() {
         return Err(Error::Shape {
             what: "indices",
             expected: format!("one for each of the {} query heads", inputs.heads()),
-            found: format!("{}", indices.len()),
+            found: format!("{}", lowerings.len()),
+        });
+    }
+    if let Some(other) = lowerings.iter().find(|head| head.geometry() != inputs.geometry()) {
+        return Err(Error::Shape {
+            what: "lowered indices",
+            expected: format!("those of {:?}", inputs.geometry()),
+            found: format!("{:?}", other.geometry()),
         });
     }
     if output.shape() != inputs.q().shape() {

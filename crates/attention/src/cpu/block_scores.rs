@@ -12,8 +12,8 @@ use super::query_block::QueryBlock;
 use super::tile::{CHUNK, Chunk};
 use crate::backend::BlockScoreVisitor;
 use crate::error::Result;
+use crate::geometry::Geometry;
 use crate::index::BLOCK;
-use crate::layout::Geometry;
 use crate::view::TensorView;
 use std::ops::Range;
 

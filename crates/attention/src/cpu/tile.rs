@@ -7,7 +7,8 @@
 use super::buffer::Buffer;
 use super::packed::{PackedHead, PackedShape};
 use crate::error::Result;
-use crate::layout::{Geometry, KeyLayout, SPAN_ALIGNMENT};
+use crate::geometry::Geometry;
+use crate::layout::{KeyLayout, SPAN_ALIGNMENT};
 use std::ops::Range;
 
 /// Keys of a chunk.

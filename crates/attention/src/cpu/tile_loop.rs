@@ -12,7 +12,8 @@ use super::tile::{GatheredColumns, Tile, TileCursor};
 use crate::error::{Error, Result};
 use crate::index::BLOCK;
 use crate::inputs::AttentionInputs;
-use crate::layout::{KeyLayout, Lowering};
+use crate::layout::KeyLayout;
+use crate::lowering::Lowering;
 use crate::view::TensorViewMut;
 use std::ops::Range;
 

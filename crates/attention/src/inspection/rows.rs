@@ -6,7 +6,8 @@
 
 use crate::error::{Error, Result};
 use crate::inputs::AttentionInputs;
-use crate::layout::{KeyLayout, Lowering};
+use crate::layout::KeyLayout;
+use crate::lowering::Lowering;
 use rayon::prelude::*;
 use std::ops::Range;
 

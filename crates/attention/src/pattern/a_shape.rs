@@ -2,8 +2,8 @@
 //! is estimated.
 
 use crate::error::Result;
+use crate::geometry::Geometry;
 use crate::index::SparseIndex;
-use crate::layout::Geometry;
 
 /// The first `sink` keys and the nearest `local`, of which the query's own is always one.
 ///

@@ -4,9 +4,9 @@
 use super::top::best;
 use crate::backend::AttentionBackend;
 use crate::error::{Error, Result};
+use crate::geometry::{Geometry, own_blocks};
 use crate::index::{BLOCK, SparseIndex};
 use crate::inputs::AttentionInputs;
-use crate::layout::{Geometry, own_blocks};
 use std::ops::Range;
 use std::sync::OnceLock;
 

@@ -3,8 +3,8 @@
 
 use super::a_shape;
 use crate::error::Result;
+use crate::geometry::Geometry;
 use crate::index::SparseIndex;
-use crate::layout::Geometry;
 
 /// The first `sink` keys and the nearest `local`; all keys for the last `last` queries.
 ///

@@ -4,8 +4,8 @@
 use super::top::best;
 use crate::backend::LineScores;
 use crate::error::Result;
+use crate::geometry::Geometry;
 use crate::index::SparseIndex;
-use crate::layout::Geometry;
 
 /// Queries that vote: the last 64, of a whole prompt.
 pub const LAST_QUERIES: usize = 64;

@@ -4,7 +4,7 @@ use super::{Sample, judge};
 use crate::backend::{AttentionBackend, LineScores};
 use crate::error::Result;
 use crate::index::SparseIndex;
-use crate::layout::Lowering;
+use crate::lowering::Lowering;
 use crate::pattern::block_sparse::{self, BlockScores};
 use crate::pattern::provenance::Fit;
 use crate::pattern::vertical_slash::{self, KEPT_DIAGONALS, LAST_QUERIES};

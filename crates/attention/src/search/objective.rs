@@ -1,7 +1,7 @@
 //! [`Objective`]: what a search tries, and what wins.
 
 use crate::error::{Error, Result};
-use crate::layout::Geometry;
+use crate::geometry::Geometry;
 use crate::pattern::{HeadPattern, Notation};
 use std::fmt;
 

@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use minference_attention::conformance::relative_square;
 use minference_attention::index::BLOCK;
-use minference_attention::layer::plan_layer;
+use minference_attention::plan::plan_layer;
 use minference_attention::synthetic::Random;
 use minference_attention::{
     AttentionInputs, CpuBackend, HeadPattern, LayerReport, Lowering, Progress, SparseIndex, TensorViewMut,
@@ -382,7 +382,8 @@ fn measure(
             dense_rows.clone()
         } else {
             let plans = plan_layer(backend, inputs, &vec![pattern; inputs.heads()])?;
-            let indices: Vec<SparseIndex> = plans.into_iter().map(|(index, _)| index).collect();
+            let indices: Vec<SparseIndex> =
+                plans.into_iter().map(|head| head.lowering.into_index()).collect();
             oracle(inputs, &indices, &sampled, interrupt)?
         };
         let seconds = median(samples.seconds.iter().copied());

@@ -1,9 +1,9 @@
 //! [`Planner`]: what a method means for a prompt.
 
 use super::Method;
+use super::fixed_indices::fix_indices;
 use crate::error::{Error, Result};
 use minference_attention::{HeadPattern, Progress};
-use minference_model::patterns::plan::FixedIndices;
 use minference_model::{AttentionPlan, CacheFormat, Compute, Model};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -47,7 +47,7 @@ pub struct Planner<'a> {
     cache: CacheFormat,
     minference: &'a ModelPlan,
     /// Of the group that is asked now: the prompt that chose, and what.
-    fixed: HashMap<String, (String, Arc<FixedIndices>)>,
+    fixed: HashMap<String, (String, AttentionPlan)>,
 }
 
 impl<'a> Planner<'a> {
@@ -72,7 +72,7 @@ impl<'a> Planner<'a> {
     /// - `name`: of the prompt that chooses
     ///
     /// # Errors
-    /// As [`FixedIndices::of_prompt`].
+    /// As [`fix_indices`].
     pub fn fix(
         &mut self,
         group: &str,
@@ -83,8 +83,8 @@ impl<'a> Planner<'a> {
         let (decoder, plan) = (self.model.decoder(), &self.minference.plan);
         // groups come one after the other; one that comes again is fixed by the same prompt
         self.fixed.clear();
-        let indices = FixedIndices::of_prompt(decoder, self.compute, tokens, plan, self.cache, progress)?;
-        self.fixed.insert(group.to_string(), (name.to_string(), Arc::new(indices)));
+        let fixed = fix_indices(decoder, self.compute, tokens, plan, self.cache, progress)?;
+        self.fixed.insert(group.to_string(), (name.to_string(), fixed));
         Ok(())
     }
 
@@ -112,8 +112,8 @@ impl<'a> Planner<'a> {
             },
             Method::Uniform(pattern) => uniform(pattern),
             Method::Static => match self.fixed.get(prompt.group) {
-                Some((name, indices)) => PlannedMethod {
-                    plan: AttentionPlan::Fixed(indices.clone()),
+                Some((name, plan)) => PlannedMethod {
+                    plan: plan.clone(),
                     pattern: format!("the index of one prompt, by {source}"),
                     fixed_by: Some(name.clone()),
                 },

@@ -7,14 +7,10 @@ use crate::decoder::rope::RotationTable;
 use crate::decoder::weights::{LayerWeights, Projection};
 use crate::device::matrix::{Product, Store};
 use crate::error::Result;
-use crate::patterns::plan::{HeadPlans, LayerPlan};
 use crate::session::kv_cache::compression::LayerState;
 use crate::session::kv_cache::{KvCompression, LayerCache};
 use crate::session::token_rows::{PlainRows, TokenRows};
-use minference_attention::layer::attend_fixed;
-use minference_attention::{
-    AttentionBackend, AttentionInputs, LayerPatterns, LayerReport, TensorViewMut, attend_layer,
-};
+use minference_attention::{AttentionInputs, LayerPlan, LayerReport, attend_layer};
 use std::time::Instant;
 
 impl Pass<'_> {
@@ -40,7 +36,7 @@ impl Pass<'_> {
         cache: &LayerCache,
         queries: &TokenRows,
         first: usize,
-        plan: &LayerPlan<'_>,
+        plan: LayerPlan<'_>,
     ) -> Result<(PlainRows, LayerReport)> {
         let start = Instant::now();
         let inputs = self.inputs(layer, cache, queries, first)?;
@@ -54,9 +50,9 @@ impl Pass<'_> {
             // One query is done before anyone looks.
             Some(progress) if count > 1 => {
                 let part = Part::of(progress.clone(), self.done, units, self.total);
-                attend(&backend.with_progress(part), &inputs, plan, &mut output.view_mut()?)
+                attend_layer(&backend.with_progress(part), &inputs, plan, &mut output.view_mut()?)
             }
-            _ => attend(backend, &inputs, plan, &mut output.view_mut()?),
+            _ => attend_layer(backend, &inputs, plan, &mut output.view_mut()?),
         }?;
         let index = report.index_time();
         self.report.times.index += index;
@@ -176,21 +172,6 @@ impl Pass<'_> {
                 table.apply(kernels, position + i, head);
             }
         });
-    }
-}
-
-fn attend(
-    backend: &impl AttentionBackend,
-    inputs: &AttentionInputs<'_>,
-    plan: &LayerPlan<'_>,
-    output: &mut TensorViewMut<'_>,
-) -> minference_attention::Result<LayerReport> {
-    let dense_queries = plan.dense_queries;
-    match &plan.heads {
-        HeadPlans::Patterns(heads) => {
-            attend_layer(backend, inputs, LayerPatterns { heads, dense_queries }, output)
-        }
-        HeadPlans::Fixed(heads) => attend_fixed(backend, inputs, heads, dense_queries, output),
     }
 }
 

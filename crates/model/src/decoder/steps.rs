@@ -6,7 +6,6 @@ use crate::decoder::progress::Untold;
 use crate::decoder::rope::Rotation;
 use crate::device::compute::Compute;
 use crate::error::Result;
-use crate::patterns::plan::{HeadPlans, LayerPlan};
 use crate::session::kv_cache::{CacheFormat, LayerCache};
 use crate::session::token_rows::{PlainRows, TokenRows};
 use minference_attention::{AttentionInputs, HeadPattern, LayerReport, Progress};
@@ -65,8 +64,7 @@ impl<'a> LayerSteps<'a> {
         queries: &TokenRows,
         patterns: &[HeadPattern],
     ) -> Result<(PlainRows, LayerReport)> {
-        let plan = LayerPlan { heads: HeadPlans::Patterns(patterns.into()), dense_queries: 0 };
-        self.pass.attend(self.layer, &self.cache, queries, 0, &plan)
+        self.pass.attend(self.layer, &self.cache, queries, 0, patterns.into())
     }
 
     /// Ends the layer with its heads' output; the next one begins.

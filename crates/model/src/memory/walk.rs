@@ -124,8 +124,8 @@ impl MemoryForecast {
         walk.forecast(config, weight_bytes, attention.max(head).saturating_add(kept))
     }
 
-    /// For [`FixedIndices`](crate::patterns::plan::FixedIndices): the walk, and the indices of all
-    /// layers, which stay.
+    /// For indices that are used in other prompts: the walk, and the indices of all layers, which
+    /// stay.
     pub fn for_fixed_indices(
         config: &ModelConfig,
         weight_bytes: u64,

@@ -8,8 +8,8 @@ use crate::backend::{AttentionBackend, BlockScoreVisitor, Crossover, HeadCost, L
 use crate::conformance::conforms;
 use crate::element::ElementType;
 use crate::error::Result;
-use crate::index::SparseIndex;
 use crate::inputs::AttentionInputs;
+use crate::lowering::Lowering;
 use crate::view::TensorViewMut;
 
 /// AVX2, whose attention of several queries has emulated `f16` values.
@@ -32,10 +32,10 @@ impl AttentionBackend for Emulated {
     ) -> Result<()> {
         self.0.pooled_block_scores(inputs, head, visitor)
     }
-    fn attend(
+    fn attend_lowered(
         &self,
         inputs: &AttentionInputs<'_>,
-        indices: &[SparseIndex],
+        heads: &[Lowering<'_>],
         output: &mut TensorViewMut<'_>,
     ) -> Result<Vec<HeadCost>> {
         // as the instruction set with f16 arithmetic chooses
@@ -43,7 +43,7 @@ impl AttentionBackend for Emulated {
             ElementType::Bf16 => &instances::AVX2,
             _ => &instances::AVX2_EMULATED_FP16,
         };
-        attend_with(&self.0, kernels, inputs, indices, output)
+        attend_with(&self.0, kernels, inputs, heads, output)
     }
     fn crossover(&self, element_type: ElementType) -> Crossover {
         self.0.crossover(element_type)

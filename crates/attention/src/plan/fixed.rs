@@ -1,128 +1,69 @@
-//! [`FixedHead`]: what a head attended to in one prompt, for use in others.
+//! [`FixedIndex`]: what a head attended to in one prompt, for use in others.
 //!
 //! The paper's ablation "static": the index of one prompt serves all. It shows what the online
 //! estimate is worth, and is no way to compute attention that should be right.
 
-use super::{HeadReport, LayerReport, plan_layer, sparse_queries};
-use crate::backend::AttentionBackend;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::geometry::Geometry;
 use crate::index::{BLOCK, SparseIndex};
-use crate::inputs::AttentionInputs;
-use crate::layout::{Geometry, Lowering};
 use crate::pattern::HeadPattern;
-use crate::view::TensorViewMut;
-use std::time::{Duration, Instant};
 
-/// A head's pattern, and what it chose in some prompt.
+/// What a head chose in some prompt.
+///
+/// In other prompts, columns and diagonals stay where they are. Blocks of a query block are those
+/// of the query block at the same place in the prompt that chose, or of its last one; each query
+/// sees its own block.
 #[derive(Debug, Clone, PartialEq)]
-pub struct FixedHead {
+pub struct FixedIndex {
     /// The pattern that chose.
     pub pattern: HeadPattern,
     /// What it chose in a whole prompt, or dense where sparse attention did not pay.
     pub index: SparseIndex,
 }
 
-/// What each head chooses in a layer of a whole prompt.
-///
-/// # Errors
-/// As for [`plan_layer`].
-pub fn fix_layer(
-    backend: &impl AttentionBackend,
-    inputs: &AttentionInputs<'_>,
-    patterns: &[HeadPattern],
-) -> Result<Vec<FixedHead>> {
-    let plans = plan_layer(backend, inputs, patterns)?;
-    Ok(plans.into_iter().map(|(index, report)| FixedHead { pattern: report.pattern, index }).collect())
-}
-
-/// Sparse attention of one layer with indices of another prompt; nothing is estimated. `output` is
-/// `[queries, heads, head_dim]`.
-///
-/// Columns and diagonals stay where they are. Blocks of a query block are those of the query block
-/// at the same place in the other prompt, or of its last one; each query sees its own block. As in
-/// [`attend_layer`](crate::attend_layer), a single query sees everything, and so do the last
-/// `dense_queries`.
-///
-/// # Errors
-/// Another number of heads, and as for [`AttentionBackend::attend`].
-pub fn attend_fixed(
-    backend: &impl AttentionBackend,
-    inputs: &AttentionInputs<'_>,
-    heads: &[FixedHead],
-    dense_queries: usize,
-    output: &mut TensorViewMut<'_>,
-) -> Result<LayerReport> {
-    if heads.len() != inputs.heads() {
-        return Err(Error::Shape {
-            what: "fixed indices",
-            expected: format!("one for each of the {} query heads", inputs.heads()),
-            found: format!("{}", heads.len()),
-        });
-    }
-    let geometry = inputs.geometry();
-    let causal_pairs = geometry.causal_pairs();
-    let (mut indices, mut reports) = (Vec::with_capacity(heads.len()), Vec::with_capacity(heads.len()));
-    for head in heads {
-        let start = Instant::now();
-        let index = match sparse_queries(geometry, dense_queries) {
-            sparse if sparse > 0 && geometry.queries() > 1 => refit(head, geometry)?.with_dense_from(sparse),
-            _ => SparseIndex::Dense,
+impl FixedIndex {
+    /// The index for a prompt or chunk of another length.
+    pub(super) fn fit(&self, geometry: Geometry) -> Result<SparseIndex> {
+        let blocks = match &self.index {
+            SparseIndex::Dense => return Ok(SparseIndex::Dense),
+            // lines beyond the prompt have no effect; which queries come last is another matter
+            SparseIndex::Lines(lines) => {
+                let index = SparseIndex::lines(lines.columns().to_vec(), lines.diagonals().to_vec())?;
+                return Ok(match self.pattern {
+                    HeadPattern::TriShape { last, .. } => {
+                        index.with_dense_from(geometry.queries().saturating_sub(last))
+                    }
+                    _ => index,
+                });
+            }
+            SparseIndex::Blocks(blocks) => blocks,
         };
-        reports.push(HeadReport {
-            pattern: head.pattern,
-            ran_dense: index.is_dense(),
-            pairs: backend.pairs(&Lowering::new(&index, geometry)?),
-            causal_pairs,
-            index_time: start.elapsed(),
-            kernel_time: Duration::ZERO,
-        });
-        indices.push(index);
+        let rows: Vec<Vec<u32>> = (0..geometry.query_blocks())
+            .map(|block| {
+                let queries = geometry.block_queries(block);
+                let own = queries.start / BLOCK..queries.end.div_ceil(BLOCK);
+                let place = (queries.start / BLOCK).min(blocks.query_blocks().saturating_sub(1));
+                let chosen = if blocks.query_blocks() == 0 { &[] } else { blocks.key_blocks(place) };
+                let before = chosen.iter().copied().filter(|&key_block| (key_block as usize) < own.start);
+                before.chain(own.clone().map(|key_block| key_block as u32)).collect()
+            })
+            .collect();
+        SparseIndex::blocks(&rows)
     }
-    let costs = backend.attend(inputs, &indices, output)?;
-    for (report, cost) in reports.iter_mut().zip(costs) {
-        report.kernel_time = cost.kernel_time;
-    }
-    Ok(LayerReport { heads: reports })
-}
-
-/// The index of a whole prompt, for a prompt or chunk of another length.
-fn refit(head: &FixedHead, geometry: Geometry) -> Result<SparseIndex> {
-    let blocks = match &head.index {
-        SparseIndex::Dense => return Ok(SparseIndex::Dense),
-        // lines beyond the prompt have no effect; which queries come last is another matter
-        SparseIndex::Lines(lines) => {
-            let index = SparseIndex::lines(lines.columns().to_vec(), lines.diagonals().to_vec())?;
-            return Ok(match head.pattern {
-                HeadPattern::TriShape { last, .. } => {
-                    index.with_dense_from(geometry.queries().saturating_sub(last))
-                }
-                _ => index,
-            });
-        }
-        SparseIndex::Blocks(blocks) => blocks,
-    };
-    let rows: Vec<Vec<u32>> = (0..geometry.query_blocks())
-        .map(|block| {
-            let queries = geometry.block_queries(block);
-            let own = queries.start / BLOCK..queries.end.div_ceil(BLOCK);
-            let place = (queries.start / BLOCK).min(blocks.query_blocks().saturating_sub(1));
-            let chosen = if blocks.query_blocks() == 0 { &[] } else { blocks.key_blocks(place) };
-            let before = chosen.iter().copied().filter(|&key_block| (key_block as usize) < own.start);
-            before.chain(own.clone().map(|key_block| key_block as u32)).collect()
-        })
-        .collect();
-    SparseIndex::blocks(&rows)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::cpu::CpuBackend;
-    use crate::layer::LayerPatterns;
+    use crate::inputs::AttentionInputs;
+    use crate::layer::{LayerReport, attend_layer};
+    use crate::layout::KeyLayout;
+    use crate::lowering::Lowering;
     use crate::pattern::tri_shape;
+    use crate::plan::{HeadPlan, LayerPlan, PlannedHead, plan_layer};
     use crate::synthetic::Random;
-    use crate::view::TensorView;
-    use crate::{attend_layer, layout::KeyLayout};
+    use crate::view::{TensorView, TensorViewMut};
 
     const HEADS: usize = 3;
     const DIM: usize = 8;
@@ -137,7 +78,7 @@ mod tests {
         queries: usize,
         keys: usize,
         seed: u64,
-        heads: Option<&[FixedHead]>,
+        heads: Option<&[FixedIndex]>,
     ) -> (Vec<f32>, LayerReport) {
         attend_with_question(queries, keys, seed, heads, 0)
     }
@@ -147,7 +88,7 @@ mod tests {
         queries: usize,
         keys: usize,
         seed: u64,
-        heads: Option<&[FixedHead]>,
+        heads: Option<&[FixedIndex]>,
         dense_queries: usize,
     ) -> (Vec<f32>, LayerReport) {
         let backend = CpuBackend::builder().threads(1).build().unwrap();
@@ -158,14 +99,18 @@ mod tests {
         let inputs = AttentionInputs::new(view(&q, shape), view(&k, kv), view(&v, kv)).unwrap();
         let mut output = vec![0.0f32; queries * HEADS * DIM];
         let mut target = TensorViewMut::new(&mut output, shape).unwrap();
-        let report = match heads {
-            Some(heads) => attend_fixed(&backend, &inputs, heads, dense_queries, &mut target),
-            None => {
-                let patterns = LayerPatterns { heads: &patterns(), dense_queries };
-                attend_layer(&backend, &inputs, patterns, &mut target)
-            }
+        let plan = match heads {
+            Some(heads) => fixed_plan(heads),
+            None => LayerPlan::from(&patterns()),
         };
-        (output.clone(), report.unwrap())
+        let report =
+            attend_layer(&backend, &inputs, LayerPlan { dense_queries, ..plan }, &mut target).unwrap();
+        (output, report)
+    }
+
+    fn fixed_plan(heads: &[FixedIndex]) -> LayerPlan<'static> {
+        let heads = heads.iter().map(|head| HeadPlan::Fixed(head.clone())).collect();
+        LayerPlan { heads, dense_queries: 0 }
     }
 
     fn patterns() -> Vec<HeadPattern> {
@@ -176,12 +121,17 @@ mod tests {
         ]
     }
 
-    fn fixed(tokens: usize, seed: u64) -> Vec<FixedHead> {
+    fn fixed(tokens: usize, seed: u64) -> Vec<FixedIndex> {
         let backend = CpuBackend::builder().threads(1).build().unwrap();
         let [q, k, v] = [(HEADS, 0), (1, 1), (1, 2)].map(|(h, s)| random(tokens, h, seed + s));
         let view = |data, heads| TensorView::new(data, [tokens, heads, DIM]).unwrap();
         let inputs = AttentionInputs::new(view(&q, HEADS), view(&k, 1), view(&v, 1)).unwrap();
-        fix_layer(&backend, &inputs, &patterns()).unwrap()
+        let planned = plan_layer(&backend, &inputs, &patterns()).unwrap();
+        let fix = |head: PlannedHead| FixedIndex {
+            pattern: head.report.pattern,
+            index: head.lowering.into_index(),
+        };
+        planned.into_iter().map(fix).collect()
     }
 
     #[test]
@@ -214,7 +164,8 @@ mod tests {
     fn the_last_queries_of_a_tri_shape_are_those_of_each_prompt() {
         let pattern = HeadPattern::TriShape { sink: 16, local: 64, last: 100 };
         let index = |tokens| tri_shape::index(Geometry::prefill(tokens), 16, 64, 100).unwrap();
-        let refitted = refit(&FixedHead { pattern, index: index(1000) }, Geometry::prefill(3000)).unwrap();
+        let fixed = FixedIndex { pattern, index: index(1000) };
+        let refitted = fixed.fit(Geometry::prefill(3000)).unwrap();
         assert_eq!(refitted, index(3000));
     }
 
@@ -230,7 +181,7 @@ mod tests {
         }
         // every query of a chunk sees itself
         let geometry = Geometry::chunk(130, 2600, None).unwrap();
-        let index = refit(&heads[1], geometry).unwrap();
+        let index = heads[1].fit(geometry).unwrap();
         let (lowering, mut layout) = (Lowering::new(&index, geometry).unwrap(), KeyLayout::default());
         for block in 0..geometry.query_blocks() {
             lowering.layout_into(block, &mut layout);
@@ -246,7 +197,8 @@ mod tests {
         let inputs = AttentionInputs::new(view(), view(), view()).unwrap();
         let mut output = vec![0.0f32; data.len()];
         let mut target = TensorViewMut::new(&mut output, [4, HEADS, DIM]).unwrap();
-        let error = attend_fixed(&backend, &inputs, &fixed(100, 1)[..2], 0, &mut target).unwrap_err();
+        let plan = fixed_plan(&fixed(100, 1)[..2]);
+        let error = attend_layer(&backend, &inputs, plan, &mut target).unwrap_err();
         assert!(error.to_string().contains("3 query heads"), "{error}");
     }
 }
