@@ -1,53 +1,42 @@
 //! [`Decoder`]: the one transformer that all families share, from token ids to logits.
 //!
-//! A forward pass goes layer by layer over all its tokens (the paper's appendix C): attention needs
-//! every query of the layer at once, everything else runs in chunks of rows, so that no `[tokens,
-//! intermediate]` tensor exists. In the last layer only the tokens whose logits are wanted have
-//! queries.
+//! A forward pass goes layer by layer over all its tokens (the paper's appendix C). In the last layer
+//! only the tokens whose logits are wanted have queries.
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | `attention` | projections, norms and rotations of queries and keys, the cache, sparse attention |
-//! | `mlp` | attention's output projection and the gated MLP, added to the residual stream |
+//! | `layer` | one layer: project, attend, keep, finish |
+//! | `pass` | the way through all layers, step by step, and logits |
 //! | `check` | what a pass relies on: configurations, and numbers that are finite |
 //! | `report` | what a pass computed and how long its parts took |
 //! | `steps` | a pass that stops within each layer, for search and inspection |
 
-mod attention;
 mod check;
 pub mod config;
-mod mlp;
+mod layer;
+mod pass;
 pub(crate) mod progress;
 mod report;
 pub mod rope;
 mod steps;
 pub mod weights;
 
+pub(crate) use pass::LOGIT_ROWS;
 pub(crate) use steps::LayerSteps;
 
 pub use report::{ForwardReport, LayerSummary, PhaseTimes};
 
 use crate::decoder::config::ModelConfig;
-use crate::decoder::rope::{Rotation, RotationTable};
+use crate::decoder::pass::{DeviceModel, Pass};
+use crate::decoder::rope::Rotation;
 use crate::decoder::weights::ModelWeights;
-use crate::device::compute::{Compute, MatmulArithmetic};
-use crate::device::matrix::{Product, Scratch, Store, multiply};
+use crate::device::compute::Compute;
+use crate::device::cpu::{Cpu, reserved};
 use crate::error::{Error, Result};
 use crate::patterns::plan::AttentionPlan;
 use crate::session::kv_cache::{KvCache, KvCompression};
 use minference_attention::Progress;
-use rayon::prelude::*;
-use std::ops::Range;
 use std::sync::Arc;
-
-/// Rows that projections and the MLP take at once: enough to hide the widening of weights, few
-/// enough for the buffers.
-pub(crate) const CHUNK: usize = 1024;
-/// Rows whose logits are computed at once: enough to hide the widening of weights; a vocabulary of
-/// 150,000 makes 150 MB of them.
-pub(crate) const LOGIT_ROWS: usize = 256;
-/// Rows from which threads share work on rows; a decoding step is not worth their wake-up.
-const PARALLEL_ROWS: usize = 16;
 
 /// A model's configuration and weights, each checked, and against each other.
 #[derive(Debug)]
@@ -86,22 +75,6 @@ pub struct Forward {
     pub logits: Vec<f32>,
     /// What was computed.
     pub report: ForwardReport,
-}
-
-/// What the parts of a pass share.
-struct Pass<'a> {
-    decoder: &'a Decoder,
-    compute: &'a Compute,
-    progress: Option<Arc<dyn Progress>>,
-    /// Of this pass.
-    tokens: usize,
-    /// One for each rope of the configuration.
-    tables: Vec<RotationTable>,
-    scratch: Scratch,
-    report: ForwardReport,
-    /// Units of progress behind us, and of all.
-    done: u64,
-    total: u64,
 }
 
 impl Decoder {
@@ -200,6 +173,7 @@ impl Decoder {
         }
     }
 
+    /// The one place where a pass meets a device.
     fn run(
         &self,
         compute: &Compute,
@@ -207,142 +181,11 @@ impl Decoder {
         request: &ForwardRequest<'_>,
         visit: &mut LogitsVisitor<'_>,
     ) -> Result<ForwardReport> {
-        let tokens = request.tokens.len();
-        let start = cache.tokens();
-        let layers = self.config.layers.len();
-        let positions = start..start + tokens;
-        let mut pass = Pass::new(self, compute, request.rotations, positions, request.progress.clone());
-        let mut residual = self.embed(compute, request.tokens)?;
-        let voting = request.compression.map_or(0, |compression| compression.voting_queries());
-        // of the last layer, queries that are wanted attend; those that vote only vote
-        let last_queries = request.wanted.max(voting).min(tokens);
-        let room = cache.capacity() - start - tokens;
-        for layer in 0..layers {
-            let is_last = layer + 1 == layers;
-            let first = if is_last { tokens - last_queries } else { 0 };
-            let first_attending = if is_last { tokens - request.wanted } else { 0 };
-            let layer_cache = cache.layer_mut(layer);
-            let queries = pass.project(layer, layer_cache, &residual, first)?;
-            let (heads, dense_queries) = (self.config.heads, request.dense_queries);
-            let plan = request.plan.layer(layer, heads, layer_cache.rows(), dense_queries)?;
-            let (attended, report) =
-                pass.attend(layer, layer_cache, &queries, first_attending - first, plan)?;
-            pass.report.layers.push((&report).into());
-            if let Some(compression) = &request.compression {
-                pass.compress(layer, layer_cache, &queries, compression, room)?;
-            }
-            drop(queries);
-            pass.add_attention_and_mlp(layer, &attended, first_attending, &mut residual)?;
+        let model = DeviceModel { config: &self.config, weights: &self.weights };
+        let mut pass = Pass::new(Cpu::new(compute), &model, request, cache.tokens(), cache.capacity())?;
+        while !pass.layers_are_done(&self.config) {
+            pass.step(&model, cache.layers_mut())?;
         }
-        let first = tokens - request.wanted;
-        let wanted = &residual[first * self.config.hidden..];
-        for (i, rows) in wanted.chunks(LOGIT_ROWS * self.config.hidden).enumerate() {
-            let logits = pass.logits(rows);
-            check::check_logits(&logits, self.config.vocabulary, first + i * LOGIT_ROWS)?;
-            visit(&logits)?;
-            pass.advance(0)?;
-        }
-        Ok(pass.report)
-    }
-
-    /// The residual stream at its start, `[tokens, hidden]`.
-    fn embed(&self, compute: &Compute, tokens: &[u32]) -> Result<Vec<f32>> {
-        let (hidden, scale) = (self.config.hidden, self.config.embedding_scale);
-        let mut residual = buffer("the residual stream", tokens.len(), hidden)?;
-        residual.par_chunks_mut(hidden).zip(tokens).for_each(|(row, &id)| {
-            self.weights.embedding.widen_row(compute.kernels(), id as usize, row);
-            if scale != 1.0 {
-                row.iter_mut().for_each(|x| *x *= scale);
-            }
-        });
-        Ok(residual)
-    }
-}
-
-impl<'a> Pass<'a> {
-    /// Over the tokens at some positions.
-    fn new(
-        decoder: &'a Decoder,
-        compute: &'a Compute,
-        rotations: &[Rotation],
-        positions: Range<usize>,
-        progress: Option<Arc<dyn Progress>>,
-    ) -> Self {
-        let (tokens, layers) = (positions.len(), decoder.config.layers.len());
-        Self {
-            decoder,
-            compute,
-            progress,
-            tokens,
-            tables: rotations.iter().map(|rotation| rotation.table(positions.clone())).collect(),
-            scratch: Scratch::default(),
-            report: ForwardReport::default(),
-            done: 0,
-            total: 3 * (layers * tokens) as u64,
-        }
-    }
-
-    /// Logits of residual rows.
-    fn logits(&mut self, residual: &[f32]) -> Vec<f32> {
-        let (weights, config) = (&self.decoder.weights, &self.decoder.config);
-        let mut normed = vec![0.0; residual.len()];
-        self.norm_rows(residual, &weights.final_norm, &mut normed);
-        let mut logits = vec![0.0; residual.len() / config.hidden * config.vocabulary];
-        let product = Product { matrix: &weights.output, out: &mut logits, store: Store::Overwrite };
-        multiply(self.compute.kernels(), MatmulArithmetic::F32, &normed, &mut [product], &mut self.scratch);
-        logits
-    }
-
-    /// Products of a layer's rows with its weights.
-    fn multiply(&mut self, inputs: &[f32], products: &mut [Product<'_>]) {
-        multiply(self.compute.kernels(), self.compute.matmul(), inputs, products, &mut self.scratch);
-    }
-
-    /// Norm of each row, `[rows, weight.len()]`.
-    fn norm_rows(&self, rows: &[f32], weight: &[f32], out: &mut [f32]) {
-        let (kernels, epsilon) = (self.compute.kernels(), self.decoder.config.norm_epsilon);
-        for_rows(out, weight.len(), |i, out| {
-            let row = &rows[i * weight.len()..(i + 1) * weight.len()];
-            kernels.rms_norm(row, weight, epsilon, out);
-        });
-    }
-
-    /// Reports that units of work are done; an error if it is time to stop.
-    fn advance(&mut self, units: usize) -> Result<()> {
-        self.done += units as u64;
-        if let Some(progress) = &self.progress {
-            progress.advance(self.done, self.total);
-            if progress.cancelled() {
-                return Err(minference_attention::Error::Cancelled.into());
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Zeros for `rows` rows, or an error where there is no memory.
-fn buffer(what: &'static str, rows: usize, width: usize) -> Result<Vec<f32>> {
-    let mut data = reserved(what, rows, width)?;
-    data.resize(rows * width, 0.0);
-    Ok(data)
-}
-
-/// Nothing yet, with room for `rows` rows, or an error where there is no memory.
-fn reserved(what: &'static str, rows: usize, width: usize) -> Result<Vec<f32>> {
-    let elements = rows.saturating_mul(width);
-    let mut data = Vec::new();
-    data.try_reserve_exact(elements).map_err(|_| {
-        let bytes = elements.saturating_mul(size_of::<f32>());
-        minference_attention::Error::OutOfMemory { what, bytes }
-    })?;
-    Ok(data)
-}
-
-/// Does something with each row of `width` elements, in parallel where there are enough.
-fn for_rows(data: &mut [f32], width: usize, work: impl Fn(usize, &mut [f32]) + Sync) {
-    if data.len() < PARALLEL_ROWS * width {
-        data.chunks_exact_mut(width).enumerate().for_each(|(i, row)| work(i, row));
-    } else {
-        data.par_chunks_exact_mut(width).with_min_len(4).enumerate().for_each(|(i, row)| work(i, row));
+        pass.logits(&model, visit)
     }
 }

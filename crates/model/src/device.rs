@@ -3,9 +3,13 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`compute`] | [`Compute`](compute::Compute): the only place that chooses a device |
+//! | `operations` | `Device`: the operations of a decoder layer, for which the pass is written |
+//! | `cpu` | these operations on the CPU |
 //! | [`matrix`] | weights in the formats of their files, and products with them |
 //! | `kernels` | the CPU's inner loops, for each instruction set |
 
 pub mod compute;
+pub(crate) mod cpu;
 pub(crate) mod kernels;
 pub mod matrix;
+pub(crate) mod operations;

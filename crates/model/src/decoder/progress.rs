@@ -1,5 +1,6 @@
 //! Parts of a longer computation's progress.
 
+use crate::error::Result;
 use minference_attention::Progress;
 use std::sync::Arc;
 
@@ -39,5 +40,45 @@ impl Progress for Untold {
 
     fn cancelled(&self) -> bool {
         self.0.cancelled()
+    }
+}
+
+/// How far a pass is, in units of a third of a layer's token: projections, attention and MLP of a
+/// token take one each.
+pub(crate) struct PassProgress {
+    progress: Option<Arc<dyn Progress>>,
+    /// Of the pass.
+    tokens: usize,
+    done: u64,
+    total: u64,
+}
+
+impl PassProgress {
+    /// Of a pass over `tokens` tokens.
+    pub(crate) fn new(progress: Option<Arc<dyn Progress>>, tokens: usize, layers: usize) -> Self {
+        Self { progress, tokens, done: 0, total: 3 * (layers * tokens) as u64 }
+    }
+
+    /// Reports that units of work are done; an error if it is time to stop.
+    pub(crate) fn advance(&mut self, units: usize) -> Result<()> {
+        self.done += units as u64;
+        if let Some(progress) = &self.progress {
+            progress.advance(self.done, self.total);
+            if progress.cancelled() {
+                return Err(minference_attention::Error::Cancelled.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// What follows the attention of a layer while it is at work.
+    pub(crate) fn of_attention(&self) -> Option<Arc<dyn Progress>> {
+        let whole = self.progress.clone()?;
+        Some(Part::of(whole, self.done, self.tokens as u64, self.total))
+    }
+
+    /// Reports that a layer's attention is done.
+    pub(crate) fn advance_attention(&mut self) -> Result<()> {
+        self.advance(self.tokens)
     }
 }

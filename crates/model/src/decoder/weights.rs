@@ -3,6 +3,9 @@
 //! Matrices stay as the file stores them (quantised, 16 bits or `f32`), usually memory-mapped;
 //! vectors are `f32`. A projection that a family fuses (Phi-3's `qkv_proj`) arrives here as its
 //! parts, since rows of a matrix can be cut out without a copy.
+//!
+//! The types are generic over what holds a matrix and a vector: as a file has them, which is how
+//! the CPU reads them, or as another device keeps them.
 
 use crate::decoder::config::ModelConfig;
 use crate::device::matrix::Matrix;
@@ -10,56 +13,56 @@ use crate::error::{Error, Result};
 
 /// All parameters of a model.
 #[derive(Debug, Clone)]
-pub struct ModelWeights {
+pub struct ModelWeights<M = Matrix, V = Vec<f32>> {
     /// `[vocabulary, hidden]`
-    pub embedding: Matrix,
+    pub embedding: M,
     /// One entry per layer.
-    pub layers: Vec<LayerWeights>,
+    pub layers: Vec<LayerWeights<M, V>>,
     /// `[hidden]`
-    pub final_norm: Vec<f32>,
+    pub final_norm: V,
     /// `[vocabulary, hidden]`; the embedding's own matrix where the model ties them.
-    pub output: Matrix,
+    pub output: M,
 }
 
 /// The parameters of one layer. Norms already hold what rows are multiplied by (Gemma's `1 + w`,
 /// not `w`).
 #[derive(Debug, Clone)]
-pub struct LayerWeights {
+pub struct LayerWeights<M = Matrix, V = Vec<f32>> {
     /// Norm before attention, `[hidden]`.
-    pub attention_norm: Vec<f32>,
+    pub attention_norm: V,
     /// `[heads * head_dim, hidden]`
-    pub query: Projection,
+    pub query: Projection<M, V>,
     /// `[kv_heads * head_dim, hidden]`
-    pub key: Projection,
+    pub key: Projection<M, V>,
     /// `[kv_heads * head_dim, hidden]`
-    pub value: Projection,
+    pub value: Projection<M, V>,
     /// Norm of each query head's row, `[head_dim]` (Qwen3, Gemma 3).
-    pub query_norm: Option<Vec<f32>>,
+    pub query_norm: Option<V>,
     /// Norm of each key head's row, `[head_dim]`.
-    pub key_norm: Option<Vec<f32>>,
+    pub key_norm: Option<V>,
     /// `[hidden, heads * head_dim]`
-    pub output: Projection,
+    pub output: Projection<M, V>,
     /// Norm of the attention's result before it is added, `[hidden]` (Gemma 3, GLM-4-0414).
-    pub post_attention_norm: Option<Vec<f32>>,
+    pub post_attention_norm: Option<V>,
     /// Norm before the MLP, `[hidden]`.
-    pub mlp_norm: Vec<f32>,
+    pub mlp_norm: V,
     /// `[intermediate, hidden]`
-    pub gate: Projection,
+    pub gate: Projection<M, V>,
     /// `[intermediate, hidden]`
-    pub up: Projection,
+    pub up: Projection<M, V>,
     /// `[hidden, intermediate]`
-    pub down: Projection,
+    pub down: Projection<M, V>,
     /// Norm of the MLP's result before it is added, `[hidden]`.
-    pub post_mlp_norm: Option<Vec<f32>>,
+    pub post_mlp_norm: Option<V>,
 }
 
 /// A matrix, with a bias where the model has one.
 #[derive(Debug, Clone)]
-pub struct Projection {
+pub struct Projection<M = Matrix, V = Vec<f32>> {
     /// `[outputs, inputs]`
-    pub matrix: Matrix,
+    pub matrix: M,
     /// `[outputs]`
-    pub bias: Option<Vec<f32>>,
+    pub bias: Option<V>,
 }
 
 impl ModelWeights {

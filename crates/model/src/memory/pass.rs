@@ -1,8 +1,8 @@
 //! [`PassSizes`]: the parts of a pass over some tokens, in bytes.
 
-use crate::decoder::CHUNK;
 use crate::decoder::config::ModelConfig;
 use crate::device::compute::Compute;
+use crate::device::cpu::CHUNK;
 use crate::patterns::plan::AttentionPlan;
 use minference_attention::{CallShape, ElementType, Geometry, HeadPattern};
 
