@@ -12,7 +12,6 @@ use clap::{Args, ValueEnum};
 use minference_eval::haystack::{Haystack, HaystackFact, HaystackOptions, HaystackStyle};
 use minference_fetch::ModelReference;
 use minference_model::generation::GenerationOptions;
-use minference_model::generation::sampling::SamplingOptions;
 use minference_model::memory;
 use minference_model::text::chat_template::RenderOptions;
 use minference_model::text::tokenizer::SpecialTokens;
@@ -84,8 +83,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         compute: &compute,
     };
     let capacity = model.capacity(&room)?;
-    let generation =
-        GenerationOptions { max_tokens: ANSWER_TOKENS, stops: vec![], sampling: SamplingOptions::default() };
+    let generation = GenerationOptions::greedy(ANSWER_TOKENS);
     let request = Request {
         model: &model,
         compute: &compute,

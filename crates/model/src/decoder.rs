@@ -7,12 +7,14 @@
 //! |---|---|
 //! | `layer` | one layer: project, attend, keep, finish |
 //! | `pass` | the way through all layers, step by step, and logits |
+//! | `device_pass` | the same on whatever device there is: the one place where they meet |
 //! | `check` | what a pass relies on: configurations, and numbers that are finite |
 //! | `report` | what a pass computed and how long its parts took |
 //! | `steps` | a pass that stops within each layer, for search and inspection |
 
 mod check;
 pub mod config;
+mod device_pass;
 mod layer;
 mod pass;
 pub(crate) mod progress;
@@ -21,17 +23,17 @@ pub mod rope;
 mod steps;
 pub mod weights;
 
+pub(crate) use device_pass::DevicePass;
 pub(crate) use pass::LOGIT_ROWS;
 pub(crate) use steps::LayerSteps;
 
 pub use report::{ForwardReport, LayerSummary, PhaseTimes};
 
 use crate::decoder::config::ModelConfig;
-use crate::decoder::pass::{DeviceModel, Pass};
 use crate::decoder::rope::Rotation;
 use crate::decoder::weights::ModelWeights;
 use crate::device::compute::Compute;
-use crate::device::cpu::{Cpu, reserved};
+use crate::device::cpu::reserved;
 use crate::error::{Error, Result};
 use crate::patterns::plan::AttentionPlan;
 use crate::session::kv_cache::{KvCache, KvCompression};
@@ -173,7 +175,6 @@ impl Decoder {
         }
     }
 
-    /// The one place where a pass meets a device.
     fn run(
         &self,
         compute: &Compute,
@@ -181,11 +182,25 @@ impl Decoder {
         request: &ForwardRequest<'_>,
         visit: &mut LogitsVisitor<'_>,
     ) -> Result<ForwardReport> {
-        let model = DeviceModel { config: &self.config, weights: &self.weights };
-        let mut pass = Pass::new(Cpu::new(compute), &model, request, cache.tokens(), cache.capacity())?;
-        while !pass.layers_are_done(&self.config) {
-            pass.step(&model, cache.layers_mut())?;
+        let mut pass = DevicePass::new(self, compute, cache, request)?;
+        while !pass.layers_are_done(self) {
+            pass.step(self, compute, cache)?;
         }
-        pass.logits(&model, visit)
+        pass.logits(self, compute, visit)
+    }
+
+    /// Begins a pass that goes in steps. Whoever takes them ends it:
+    /// [`KvCache::finish_pass`] or [`KvCache::undo_pass`].
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward), but for what is found later.
+    pub(crate) fn begin(
+        &self,
+        compute: &Compute,
+        cache: &KvCache,
+        request: &ForwardRequest<'_>,
+    ) -> Result<DevicePass> {
+        self.check_request(request, cache)?;
+        DevicePass::new(self, compute, cache, request)
     }
 }

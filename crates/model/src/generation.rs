@@ -1,12 +1,21 @@
 //! [`generate`]: an answer, token by token, from a prompt that was read.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`logits`] | what logits say of a token |
+//! | [`sampling`] | from logits to the next token |
+//! | `step` | [`Generation`]: an answer in steps, for those who make several at once |
 
 pub mod logits;
 pub mod sampling;
+mod step;
+
+pub use step::{Generation, Piece, TokenLogProbabilities};
 
 use crate::error::Result;
-use crate::generation::sampling::{Sampler, SamplingOptions};
+use crate::generation::sampling::SamplingOptions;
 use crate::session::Session;
-use crate::text::text_stream::{StreamEnd, StreamPiece, TextStream};
+use crate::text::text_stream::StreamEnd;
 use crate::text::tokenizer::Tokenizer;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -20,6 +29,16 @@ pub struct GenerationOptions {
     pub stops: Vec<String>,
     /// How tokens are chosen.
     pub sampling: SamplingOptions,
+    /// For each token its log-probability, and so many of the likeliest tokens with theirs; none at
+    /// all without it.
+    pub log_probabilities: Option<usize>,
+}
+
+impl GenerationOptions {
+    /// The likeliest tokens, up to `max_tokens`.
+    pub fn greedy(max_tokens: usize) -> Self {
+        Self { max_tokens, stops: Vec::new(), sampling: SamplingOptions::default(), log_probabilities: None }
+    }
 }
 
 /// Why an answer ended.
@@ -76,49 +95,28 @@ pub fn generate(
     options: &GenerationOptions,
     mut on_text: impl FnMut(&str) -> ControlFlow<()>,
 ) -> Result<Answer> {
-    let start = Instant::now();
-    let mut sampler = Sampler::new(options.sampling.clone())?;
-    let mut stream = TextStream::new(tokenizer, &options.stops)?;
-    let mut history = prompt.to_vec();
-    let mut text = String::new();
-    // Padded matrices have more rows than the vocabulary has ids: what those give is no token.
-    let known = tokenizer.vocabulary_size();
-    let (mut logits, mut first_token, mut decoded) = (logits, Duration::ZERO, (0, Duration::ZERO));
-    let mut finish = Finish::MaxTokens;
-    let mut take = |piece: &StreamPiece| {
-        text.push_str(&piece.text);
-        on_text(&piece.text)
-    };
-    while history.len() - prompt.len() < options.max_tokens {
-        let token = sampler.sample(&logits[..known.min(logits.len())], &history)?;
-        if history.len() == prompt.len() {
-            first_token = start.elapsed();
-        }
-        history.push(token);
-        let piece = stream.push(token)?;
-        let flow = take(&piece);
-        if let Some(end) = piece.end {
-            finish = Finish::Stop(end);
-            break;
-        }
-        if flow.is_break() {
-            finish = Finish::Interrupted;
-            break;
-        }
-        if session.tokens() == session.capacity() {
-            finish = Finish::ContextFull;
-            break;
-        }
-        if history.len() - prompt.len() < options.max_tokens {
-            let start = Instant::now();
-            logits = session.decode(token)?;
-            decoded = (decoded.0 + 1, decoded.1 + start.elapsed());
+    let mut generation = Generation::new(tokenizer, prompt, options)?;
+    let (mut logits, mut decoded) = (logits, (0, Duration::ZERO));
+    while !generation.is_over() {
+        let piece = generation.accept(&logits)?;
+        let flow = on_text(&piece.text);
+        match piece.finish {
+            Some(Finish::Stop(_)) => {}
+            _ if flow.is_break() => generation.end(Finish::Interrupted),
+            _ if session.tokens() == session.capacity() => generation.end(Finish::ContextFull),
+            Some(_) => {}
+            None => {
+                let start = Instant::now();
+                logits = session.decode(piece.token)?;
+                decoded = (decoded.0 + 1, decoded.1 + start.elapsed());
+            }
         }
     }
+    let (rest, answer) = generation.finish();
     // What was held back is part of the answer; that nobody wants more of it changes nothing any
     // more.
-    let _ = take(&stream.finish());
-    Ok(Answer { text, tokens: history.split_off(prompt.len()), finish, first_token, decoded })
+    let _ = on_text(&rest);
+    Ok(Answer { decoded, ..answer })
 }
 
 #[cfg(test)]
@@ -139,7 +137,7 @@ mod tests {
         let decoder = Arc::new(Decoder::new(config, weights)?);
         let compute = Compute::new(ComputeOptions { threads: Some(1), ..ComputeOptions::default() })?;
         let mut session = Session::new(decoder, compute, SessionOptions::for_tokens(4))?;
-        let options = GenerationOptions { max_tokens: 1, stops: vec![], sampling };
+        let options = GenerationOptions { sampling, ..GenerationOptions::greedy(1) };
         generate(&mut session, &tiny("gpt-2"), &[0, 1], logits, &options, |_| ControlFlow::Continue(()))
     }
 

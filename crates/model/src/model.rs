@@ -11,7 +11,7 @@
 //! let compute = Compute::new(ComputeOptions::default())?;
 //! let mut session = Session::new(model.decoder().clone(), compute, SessionOptions::for_tokens(1024))?;
 //! let logits = session.prefill(&prompt, &PrefillOptions::default())?.logits;
-//! let options = GenerationOptions { max_tokens: 100, stops: vec![], sampling: Default::default() };
+//! let options = GenerationOptions::greedy(100);
 //! generate(&mut session, model.tokenizer(), &prompt, logits, &options, |text| {
 //!     print!("{text}");
 //!     ControlFlow::Continue(())

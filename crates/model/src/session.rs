@@ -35,22 +35,21 @@
 mod chunks;
 pub mod context_file;
 pub mod kv_cache;
+mod prefill;
 mod readings;
 pub(crate) mod token_rows;
 
+pub use prefill::Prefill;
 pub(crate) use readings::Readings;
 
 use crate::decoder::config::ModelConfig;
-use crate::decoder::progress::Part;
 use crate::decoder::{Decoder, Forward, ForwardReport, ForwardRequest, LogitsVisitor};
 use crate::device::compute::Compute;
 use crate::error::{Error, Result};
 use crate::patterns::plan::AttentionPlan;
 use crate::session::kv_cache::{CacheFormat, KvCache, KvCompression};
-use chunks::chunks;
 use minference_attention::Progress;
 use std::borrow::Cow;
-use std::ops::Range;
 use std::sync::Arc;
 
 /// Choices for a [`Session`].
@@ -180,32 +179,14 @@ impl Session {
 
     /// Reads tokens that follow those so far; gives the logits of the last one. Where positions
     /// depend on the length, what was rotated for another one may be read again with them, as
-    /// [`reuse`](Self::reuse) says.
+    /// [`reuse`](Self::reuse) says. [`begin`](Self::begin) does the same in steps.
     ///
     /// # Errors
-    /// As [`Decoder::forward`]; the session is then as it was, or empty if some of its cache was
-    /// dropped before that, or has lost what was to be read again.
+    /// As [`Decoder::forward`]. If it was cancelled, the session has read the chunks that were done;
+    /// otherwise it is as it was, or empty if some of its cache was dropped before that, or has lost
+    /// what was to be read again.
     pub fn prefill(&mut self, tokens: &[u32], options: &PrefillOptions) -> Result<Forward> {
-        if options.chunk == Some(0) {
-            return Err(Error::shape("chunk", "at least 1 token", 0));
-        }
-        if tokens.is_empty() {
-            return Err(Error::Prompt { tokens: 0, expected: "at least one".into() });
-        }
-        let compressed_by = self.last_way.compression.filter(|_| self.cache.compressed_tokens() > 0);
-        let tokens = self.with_stale(tokens)?;
-        let before = self.tokens();
-        // a cache that was compressed is so again
-        let again = compressed_by.filter(|_| self.cache.compressed_tokens() == 0);
-        let options = PrefillOptions { compression: options.compression.or(again), ..options.clone() };
-        let result = self.prefill_chunks(&tokens, &options);
-        if result.is_err() {
-            // a cache that was emptied has fewer tokens already
-            self.truncate(before.min(self.tokens()))?;
-        }
-        let compression = options.compression.or(compressed_by);
-        self.last_way = ReadingWay { plan: options.plan, chunk: options.chunk, compression };
-        result
+        self.begin(tokens, options).finish()
     }
 
     /// Tokens to be read, behind those that must be read again with them; the session has forgotten
@@ -225,30 +206,6 @@ impl Session {
         Ok(again.into())
     }
 
-    fn prefill_chunks(&mut self, tokens: &[u32], options: &PrefillOptions) -> Result<Forward> {
-        let total = tokens.len();
-        let end_of_all = self.tokens().saturating_add(total);
-        let rotations = self.decoder.config().rotations(end_of_all)?;
-        let (mut report, mut logits) = (ForwardReport::default(), Vec::new());
-        for Range { start, end } in chunks(total, options.chunk.unwrap_or(total)) {
-            let part = |whole| Part::of(whole, start as u64, (end - start) as u64, total as u64);
-            let request = ForwardRequest {
-                tokens: &tokens[start..end],
-                plan: &options.plan,
-                dense_queries: options.plan.dense_queries().saturating_sub(total - end),
-                wanted: 1,
-                compression: options.compression.filter(|_| end == total),
-                rotations: &rotations,
-                progress: options.progress.clone().map(part),
-            };
-            let forward = self.decoder.forward(&self.compute, &mut self.cache, &request);
-            let forward = self.remember(&tokens[start..end], end_of_all, forward)?;
-            report.add(&forward.report);
-            logits = forward.logits;
-        }
-        Ok(Forward { logits, report })
-    }
-
     /// Writes down what was read, if it was.
     ///
     /// - `total`: tokens that positions were made for
@@ -258,12 +215,39 @@ impl Session {
                 self.readings.add(self.decoder.config(), self.history.len(), total);
                 self.history.extend_from_slice(tokens);
             }
-            Err(_) => {
-                self.history.truncate(self.cache.tokens());
-                self.readings.truncate(self.cache.tokens());
-            }
+            Err(_) => self.forget_beyond_cache(),
         }
         result
+    }
+
+    /// Notes that a pass over these tokens is done.
+    ///
+    /// - `dropped`: what the cache had dropped before it
+    /// - `total`: tokens that positions were made for
+    fn finish_pass(&mut self, tokens: &[u32], dropped: usize, total: usize) {
+        self.cache.finish_pass(tokens.len(), dropped);
+        self.readings.add(self.decoder.config(), self.history.len(), total);
+        self.history.extend_from_slice(tokens);
+    }
+
+    /// Undoes what a pass that was not finished left.
+    ///
+    /// - `dropped`: what the cache had dropped before it
+    fn undo_pass(&mut self, dropped: usize) {
+        self.cache.undo_pass(dropped);
+        self.forget_beyond_cache();
+    }
+
+    /// Goes back to a length that it had, or as far as the cache allows.
+    fn go_back(&mut self, tokens: usize) {
+        let tokens = if tokens < self.cache.compressed_tokens() { 0 } else { tokens };
+        // there is a way back to the beginning, and to every length after a compression
+        let _ = self.truncate(tokens);
+    }
+
+    fn forget_beyond_cache(&mut self) {
+        self.history.truncate(self.cache.tokens());
+        self.readings.truncate(self.cache.tokens());
     }
 
     /// Reads one token, densely; gives its logits. Where positions depend on the length, all tokens
@@ -366,14 +350,22 @@ impl Session {
     /// # Errors
     /// Out of memory.
     pub fn fork(&self) -> Result<Self> {
-        Ok(Self {
-            decoder: self.decoder.clone(),
-            compute: self.compute.clone(),
-            cache: self.cache.fork()?,
-            readings: self.readings.clone(),
-            history: self.history.clone(),
-            last_way: self.last_way.clone(),
-        })
+        self.fork_prefix(self.tokens())
+    }
+
+    /// Another session with the first `tokens` tokens that this one has read, or with all; only
+    /// their keys and values are copied.
+    ///
+    /// # Errors
+    /// As [`KvCache::fork_prefix`]: of a compressed cache there is no prefix that is shorter than
+    /// what was compressed.
+    pub fn fork_prefix(&self, tokens: usize) -> Result<Self> {
+        let cache = self.cache.fork_prefix(tokens)?;
+        let history = self.history[..tokens.min(self.history.len())].to_vec();
+        let mut readings = self.readings.clone();
+        readings.truncate(tokens);
+        let (decoder, compute) = (self.decoder.clone(), self.compute.clone());
+        Ok(Self { decoder, compute, cache, readings, history, last_way: self.last_way.clone() })
     }
 }
 

@@ -81,11 +81,16 @@ impl PerChannel {
         self.recent.drain(..groups * group_len);
     }
 
-    pub(super) fn copy(&self, what: &'static str, capacity: usize) -> Result<Self> {
+    pub(super) fn copy(&self, what: &'static str, capacity: usize, tokens: usize) -> Result<Self> {
         let mut copy = Self::with_capacity(what, capacity, self.layout)?;
-        copy.codes.extend_from_slice(&self.codes);
-        copy.ranges.extend_from_slice(&self.ranges);
-        copy.recent.extend_from_slice(&self.recent);
+        let grouped = tokens.next_multiple_of(TOKENS_PER_GROUP).min(self.grouped());
+        copy.codes.extend_from_slice(&self.codes[..grouped * self.layout.token_bytes()]);
+        let ranges = grouped / TOKENS_PER_GROUP * 2 * self.layout.token_len();
+        copy.ranges.extend_from_slice(&self.ranges[..ranges]);
+        if tokens > self.grouped() {
+            copy.recent.extend_from_slice(&self.recent);
+        }
+        copy.truncate(tokens);
         Ok(copy)
     }
 

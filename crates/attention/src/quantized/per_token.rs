@@ -51,10 +51,11 @@ impl PerToken {
         });
     }
 
-    pub(super) fn copy(&self, what: &'static str, capacity: usize) -> Result<Self> {
+    pub(super) fn copy(&self, what: &'static str, capacity: usize, tokens: usize) -> Result<Self> {
         let mut copy = Self::with_capacity(what, capacity, self.layout)?;
-        copy.codes.extend_from_slice(&self.codes);
-        copy.ranges.extend_from_slice(&self.ranges);
+        let tokens = tokens.min(self.tokens());
+        copy.codes.extend_from_slice(&self.codes[..tokens * self.layout.token_bytes()]);
+        copy.ranges.extend_from_slice(&self.ranges[..tokens * self.layout.heads]);
         Ok(copy)
     }
 

@@ -89,16 +89,17 @@ impl QuantizedTensor {
         }
     }
 
-    /// The same tokens, and room for `capacity`, at least as many as there are.
+    /// The first `tokens` tokens, or all, and room for `capacity`, at least as many; as if the rest
+    /// had been [truncated](Self::truncate).
     ///
     /// - `what`: what the memory is for, where there is too little
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
-    pub fn copy(&self, what: &'static str, capacity: usize) -> Result<Self> {
+    pub fn copy(&self, what: &'static str, capacity: usize, tokens: usize) -> Result<Self> {
         let storage = match &self.storage {
-            Storage::PerToken(rows) => Storage::PerToken(rows.copy(what, capacity)?),
-            Storage::PerChannel(rows) => Storage::PerChannel(rows.copy(what, capacity)?),
+            Storage::PerToken(rows) => Storage::PerToken(rows.copy(what, capacity, tokens)?),
+            Storage::PerChannel(rows) => Storage::PerChannel(rows.copy(what, capacity, tokens)?),
         };
         Ok(Self { layout: self.layout, storage })
     }

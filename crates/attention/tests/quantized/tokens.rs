@@ -77,13 +77,21 @@ fn copies_go_their_own_way() {
     for (bits, grouping) in BITS.into_iter().flat_map(|bits| GROUPINGS.map(|grouping| (bits, grouping))) {
         let mut tensor = quantized(&values[..400 * TOKEN], SHAPE, bits, grouping);
         let before = read(tensor.view());
-        let mut copy = tensor.copy("copy", 500).unwrap();
+        // a copy of a prefix is what going back to it leaves
+        for tokens in [0, 1, 127, 128, 200, 256, 257, 390, 400, 900] {
+            let prefix = tensor.copy("copy", 500, tokens).unwrap();
+            let mut shorter = tensor.copy("copy", 500, 400).unwrap();
+            shorter.truncate(tokens);
+            assert_eq!(prefix.tokens(), tokens.min(400));
+            assert_eq!((read(prefix.view()), prefix.bytes()), (read(shorter.view()), shorter.bytes()));
+        }
+        let mut copy = tensor.copy("copy", 500, 400).unwrap();
         assert_eq!((copy.tokens(), copy.bytes()), (400, tensor.bytes()));
         tensor.truncate(3);
         assert_eq!(read(copy.view()), before);
         copy.append(&values[400 * TOKEN..]);
         assert_eq!(read(copy.view()), read(quantized(&values, SHAPE, bits, grouping).view()));
-        assert!(copy.copy("copy", usize::MAX).is_err());
+        assert!(copy.copy("copy", usize::MAX, 1).is_err());
     }
 }
 

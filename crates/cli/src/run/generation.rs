@@ -53,8 +53,8 @@ impl AnswerOptions {
             top_p: self.top_p.unwrap_or(1.0),
             min_p: self.min_p.unwrap_or(0.0),
             repetition_penalty: self.repetition_penalty,
-            repetition_window: None,
             seed: self.seed.unwrap_or(0),
+            ..SamplingOptions::default()
         };
         match sampling.validate() {
             Ok(()) => {}
@@ -68,7 +68,11 @@ impl AnswerOptions {
             Err(other) => return Err(other.into()),
         }
         self.check_effect()?;
-        Ok(GenerationOptions { max_tokens: self.max_tokens, stops: self.stop.clone(), sampling })
+        Ok(GenerationOptions {
+            stops: self.stop.clone(),
+            sampling,
+            ..GenerationOptions::greedy(self.max_tokens)
+        })
     }
 }
 

@@ -111,11 +111,7 @@ fn a_shared_prefill_answers_as_separate_ones() {
             let mut session = Session::new(model.decoder().clone(), compute.clone(), options).unwrap();
             let dense = PrefillOptions { plan: AttentionPlan::Dense, ..PrefillOptions::default() };
             let logits = session.prefill(&prompt, &dense).unwrap().logits;
-            let options = GenerationOptions {
-                max_tokens: question.max_tokens,
-                stops: vec![],
-                sampling: Default::default(),
-            };
+            let options = GenerationOptions::greedy(question.max_tokens);
             let go_on = |_: &str| ControlFlow::Continue(());
             let answer = generate(&mut session, model.tokenizer(), &prompt, logits, &options, go_on).unwrap();
             let record = found.iter().find(|record| record.sample == sample.name && record.question == i);

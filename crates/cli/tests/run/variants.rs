@@ -67,7 +67,7 @@ impl Oracle {
             };
             logits = session.prefill(part, &options).unwrap().logits;
         }
-        let options = GenerationOptions { max_tokens: ANSWER, stops: vec![], sampling: Default::default() };
+        let options = GenerationOptions::greedy(ANSWER);
         let go_on = |_: &str| ControlFlow::Continue(());
         generate(&mut session, self.model.tokenizer(), &prompt, logits, &options, go_on).unwrap().text
     }

@@ -7,10 +7,10 @@ use crate::error::Result;
 use crate::methods::{PlannedMethod, Variant};
 use crate::results::{AnswerRecord, AnswerSeconds, CacheBytes};
 use crate::sample::Sample;
+use minference_model::Session;
 use minference_model::decoder::ForwardReport;
 use minference_model::generation::logits::log_probabilities;
 use minference_model::generation::{Answer, GenerationOptions, generate};
-use minference_model::{SamplingOptions, Session};
 use std::ops::ControlFlow;
 use std::time::Instant;
 
@@ -92,7 +92,7 @@ fn answer(
     logits: Vec<f32>,
     max_tokens: usize,
 ) -> Result<Answer> {
-    let options = GenerationOptions { max_tokens, stops: vec![], sampling: SamplingOptions::default() };
+    let options = GenerationOptions::greedy(max_tokens);
     let tokenizer = evaluation.model.tokenizer();
     let answer = generate(session, tokenizer, prompt, logits, &options, |_| {
         if evaluation.progress.cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }

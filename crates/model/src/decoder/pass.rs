@@ -96,6 +96,11 @@ impl<D: Device> Pass<D> {
         self.layer == config.layers.len()
     }
 
+    /// The share of the layers' work that is done, 0 to 1.
+    pub(crate) fn done(&self) -> f64 {
+        self.progress.share()
+    }
+
     /// One of a layer's projections, attention and MLP; nothing where all layers are done.
     /// `caches` has one entry per layer.
     pub(crate) fn step(&mut self, model: &DeviceModel<'_, D>, caches: &mut [D::LayerCache]) -> Result<()> {

@@ -59,6 +59,11 @@ impl PassProgress {
         Self { progress, tokens, done: 0, total: 3 * (layers * tokens) as u64 }
     }
 
+    /// What is done of it, 0 to 1.
+    pub(crate) fn share(&self) -> f64 {
+        self.done as f64 / self.total.max(1) as f64
+    }
+
     /// Reports that units of work are done; an error if it is time to stop.
     pub(crate) fn advance(&mut self, units: usize) -> Result<()> {
         self.done += units as u64;

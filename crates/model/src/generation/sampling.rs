@@ -1,9 +1,9 @@
 //! [`Sampler`]: from a row of logits to the next token.
 //!
-//! The steps and their order are llama.cpp's default: repetition penalty, top-k, top-p, min-p,
-//! temperature, draw. Shares (top-p, min-p) are thus taken before the temperature flattens or
+//! The steps and their order are llama.cpp's default: bias, penalties, top-k, top-p, min-p,
+//! temperature, draw. A mask rules tokens out before all of them. Shares (top-p, min-p) are thus taken before the temperature flattens or
 //! sharpens them; transformers applies the temperature first. Temperature 0 is greedy: the largest
-//! logit after the penalty, the lowest id among equals.
+//! logit after the penalties, the lowest id among equals.
 //!
 //! A seed gives the same tokens for the same logits on every platform and in every release.
 //!
@@ -20,9 +20,14 @@
 //! ```
 
 mod candidates;
+mod mask;
+mod penalties;
+
+pub use mask::TokenMask;
 
 use crate::error::{Error, Result};
 use candidates::Candidates;
+use penalties::Penalties;
 use rand_pcg::Pcg64;
 use rand_pcg::rand_core::{Rng as _, SeedableRng as _};
 
@@ -42,6 +47,12 @@ pub struct SamplingOptions {
     pub repetition_penalty: f32,
     /// How many of the last tokens count as there before. None: all, the prompt included.
     pub repetition_window: Option<usize>,
+    /// Taken from the logit of each token that is in the answer already, from -2 to 2. 0: none.
+    pub presence_penalty: f32,
+    /// The same for each time that it is there, from -2 to 2. 0: none.
+    pub frequency_penalty: f32,
+    /// Tokens with what is added to their logits, from -100 (never) to 100 (always).
+    pub bias: Vec<(u32, f32)>,
     /// Where the random numbers start.
     pub seed: u64,
 }
@@ -55,6 +66,9 @@ impl Default for SamplingOptions {
             min_p: 0.0,
             repetition_penalty: 1.0,
             repetition_window: None,
+            presence_penalty: 0.0,
+            frequency_penalty: 0.0,
+            bias: Vec::new(),
             seed: 0,
         }
     }
@@ -77,7 +91,16 @@ impl SamplingOptions {
                 "a positive number (1: no penalty)",
             ),
         ];
-        for (field, value, is_right, expected) in checks {
+        let range = |penalty| (-2.0..=2.0).contains(&penalty);
+        let (presence, frequency) = (self.presence_penalty, self.frequency_penalty);
+        let additive = [
+            ("presence_penalty", presence, range(presence), "a number from -2 to 2 (0: no penalty)"),
+            ("frequency_penalty", frequency, range(frequency), "a number from -2 to 2 (0: no penalty)"),
+        ];
+        let bias = self.bias.iter().map(|&(_, bias)| {
+            ("bias", bias, (-100.0..=100.0).contains(&bias), "a number from -100 to 100 for each token")
+        });
+        for (field, value, is_right, expected) in checks.into_iter().chain(additive).chain(bias) {
             if !is_right || !value.is_finite() {
                 return Err(Error::config(field, expected, value));
             }
@@ -94,8 +117,7 @@ impl SamplingOptions {
 pub struct Sampler {
     options: SamplingOptions,
     random: Pcg64,
-    penalised: Vec<f32>,
-    seen: Vec<bool>,
+    penalties: Penalties,
     candidates: Candidates,
 }
 
@@ -107,29 +129,45 @@ impl Sampler {
     pub fn new(options: SamplingOptions) -> Result<Self> {
         options.validate()?;
         let random = Pcg64::seed_from_u64(options.seed);
-        Ok(Self {
-            options,
-            random,
-            penalised: Vec::new(),
-            seen: Vec::new(),
-            candidates: Candidates::default(),
-        })
+        Ok(Self { options, random, penalties: Penalties::default(), candidates: Candidates::default() })
     }
 
     /// The next token.
     ///
     /// - `logits`: one per id of the vocabulary; minus infinity rules a token out.
-    /// - `history`: the tokens so far, prompt and answer; only the repetition penalty reads it.
+    /// - `history`: the tokens so far, prompt and answer; only penalties read it, and those of
+    ///   presence and frequency count all of it as the answer.
     ///
     /// # Errors
     /// [`Error::Logits`] where one is NaN or plus infinity, and where none is finite;
-    /// [`Error::UnknownToken`] for a history with ids beyond the logits.
+    /// [`Error::UnknownToken`] for a history or a bias with ids beyond the logits.
     pub fn sample(&mut self, logits: &[f32], history: &[u32]) -> Result<u32> {
+        self.sample_among(logits, history, 0, None)
+    }
+
+    /// The next token, from those that are allowed.
+    ///
+    /// - `prompt`: so many tokens of the history are the prompt's
+    /// - `allowed`: all without it
+    ///
+    /// # Errors
+    /// As [`sample`](Self::sample), and where no token is allowed that could be chosen.
+    pub fn sample_among(
+        &mut self,
+        logits: &[f32],
+        history: &[u32],
+        prompt: usize,
+        allowed: Option<&TokenMask>,
+    ) -> Result<u32> {
         let best = largest(logits)?;
-        let penalised = self.penalise(logits, history)?;
-        let logits = if penalised { &self.penalised } else { logits };
+        let changed = self.penalties.apply(&self.options, logits, history, prompt, allowed)?;
+        let logits = changed.unwrap_or(logits);
         if self.options.temperature == 0.0 {
-            return if penalised { largest(logits) } else { Ok(best) };
+            return if changed.is_some() { largest(logits) } else { Ok(best) };
+        }
+        if changed.is_some() {
+            // some token is left
+            largest(logits)?;
         }
         self.candidates.fill(logits, self.options.top_k);
         self.candidates.keep_top_p(self.options.top_p);
@@ -137,32 +175,6 @@ impl Sampler {
         // 53 bits: an f64's share of [0, 1).
         let random = (self.random.next_u64() >> 11) as f64 * (0.5f64).powi(53);
         Ok(self.candidates.draw(self.options.temperature, random))
-    }
-
-    /// Writes penalised logits; false where no penalty applies.
-    fn penalise(&mut self, logits: &[f32], history: &[u32]) -> Result<bool> {
-        let penalty = self.options.repetition_penalty;
-        let window = self.options.repetition_window.unwrap_or(history.len()).min(history.len());
-        let recent = &history[history.len() - window..];
-        if penalty == 1.0 || recent.is_empty() {
-            return Ok(false);
-        }
-        self.penalised.clear();
-        self.penalised.extend_from_slice(logits);
-        self.seen.clear();
-        self.seen.resize(logits.len(), false);
-        for &id in recent {
-            let index = usize::try_from(id).unwrap_or(usize::MAX);
-            let (Some(logit), Some(seen)) = (self.penalised.get_mut(index), self.seen.get_mut(index)) else {
-                return Err(Error::UnknownToken { id, vocabulary: logits.len() });
-            };
-            if !std::mem::replace(seen, true) && logit.is_finite() {
-                let penalised = if *logit > 0.0 { *logit / penalty } else { *logit * penalty };
-                // A product beyond f32 must neither rule a token out nor make it certain.
-                *logit = penalised.clamp(f32::MIN, f32::MAX);
-            }
-        }
-        Ok(true)
     }
 }
 

@@ -111,13 +111,19 @@ impl KvCache {
         (self.tokens, self.compressed) = (0, 0);
     }
 
-    /// Another cache with the same keys and values, and the same room.
+    /// Another cache with the keys and values of the first `tokens` tokens, or of all, and the same
+    /// room. Only these are copied.
     ///
     /// # Errors
-    /// Out of memory.
-    pub fn fork(&self) -> Result<Self> {
-        let layers = self.layers.iter().map(|layer| layer.copy(self.capacity)).collect::<Result<_>>()?;
-        Ok(Self { layers, ..*self })
+    /// As [`truncate`](Self::truncate), but for 0 tokens of a compressed cache, too; out of memory.
+    pub fn fork_prefix(&self, tokens: usize) -> Result<Self> {
+        if tokens < self.compressed {
+            let expected = format!("at least the {} that it had when it was compressed", self.compressed);
+            return Err(Error::shape("tokens to fork of a compressed key-value cache", expected, tokens));
+        }
+        let copy = |layer: &LayerCache| layer.copy(self.capacity, tokens);
+        let layers = self.layers.iter().map(copy).collect::<Result<_>>()?;
+        Ok(Self { layers, tokens: self.tokens.min(tokens), ..*self })
     }
 
     /// From layers that were filled before.
@@ -222,7 +228,7 @@ mod tests {
         assert!(error.contains("at least the 7") && error.contains("found 6"), "{error}");
         cache.truncate(7).unwrap();
         assert_eq!((cache.tokens(), cache.layer_mut(1).rows()), (7, 2));
-        let fork = cache.fork().unwrap();
+        let fork = cache.fork_prefix(usize::MAX).unwrap();
         cache.truncate(0).unwrap();
         assert_eq!((cache.tokens(), cache.compressed_tokens(), cache.bytes()), (0, 0, 0));
         assert_eq!((fork.tokens(), fork.compressed_tokens(), fork.bytes()), (7, 7, 2 * 2 * 2 * 32 * 2));

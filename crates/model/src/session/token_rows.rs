@@ -93,12 +93,13 @@ impl TokenRows {
         Self::with_capacity("the key-value cache", capacity, [self.heads, self.head_dim], self.format)
     }
 
-    /// The same rows, and room for `capacity` tokens, at least as many as there are.
-    pub(crate) fn copy(&self, capacity: usize) -> Result<Self> {
+    /// The first `tokens` tokens, or all, and room for `capacity`, at least as many. Of quantised
+    /// keys see [`QuantizedTensor::truncate`].
+    pub(crate) fn copy(&self, capacity: usize, tokens: usize) -> Result<Self> {
         let what = "the key-value cache";
         let data = match &self.data {
-            Data::Plain(rows) => Data::Plain(rows.copy(what, capacity)?),
-            Data::Quantized(rows) => Data::Quantized(rows.copy(what, capacity)?),
+            Data::Plain(rows) => Data::Plain(rows.copy(what, capacity, tokens)?),
+            Data::Quantized(rows) => Data::Quantized(rows.copy(what, capacity, tokens)?),
         };
         Ok(Self { data, ..*self })
     }
@@ -212,7 +213,7 @@ mod tests {
             rows.widen(100..130, &mut wide);
             let original = &values[100 * 16..130 * 16];
             assert!(wide.iter().zip(original).all(|(x, y)| (x - y).abs() < 0.3), "{format:?}");
-            let mut copy = rows.copy(550).unwrap();
+            let mut copy = rows.copy(550, 500).unwrap();
             rows.truncate(120);
             copy.append(&values[500 * 16..550 * 16]);
             assert_eq!((rows.tokens(), copy.tokens()), (120, 550));

@@ -9,8 +9,8 @@ use candle_core::quantized::QTensor;
 use candle_core::quantized::gguf_file::{self, Value};
 use minference_model::generation::{GenerationOptions, generate};
 use minference_model::{
-    AttentionPlan, CacheFormat, Compute, ComputeOptions, Error, Model, PrefillOptions, SamplingOptions,
-    Session, SessionOptions,
+    AttentionPlan, CacheFormat, Compute, ComputeOptions, Error, Model, PrefillOptions, Session,
+    SessionOptions,
 };
 use serde_json::json;
 use std::fs::File;
@@ -55,7 +55,7 @@ fn with_names(path: &std::path::Path, names: usize) -> (TempDir, Model) {
 /// The greedy answers to the recorded prompts are the recorded ones.
 fn answers_as_recorded(model: &Model, golden: &GoldenModel) {
     let compute = Compute::new(ComputeOptions { threads: Some(2), ..ComputeOptions::default() }).unwrap();
-    let options = GenerationOptions { max_tokens: 8, stops: vec![], sampling: SamplingOptions::default() };
+    let options = GenerationOptions::greedy(8);
     for prompt in &golden.prompts {
         let tokens = &prompt.tokens;
         let room = SessionOptions { cache: CacheFormat::F32, ..SessionOptions::for_tokens(tokens.len() + 8) };

@@ -133,3 +133,45 @@ proptest! {
         prop_assert_eq!(Sampler::new(one).unwrap().sample(&logits, &[]).unwrap(), greedy);
     }
 }
+
+#[test]
+fn biases_come_before_penalties_and_masks_before_all() {
+    let logits = [0.0, 3.0, 2.0, -1.0];
+    let greedy = SamplingOptions::default();
+    let sample = |options: &SamplingOptions, history: &[u32], prompt, mask: Option<&TokenMask>| {
+        Sampler::new(options.clone()).unwrap().sample_among(&logits, history, prompt, mask)
+    };
+    let biased = SamplingOptions { bias: vec![(1, -100.0), (3, 4.0)], ..greedy.clone() };
+    assert_eq!(sample(&biased, &[], 0, None).unwrap(), 3);
+    let mut mask = TokenMask::none(4);
+    mask.allow(0);
+    mask.allow(1);
+    mask.allow(99);
+    assert_eq!(sample(&biased, &[], 0, Some(&mask)).unwrap(), 0);
+    // what is in the prompt has no presence; what is in the answer twice, twice the frequency
+    let present = SamplingOptions { presence_penalty: 1.5, ..greedy.clone() };
+    assert_eq!(sample(&present, &[1], 1, None).unwrap(), 1);
+    assert_eq!(sample(&present, &[1], 0, None).unwrap(), 2);
+    assert_eq!(sample(&present, &[1, 1, 1, 2], 0, None).unwrap(), 1);
+    let frequent = SamplingOptions { frequency_penalty: 0.6, ..greedy.clone() };
+    assert_eq!(sample(&frequent, &[1], 0, None).unwrap(), 1);
+    assert_eq!(sample(&frequent, &[1, 1], 0, None).unwrap(), 2);
+    // drawn tokens obey the mask, too
+    for seed in 0..50 {
+        let drawn = SamplingOptions { temperature: 3.0, seed, ..greedy.clone() };
+        assert!(sample(&drawn, &[], 0, Some(&mask)).unwrap() < 2);
+    }
+    for temperature in [0.0, 1.0] {
+        let options = SamplingOptions { temperature, ..greedy.clone() };
+        assert!(sample(&options, &[], 0, Some(&TokenMask::none(4))).is_err());
+    }
+    let unknown = SamplingOptions { bias: vec![(4, 1.0)], ..greedy.clone() };
+    assert!(sample(&unknown, &[], 0, None).unwrap_err().to_string().contains('4'));
+    for (field, wrong) in [
+        ("presence_penalty", SamplingOptions { presence_penalty: 2.5, ..greedy.clone() }),
+        ("frequency_penalty", SamplingOptions { frequency_penalty: f32::NAN, ..greedy.clone() }),
+        ("bias", SamplingOptions { bias: vec![(0, 101.0)], ..greedy }),
+    ] {
+        assert!(Sampler::new(wrong).unwrap_err().to_string().contains(field));
+    }
+}

@@ -62,10 +62,12 @@ impl LayerCache {
         }
     }
 
-    /// Another one with the same rows, and room for `capacity` tokens.
-    pub(crate) fn copy(&self, capacity: usize) -> Result<Self> {
-        let rows = capacity - self.dropped;
-        Ok(Self { keys: self.keys.copy(rows)?, values: self.values.copy(rows)?, dropped: self.dropped })
+    /// Another one with the rows of the first `tokens` tokens, of those that were not dropped, and
+    /// room for `capacity` tokens.
+    pub(crate) fn copy(&self, capacity: usize, tokens: usize) -> Result<Self> {
+        let (room, rows) = (capacity - self.dropped, tokens.saturating_sub(self.dropped));
+        let (keys, values) = (self.keys.copy(room, rows)?, self.values.copy(room, rows)?);
+        Ok(Self { keys, values, dropped: self.dropped })
     }
 
     /// Drops what is not kept. Room for `room` more rows remains.

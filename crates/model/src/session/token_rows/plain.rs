@@ -52,14 +52,15 @@ impl PlainRows {
         Ok(Self { data, heads, head_dim })
     }
 
-    /// The same rows, and room for `capacity` tokens, at least as many as there are.
-    pub(super) fn copy(&self, what: &'static str, capacity: usize) -> Result<Self> {
+    /// The first `tokens` tokens, or all, and room for `capacity`, at least as many.
+    pub(super) fn copy(&self, what: &'static str, capacity: usize, tokens: usize) -> Result<Self> {
+        let elements = tokens.min(self.tokens()) * self.row_len();
         let shape = [self.heads, self.head_dim];
         let mut copy = Self::with_capacity(what, capacity, shape, self.element_type())?;
         match (&mut copy.data, &self.data) {
-            (Data::F32(to), Data::F32(from)) => to.extend_from_slice(from),
-            (Data::F16(to), Data::F16(from)) => to.extend_from_slice(from),
-            (Data::Bf16(to), Data::Bf16(from)) => to.extend_from_slice(from),
+            (Data::F32(to), Data::F32(from)) => to.extend_from_slice(&from[..elements]),
+            (Data::F16(to), Data::F16(from)) => to.extend_from_slice(&from[..elements]),
+            (Data::Bf16(to), Data::Bf16(from)) => to.extend_from_slice(&from[..elements]),
             _ => unreachable!("an empty copy is of the same type"),
         }
         Ok(copy)
@@ -197,7 +198,7 @@ mod tests {
             let mut row = vec![0.0; 8];
             rows.view().unwrap().read_row(3, 1, &mut row);
             assert_eq!(row, expected[40..48]);
-            let mut copy = rows.copy("copy", 7).unwrap();
+            let mut copy = rows.copy("copy", 7, 5).unwrap();
             rows.truncate(1);
             assert_eq!(rows.tokens(), 1);
             copy.append(&values[..32]);
