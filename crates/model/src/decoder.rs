@@ -7,11 +7,13 @@
 //! |---|---|
 //! | `layer` | one layer: project, attend, keep, finish |
 //! | `pass` | the way through all layers, step by step, and logits |
+//! | `batch` | one token of each of several sessions |
 //! | `device_pass` | the same on whatever device there is: the one place where they meet |
 //! | `check` | what a pass relies on: configurations, and numbers that are finite |
 //! | `report` | what a pass computed and how long its parts took |
 //! | `steps` | a pass that stops within each layer, for search and inspection |
 
+mod batch;
 mod check;
 pub mod config;
 mod device_pass;
@@ -23,7 +25,8 @@ pub mod rope;
 mod steps;
 pub mod weights;
 
-pub(crate) use device_pass::DevicePass;
+pub(crate) use batch::BatchToken;
+pub(crate) use device_pass::{DevicePass, decode_rows_on};
 pub(crate) use pass::LOGIT_ROWS;
 pub(crate) use steps::LayerSteps;
 

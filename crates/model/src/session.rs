@@ -32,6 +32,7 @@
 //! # }
 //! ```
 
+mod batch;
 mod chunks;
 pub mod context_file;
 pub mod kv_cache;

@@ -1,6 +1,7 @@
 //! [`DevicePass`]: a pass on whatever device a [`Compute`] is. The one place where passes and devices
 //! meet.
 
+use super::batch::{BatchToken, decode_rows};
 use super::pass::{DeviceModel, Pass};
 use super::{Decoder, ForwardReport, ForwardRequest, LogitsVisitor};
 use crate::device::compute::Compute;
@@ -72,6 +73,19 @@ impl DevicePass {
             Self::Cpu(pass) => compute.install(|| pass.logits(&on_cpu(decoder), visit)),
         }
     }
+}
+
+/// [`decode_rows`] on the device that the caches are on.
+///
+/// # Errors
+/// As [`decode_rows`].
+pub(crate) fn decode_rows_on(
+    decoder: &Decoder,
+    compute: &Compute,
+    batch: &mut [BatchToken<'_, Cpu>],
+) -> Result<Vec<f32>> {
+    let mut device = Cpu::for_several_sessions(compute);
+    compute.install(|| decode_rows(&mut device, &on_cpu(decoder), batch))
 }
 
 fn on_cpu(decoder: &Decoder) -> DeviceModel<'_, Cpu> {

@@ -13,6 +13,7 @@ use crate::device::operations::{
 use crate::error::Result;
 use crate::session::kv_cache::KvCompression;
 use minference_attention::{LayerPlan, LayerReport};
+use std::ops::Range;
 
 /// A layer of a model on a device.
 pub(crate) struct Layer<'a, D: Device> {
@@ -20,6 +21,48 @@ pub(crate) struct Layer<'a, D: Device> {
     pub(crate) number: usize,
     pub(crate) config: &'a ModelConfig,
     pub(crate) weights: &'a LayerWeights<D::Matrix, D::Vector>,
+}
+
+/// Rows of queries, keys and values before they have their places.
+pub(crate) struct ProjectionRows<D: Device> {
+    normed: D::Rows,
+    pub(crate) query: D::Rows,
+    pub(crate) key: D::Rows,
+    pub(crate) value: D::Rows,
+}
+
+/// Rows of what attention gave, and of the MLP.
+pub(crate) struct FinishRows<D: Device> {
+    /// `[rows, heads * head_dim]`
+    pub(crate) heads: D::Rows,
+    normed: D::Rows,
+    gate: D::Rows,
+    up: D::Rows,
+}
+
+impl<D: Device> ProjectionRows<D> {
+    /// Room for `rows` rows.
+    pub(crate) fn new(device: &D, config: &ModelConfig, rows: usize) -> Result<Self> {
+        let (heads, kv_heads) = (config.heads * config.head_dim, config.kv_heads * config.head_dim);
+        Ok(Self {
+            normed: device.rows("a chunk of rows", rows, config.hidden)?,
+            query: device.rows("a chunk of queries", rows, heads)?,
+            key: device.rows("a chunk of keys", rows, kv_heads)?,
+            value: device.rows("a chunk of values", rows, kv_heads)?,
+        })
+    }
+}
+
+impl<D: Device> FinishRows<D> {
+    /// Room for `rows` rows.
+    pub(crate) fn new(device: &D, config: &ModelConfig, rows: usize) -> Result<Self> {
+        Ok(Self {
+            heads: device.rows("a chunk of attention's output", rows, config.heads * config.head_dim)?,
+            normed: device.rows("a chunk of rows", rows, config.hidden)?,
+            gate: device.rows("a chunk of the MLP", rows, config.intermediate)?,
+            up: device.rows("a chunk of the MLP", rows, config.intermediate)?,
+        })
+    }
 }
 
 impl<D: Device> Layer<'_, D> {
@@ -34,53 +77,74 @@ impl<D: Device> Layer<'_, D> {
         cache: &mut D::LayerCache,
         progress: &mut PassProgress,
     ) -> Result<D::Heads> {
-        let (weights, config) = (self.weights, self.config);
-        let (head_dim, step) = (config.head_dim, device.rows_at_once());
-        let most = tokens.min(step);
-        let mut normed = device.rows("a chunk of rows", most, config.hidden)?;
-        let mut query = device.rows("a chunk of queries", most, config.heads * head_dim)?;
-        let mut key = device.rows("a chunk of keys", most, config.kv_heads * head_dim)?;
-        let mut value = device.rows("a chunk of values", most, config.kv_heads * head_dim)?;
-        let mut queries = device.queries(cache, tokens - first, [config.heads, head_dim])?;
+        let step = device.rows_at_once();
+        let mut chunk = ProjectionRows::new(device, self.config, tokens.min(step))?;
+        let mut queries = device.queries(cache, tokens - first, [self.config.heads, self.config.head_dim])?;
         for start in (0..tokens).step_by(step) {
-            let end = tokens.min(start + step);
-            let rows = end - start;
+            let range = start..tokens.min(start + step);
+            let rows = range.len();
             // The queries of this chunk: all, the last ones, or none.
-            let skipped = first.clamp(start, end) - start;
-            device.norm(
-                Part { rows: residual, range: start..end },
-                self.norm(&weights.attention_norm),
-                &mut normed,
-            );
-            let mut products = [
-                Projected { projection: &weights.query, out: &mut query },
-                Projected { projection: &weights.key, out: &mut key },
-                Projected { projection: &weights.value, out: &mut value },
-            ];
-            // Products that share all of their inputs are made together.
-            let (only_query, keys_and_values) = products.split_at_mut(1);
-            if skipped == 0 {
-                device.project(Part { rows: &normed, range: 0..rows }, &mut products);
-            } else {
-                device.project(Part { rows: &normed, range: 0..rows }, keys_and_values);
-                device.project(Part { rows: &normed, range: skipped..rows }, only_query);
-            }
-            let (query_norm, key_norm) = (weights.query_norm.as_ref(), weights.key_norm.as_ref());
-            let first_query = start + skipped;
-            device.finish_heads(
-                &mut query,
-                query_norm.map(|norm| self.norm(norm)),
-                rotations,
-                first_query,
-                head_dim,
-            );
-            device.finish_heads(&mut key, key_norm.map(|norm| self.norm(norm)), rotations, start, head_dim);
-            device.collect(&mut queries, Part { rows: &query, range: 0..rows - skipped });
-            device.append(cache, Part { rows: &key, range: 0..rows }, Part { rows: &value, range: 0..rows });
+            let skipped = first.clamp(start, range.end) - start;
+            self.project_rows(device, residual, range, skipped, &mut chunk);
+            let ProjectionRows { query, key, value, .. } = &mut chunk;
+            self.turn_queries(device, (query, 0..rows - skipped), rotations, start + skipped);
+            self.turn_keys(device, (key, 0..rows), rotations, start);
+            device.collect(&mut queries, Part { rows: query, range: 0..rows - skipped });
+            device.append(cache, Part { rows: key, range: 0..rows }, Part { rows: value, range: 0..rows });
             device.checkpoint()?;
             progress.advance(rows)?;
         }
         Ok(queries)
+    }
+
+    /// Norms some rows of the residual stream and multiplies them: keys and values of all, queries
+    /// of those behind the first `skipped`.
+    pub(crate) fn project_rows(
+        &self,
+        device: &mut D,
+        residual: &D::Rows,
+        range: Range<usize>,
+        skipped: usize,
+        ProjectionRows { normed, query, key, value }: &mut ProjectionRows<D>,
+    ) {
+        let (weights, rows) = (self.weights, range.len());
+        device.norm(Part { rows: residual, range }, self.norm(&weights.attention_norm), normed);
+        let mut products = [
+            Projected { projection: &weights.query, out: query },
+            Projected { projection: &weights.key, out: key },
+            Projected { projection: &weights.value, out: value },
+        ];
+        if skipped == 0 {
+            // Products that share all of their inputs are made together.
+            return device.project(Part { rows: normed, range: 0..rows }, &mut products);
+        }
+        let (only_query, keys_and_values) = products.split_at_mut(1);
+        device.project(Part { rows: normed, range: 0..rows }, keys_and_values);
+        device.project(Part { rows: normed, range: skipped..rows }, only_query);
+    }
+
+    /// Norms and rotates queries, the first of which has position `first` of the rotations.
+    pub(crate) fn turn_queries(
+        &self,
+        device: &mut D,
+        (rows, range): (&mut D::Rows, Range<usize>),
+        rotations: &D::Rotations,
+        first: usize,
+    ) {
+        let norm = self.weights.query_norm.as_ref().map(|norm| self.norm(norm));
+        device.finish_heads(PartMut { rows, range }, norm, rotations, first, self.config.head_dim);
+    }
+
+    /// The same for keys.
+    pub(crate) fn turn_keys(
+        &self,
+        device: &mut D,
+        (rows, range): (&mut D::Rows, Range<usize>),
+        rotations: &D::Rotations,
+        first: usize,
+    ) {
+        let norm = self.weights.key_norm.as_ref().map(|norm| self.norm(norm));
+        device.finish_heads(PartMut { rows, range }, norm, rotations, first, self.config.head_dim);
     }
 
     /// What the heads give for the queries from `first` on.
@@ -124,36 +188,42 @@ impl<D: Device> Layer<'_, D> {
         (residual, tokens): (&mut D::Rows, usize),
         progress: &mut PassProgress,
     ) -> Result<()> {
-        let (weights, config) = (self.weights, self.config);
         let step = device.rows_at_once();
-        let most = (tokens - first).min(step);
-        let mut heads = device.rows("a chunk of attention's output", most, config.heads * config.head_dim)?;
-        let mut normed = device.rows("a chunk of rows", most, config.hidden)?;
-        let mut gate = device.rows("a chunk of the MLP", most, config.intermediate)?;
-        let mut up = device.rows("a chunk of the MLP", most, config.intermediate)?;
+        let mut chunk = FinishRows::new(device, self.config, (tokens - first).min(step))?;
         for start in (first..tokens).step_by(step) {
-            let end = tokens.min(start + step);
-            device.clear(&mut heads);
-            device.read(attended, start - first..end - first, &mut heads);
-            let norm = weights.post_attention_norm.as_ref().map(|norm| self.norm(norm));
-            let into = PartMut { rows: &mut *residual, range: start..end };
-            device.add(into, &heads, &weights.output, norm, &mut normed);
-
-            let rows = Part { rows: &*residual, range: start..end };
-            device.norm(rows, self.norm(&weights.mlp_norm), &mut normed);
-            let mut products = [
-                Projected { projection: &weights.gate, out: &mut gate },
-                Projected { projection: &weights.up, out: &mut up },
-            ];
-            device.project(Part { rows: &normed, range: 0..end - start }, &mut products);
-            device.gate(config.activation, &mut gate, &up);
-            let norm = weights.post_mlp_norm.as_ref().map(|norm| self.norm(norm));
-            let into = PartMut { rows: &mut *residual, range: start..end };
-            device.add(into, &gate, &weights.down, norm, &mut normed);
+            let range = start..tokens.min(start + step);
+            device.clear(&mut chunk.heads);
+            device.read(attended, start - first..range.end - first, &mut chunk.heads);
+            self.finish_rows(device, residual, range.clone(), &mut chunk);
             device.checkpoint()?;
-            progress.advance(end - start)?;
+            progress.advance(range.len())?;
         }
         progress.advance(first)
+    }
+
+    /// Adds what the heads gave for some rows, and then the MLP.
+    pub(crate) fn finish_rows(
+        &self,
+        device: &mut D,
+        residual: &mut D::Rows,
+        range: Range<usize>,
+        FinishRows { heads, normed, gate, up }: &mut FinishRows<D>,
+    ) {
+        let (weights, rows) = (self.weights, range.len());
+        let norm = weights.post_attention_norm.as_ref().map(|norm| self.norm(norm));
+        let into = PartMut { rows: &mut *residual, range: range.clone() };
+        device.add(into, heads, &weights.output, norm, normed);
+
+        let all = Part { rows: &*residual, range: range.clone() };
+        device.norm(all, self.norm(&weights.mlp_norm), normed);
+        let mut products = [
+            Projected { projection: &weights.gate, out: gate },
+            Projected { projection: &weights.up, out: up },
+        ];
+        device.project(Part { rows: normed, range: 0..rows }, &mut products);
+        device.gate(self.config.activation, gate, up);
+        let norm = weights.post_mlp_norm.as_ref().map(|norm| self.norm(norm));
+        device.add(PartMut { rows: residual, range }, gate, &weights.down, norm, normed);
     }
 
     /// How attention sees the layer's keys.

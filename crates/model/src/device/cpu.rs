@@ -2,7 +2,7 @@
 //! shared by the threads of the current pool.
 
 use super::kernels::Kernels;
-use super::matrix::{Matrix, Product, Scratch, Store, multiply};
+use super::matrix::{Matrix, Product, Scratch, Store, multiply, multiply_apart};
 use super::operations::{Attention, AttentionView, Device, KeepRequest, Norm, Part, PartMut, Projected};
 use crate::decoder::config::Activation;
 use crate::decoder::rope::{Rotation, RotationTable};
@@ -28,6 +28,16 @@ const PARALLEL_ROWS: usize = 16;
 pub(crate) struct Cpu {
     compute: Compute,
     scratch: Scratch,
+    rows: RowsAre,
+}
+
+/// What the rows of a pass are to each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RowsAre {
+    /// Tokens of one prompt.
+    OnePrompt,
+    /// Tokens of several sessions, which must not depend on each other's company.
+    SeveralSessions,
 }
 
 /// Rows of `width` elements.
@@ -56,7 +66,21 @@ impl CpuRows {
 impl Cpu {
     /// With a model's threads and kernels.
     pub(crate) fn new(compute: &Compute) -> Self {
-        Self { compute: compute.clone(), scratch: Scratch::default() }
+        Self { compute: compute.clone(), scratch: Scratch::default(), rows: RowsAre::OnePrompt }
+    }
+
+    /// The same, for a token of each of several sessions: every row's results are to the bit what
+    /// they would be without the others.
+    pub(crate) fn for_several_sessions(compute: &Compute) -> Self {
+        Self { rows: RowsAre::SeveralSessions, ..Self::new(compute) }
+    }
+
+    fn multiply(&mut self, matmul: MatmulArithmetic, inputs: &[f32], products: &mut [Product<'_>]) {
+        let (kernels, scratch) = (self.compute.kernels(), &mut self.scratch);
+        match self.rows {
+            RowsAre::OnePrompt => multiply(kernels, matmul, inputs, products, scratch),
+            RowsAre::SeveralSessions => multiply_apart(kernels, inputs, products, scratch),
+        }
     }
 
     fn kernels(&self) -> &Kernels {
@@ -128,21 +152,21 @@ impl Device for Cpu {
             .map(|Projected { projection, out }| with_bias(projection, out.resize(count)))
             .collect();
         if count > 0 {
-            let (kernels, matmul) = (self.compute.kernels(), self.compute.matmul());
-            multiply(kernels, matmul, x.rows.slice(&x.range), &mut products, &mut self.scratch);
+            self.multiply(self.compute.matmul(), x.rows.slice(&x.range), &mut products);
         }
     }
 
     fn finish_heads(
         &mut self,
-        x: &mut CpuRows,
+        x: PartMut<'_, Self>,
         norm: Option<Norm<'_, Self>>,
         rotations: &RotationTable,
         first: usize,
         head_dim: usize,
     ) {
         let kernels = self.kernels();
-        for_rows(&mut x.data, x.width, |i, row| {
+        let width = x.rows.width;
+        for_rows(&mut x.rows.data[x.range.start * width..x.range.end * width], width, |i, row| {
             for head in row.chunks_exact_mut(head_dim) {
                 if let Some(norm) = &norm {
                     kernels.rms_norm_in_place(head, norm.weight, norm.epsilon);
@@ -229,8 +253,7 @@ impl Device for Cpu {
                 for_rows(into, width, |_, row| row.iter_mut().zip(bias).for_each(|(x, b)| *x += b));
             }
             let product = Product { matrix: &projection.matrix, out: into, store: Store::Add };
-            let (kernels, matmul) = (self.compute.kernels(), self.compute.matmul());
-            return multiply(kernels, matmul, &x.data, &mut [product], &mut self.scratch);
+            return self.multiply(self.compute.matmul(), &x.data, &mut [product]);
         };
         self.project(Part { rows: x, range: 0..x.count() }, &mut [Projected { projection, out: normed }]);
         let kernels = self.kernels();
@@ -248,8 +271,7 @@ impl Device for Cpu {
         let mut logits = reserved("logits", count, output.rows())?;
         logits.resize(count * output.rows(), 0.0);
         let product = Product { matrix: output, out: &mut logits, store: Store::Overwrite };
-        let kernels = self.compute.kernels();
-        multiply(kernels, MatmulArithmetic::F32, &normed.data, &mut [product], &mut self.scratch);
+        self.multiply(MatmulArithmetic::F32, &normed.data, &mut [product]);
         Ok(logits)
     }
 

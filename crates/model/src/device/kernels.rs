@@ -5,10 +5,12 @@
 //! | `vector`, `vector/` | a few `f32` in a register, one file per instruction set |
 //! | `blocks`, `k_blocks`, `iq4_blocks` | blocks of stored elements, widened to vectors |
 //! | `product` | products of stored matrix rows with a few input rows: decoding |
+//! | `batch` | the same, of rows that have nothing to do with each other: decoding several sessions |
 //! | `tile` | products of widened matrix rows with many input rows: prefill |
 //! | `tile_int8` | the same in 8 bits |
 //! | `rows` | norms, gated activations, rotations: safe code that the compiler vectorises |
 
+mod batch;
 mod blocks;
 mod iq4_blocks;
 mod k_blocks;
@@ -106,6 +108,7 @@ type Rotate = unsafe fn(&mut [f32], &[f32], &[f32]);
 pub(crate) struct Kernels {
     widen: Widen,
     products: Products,
+    batch_products: Products,
     token_lanes: usize,
     pack: Pack,
     multiply_block: MultiplyBlock,
@@ -136,6 +139,11 @@ macro_rules! kernels {
             unsafe fn products(format: WeightFormat, rows: &[u8], inputs: &[f32], columns: usize, out: &mut [f32]) {
                 // SAFETY: as above.
                 unsafe { with_block!(format, products::<$vector>(rows, inputs, columns, out)) }
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn batch_products(format: WeightFormat, rows: &[u8], inputs: &[f32], columns: usize, out: &mut [f32]) {
+                // SAFETY: as above.
+                unsafe { with_block!(format, batch_products::<$vector>(rows, inputs, columns, out)) }
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn pack(rows: &[f32], columns: usize, packed: &mut [f32]) {
@@ -198,6 +206,7 @@ macro_rules! kernels {
             Kernels {
                 widen,
                 products,
+                batch_products,
                 token_lanes: 2 * <$vector as Vector>::LEN,
                 pack,
                 multiply_block,
@@ -286,6 +295,20 @@ impl Kernels {
     ) {
         assert!((1..=MOST_INPUTS).contains(&(inputs.len() / columns)), "{} inputs", inputs.len() / columns);
         unsafe { (self.products)(format, rows, inputs, columns, out) }
+    }
+
+    /// As [`products`](Self::products), of any number of inputs; each product is what it would be for
+    /// its input alone.
+    pub(crate) fn batch_products(
+        &self,
+        format: WeightFormat,
+        rows: &[u8],
+        inputs: &[f32],
+        columns: usize,
+        out: &mut [f32],
+    ) {
+        assert!(inputs.len() >= columns, "no inputs");
+        unsafe { (self.batch_products)(format, rows, inputs, columns, out) }
     }
 
     /// Tokens of a packed block.

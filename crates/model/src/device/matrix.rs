@@ -9,7 +9,7 @@ mod shared_rows;
 
 pub use format::WeightFormat;
 pub use multiply::Scratch;
-pub(crate) use multiply::{Product, Store, multiply};
+pub(crate) use multiply::{Product, Store, multiply, multiply_apart};
 
 use crate::device::compute::Compute;
 use crate::device::kernels::Kernels;

@@ -66,11 +66,11 @@ pub(crate) trait Device: Sized {
     /// Products of some rows with several matrices, biases added; the outputs become as many rows.
     fn project(&mut self, x: Part<'_, Self>, products: &mut [Projected<'_, Self>]);
 
-    /// Norms (where there is a norm) each head of queries or keys, and rotates it by the angles of
-    /// the row's position: the first row has that at `first` of the rotations.
+    /// Norms (where there is a norm) each head of some rows of queries or keys, and rotates it by the
+    /// angles of the row's position: the first of the rows has that at `first` of the rotations.
     fn finish_heads(
         &mut self,
-        x: &mut Self::Rows,
+        x: PartMut<'_, Self>,
         norm: Option<Norm<'_, Self>>,
         rotations: &Self::Rotations,
         first: usize,

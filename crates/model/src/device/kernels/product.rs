@@ -8,10 +8,12 @@
 use super::blocks::{Block, Sink};
 use super::vector::Vector;
 
+pub(super) use super::batch::batch_products;
+
 /// Input rows that one pass over the matrix serves.
 pub(crate) const MOST_INPUTS: usize = 8;
 /// Sums of one product that don't wait for each other.
-const SUMS: usize = 4;
+pub(super) const SUMS: usize = 4;
 
 /// Products of consecutive matrix rows with `inputs`, `[inputs][columns]`; `out` is
 /// `[rows][inputs]`.
@@ -105,14 +107,14 @@ unsafe fn several_products<B: Block, V: Vector>(row: &[u8], inputs: &[f32], colu
 
 /// Sum of all elements, always in the same order.
 #[inline(always)]
-unsafe fn sum<V: Vector>(sums: [V; SUMS]) -> f32 {
+pub(super) unsafe fn sum<V: Vector>(sums: [V; SUMS]) -> f32 {
     let [a, b, c, d] = sums;
     unsafe { a.add(c).add(b.add(d)).sum() }
 }
 
 /// The product of what is left of a row after its last block, fewer than 32 elements.
 #[inline(always)]
-fn rest_product<B: Block>(bytes: &[u8], input: &[f32]) -> f32 {
+pub(super) fn rest_product<B: Block>(bytes: &[u8], input: &[f32]) -> f32 {
     if input.is_empty() {
         return 0.0;
     }

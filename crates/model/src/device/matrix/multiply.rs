@@ -13,6 +13,7 @@ mod many;
 use super::Matrix;
 use crate::device::compute::MatmulArithmetic;
 use crate::device::kernels::{Kernels, MOST_INPUTS, QuantisedRows};
+use few::Sums;
 use std::sync::Mutex;
 
 /// What happens to a product.
@@ -70,10 +71,23 @@ pub(crate) fn multiply(
         assert_eq!(product.out.len(), count * product.matrix.rows(), "outputs of a product");
     }
     if count <= MOST_INPUTS {
-        few::multiply(kernels, inputs, count, products, &mut scratch.shared);
+        few::multiply(kernels, Sums::Together, inputs, count, products, &mut scratch.shared);
     } else {
         many::multiply(kernels, arithmetic, inputs, count, products, scratch);
     }
+}
+
+/// As [`multiply`] in `f32`, each input's products as they would be without the other inputs: these
+/// are rows of sessions that have nothing to do with each other.
+pub(crate) fn multiply_apart(
+    kernels: &Kernels,
+    inputs: &[f32],
+    products: &mut [Product<'_>],
+    scratch: &mut Scratch,
+) {
+    let Some(columns) = products.first().map(|product| product.matrix.columns()) else { return };
+    let count = inputs.len() / columns;
+    few::multiply(kernels, Sums::Apart, inputs, count, products, &mut scratch.shared);
 }
 
 /// Makes room without giving any back.

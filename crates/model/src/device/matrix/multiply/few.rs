@@ -7,9 +7,20 @@ use rayon::prelude::*;
 /// Bytes of a matrix that one task reads: large against the cost of a task, small against a matrix.
 const TASK_BYTES: usize = 32 << 10;
 
-/// Products of at most [`crate::device::kernels::MOST_INPUTS`] rows.
+/// How the products of several rows are summed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sums {
+    /// In the order that is fastest for so many rows, at most
+    /// [`MOST_INPUTS`](crate::device::kernels::MOST_INPUTS).
+    Together,
+    /// Each as if its row were alone.
+    Apart,
+}
+
+/// Products of a few rows.
 pub(super) fn multiply(
     kernels: &Kernels,
+    sums: Sums,
     inputs: &[f32],
     count: usize,
     products: &mut [Product<'_>],
@@ -30,7 +41,11 @@ pub(super) fn multiply(
         }
     }
     tasks.into_par_iter().for_each(|(matrix, rows, out)| {
-        kernels.products(matrix.format(), matrix.row_bytes(rows), inputs, matrix.columns(), out);
+        let (format, bytes, columns) = (matrix.format(), matrix.row_bytes(rows), matrix.columns());
+        match sums {
+            Sums::Together => kernels.products(format, bytes, inputs, columns, out),
+            Sums::Apart => kernels.batch_products(format, bytes, inputs, columns, out),
+        }
     });
     let mut start = 0;
     for product in products {

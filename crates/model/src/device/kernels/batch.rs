@@ -1,0 +1,78 @@
+//! Products of stored matrix rows with several `f32` rows that have nothing to do with each other:
+//! tokens of several sessions. Each product is summed as [`products`](super::product::products)
+//! sums that of a single row, so that a session's results do not depend on its company. A block is
+//! widened once for up to [`GROUP`] rows.
+
+// SAFETY: one contract for the unsafe functions here: the machine has the vectors' instruction set.
+// Lengths are checked.
+#![allow(clippy::undocumented_unsafe_blocks)]
+
+use super::blocks::{Block, Sink};
+use super::product::{SUMS, rest_product, sum};
+use super::vector::Vector;
+
+/// Input rows that share the widening of a block: their sums still fit into the nearest cache.
+const GROUP: usize = 4;
+
+/// Products of consecutive matrix rows with `inputs`, `[inputs][columns]`; `out` is
+/// `[rows][inputs]`.
+#[inline(always)]
+pub(super) unsafe fn batch_products<B: Block, V: Vector>(
+    rows: &[u8],
+    inputs: &[f32],
+    columns: usize,
+    out: &mut [f32],
+) {
+    let count = inputs.len() / columns;
+    let row_bytes = rows.len() / (out.len() / count);
+    for (row, out) in rows.chunks_exact(row_bytes).zip(out.chunks_exact_mut(count)) {
+        for (inputs, out) in inputs.chunks(GROUP * columns).zip(out.chunks_mut(GROUP)) {
+            unsafe {
+                match out.len() {
+                    1 => group::<B, V, 1>(row, inputs, columns, out),
+                    2 => group::<B, V, 2>(row, inputs, columns, out),
+                    3 => group::<B, V, 3>(row, inputs, columns, out),
+                    _ => group::<B, V, GROUP>(row, inputs, columns, out),
+                }
+            }
+        }
+    }
+}
+
+/// Adds products with each of `N` inputs, which lie `columns` apart.
+struct AddProducts<'a, V, const N: usize> {
+    inputs: &'a [f32],
+    columns: usize,
+    sums: [[V; SUMS]; N],
+}
+
+impl<V: Vector, const N: usize> Sink<V> for AddProducts<'_, V, N> {
+    #[inline(always)]
+    unsafe fn take(&mut self, at: usize, elements: V) {
+        for (i, sums) in self.sums.iter_mut().enumerate() {
+            let sum = &mut sums[at / V::LEN % SUMS];
+            *sum = unsafe { elements.mul_add(V::load(&self.inputs[i * self.columns + at..]), *sum) };
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn group<B: Block, V: Vector, const N: usize>(
+    row: &[u8],
+    inputs: &[f32],
+    columns: usize,
+    out: &mut [f32],
+) {
+    let sums = [[unsafe { V::splat(0.0) }; SUMS]; N];
+    let mut sink = AddProducts { inputs, columns, sums };
+    let blocks = row.chunks_exact(B::BYTES);
+    let rest = blocks.remainder();
+    for (i, bytes) in blocks.enumerate() {
+        sink.inputs = &inputs[i * B::LEN..];
+        unsafe { B::widen::<V>(bytes, &mut sink) };
+    }
+    let start = columns / B::LEN * B::LEN;
+    for ((out, input), sums) in out.iter_mut().zip(inputs.chunks_exact(columns)).zip(sink.sums) {
+        *out = unsafe { sum::<V>(sums) + rest_product::<B>(rest, &input[start..]) };
+    }
+}
