@@ -109,7 +109,7 @@ pub fn plan_layer<'a>(
         });
     }
     let geometry = inputs.geometry();
-    let mut planner = Planner::new(backend, inputs, dense_queries);
+    let mut planner = LayerPlanner::new(backend, inputs, dense_queries);
     let plan_head = |(head, plan): (usize, &HeadPlan)| {
         let start = Instant::now();
         let (lowering, pairs) = planner.plan_head(head, plan)?;
@@ -127,7 +127,7 @@ pub fn plan_layer<'a>(
 }
 
 /// Plans the heads of one layer, one after the other.
-struct Planner<'a, B> {
+struct LayerPlanner<'a, B> {
     backend: &'a B,
     inputs: &'a AttentionInputs<'a>,
     crossover: crate::Crossover,
@@ -138,7 +138,7 @@ struct Planner<'a, B> {
     allowance: f64,
 }
 
-impl<'a, B: AttentionBackend> Planner<'a, B> {
+impl<'a, B: AttentionBackend> LayerPlanner<'a, B> {
     fn new(backend: &'a B, inputs: &'a AttentionInputs<'a>, dense_queries: usize) -> Self {
         let geometry = inputs.geometry();
         let crossover = backend.crossover(inputs.k().element_type());

@@ -102,10 +102,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     writeln!(out, "  {}", haystack.facts[0].line)?;
     writeln!(out, "{}", haystack.facts[0].question)?;
     preload(&model, &interrupt)?;
-    memory::forget_peak();
+    memory::reset_peak();
     let sparse = answer(&request, plan, |_| Ok(()))?;
     writeln!(out, "  sparse: {}", sparse.answer.text.trim())?;
-    memory::forget_peak();
+    memory::reset_peak();
     // what the sparse answer took is told even if nobody wants to wait for the dense one
     let (dense, outcome) = match answer(&request, NamedPlan::dense(), |_| Ok(())) {
         Ok(dense) => (Some(dense), Ok(())),

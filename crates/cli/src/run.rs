@@ -192,7 +192,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     };
     if options.compare {
         preload(&model, &interrupt)?;
-        memory::forget_peak();
+        memory::reset_peak();
     }
     let sparse = if options.json { answer(&request, plan, |_| Ok(()))? } else { stream(&request, plan)? };
     // An answer that is there is reported, whatever becomes of the other one.
@@ -245,7 +245,7 @@ fn answer_densely(request: &Request<'_>, quietly: bool) -> Result<TimedAnswer> {
     if !quietly && io::stderr().is_terminal() {
         writeln!(io::stderr(), "\nthe same with dense attention")?;
     }
-    memory::forget_peak();
+    memory::reset_peak();
     let request = Request { compression: None, save_context: None, ..*request };
     answer(&request, NamedPlan::dense(), |_| Ok(()))
 }

@@ -156,7 +156,7 @@ fn measure(
     let planned = planner.plan(variant.method, PromptFacts { tokens: tokens.len(), group: &group, share })?;
     let Variant { chunk, compression, .. } = variant;
     let options = PrefillOptions { plan: planned.plan, chunk, compression, progress: Some(watcher) };
-    memory::forget_peak();
+    memory::reset_peak();
     let start = Instant::now();
     let capacity = SessionOptions { capacity: tokens.len(), cache: evaluation.cache };
     let mut session = Session::new(evaluation.model.decoder().clone(), evaluation.compute.clone(), capacity)?;

@@ -1,7 +1,7 @@
 //! One file from a server into the cache: resumed, retried, hashed.
 
 use super::digest::{CHUNK, Expected};
-use super::http::{Answer, Client, Failure, header, pause};
+use super::http::{Client, HttpFailure, HttpResponse, header, pause};
 use super::partial::Partial;
 use super::progress::{Activity, FetchProgress, FetchStep, check};
 use super::{FetchError, Result};
@@ -64,7 +64,7 @@ impl Download<'_> {
             let failure = match client.get(self.url, before) {
                 Ok(answer) => match self.accept(client, answer, &mut partial)? {
                     Accepted::Body(answer) => self.receive(answer, &mut partial, progress)?,
-                    Accepted::Retry(reason) => Some(Failure::Broken(reason)),
+                    Accepted::Retry(reason) => Some(HttpFailure::Broken(reason)),
                 },
                 Err(failure) => Some(failure),
             };
@@ -73,10 +73,10 @@ impl Download<'_> {
             }
             let reason = match failure {
                 None => "the connection ended".to_string(),
-                Some(Failure::NoConnection { server, reason }) if partial.bytes() == 0 => {
+                Some(HttpFailure::NoConnection { server, reason }) if partial.bytes() == 0 => {
                     return Err(FetchError::NoNetwork { server, reason, cached: Vec::new() });
                 }
-                Some(Failure::NoConnection { reason, .. } | Failure::Broken(reason)) => reason,
+                Some(HttpFailure::NoConnection { reason, .. } | HttpFailure::Broken(reason)) => reason,
             };
             if partial.bytes() < self.expected.bytes && !retries.wait(progress)? {
                 return Err(FetchError::Interrupted {
@@ -91,9 +91,9 @@ impl Download<'_> {
     }
 
     /// Whether an answer's body is what was asked for.
-    fn accept(&self, client: &Client, answer: Answer, partial: &mut Partial<'_>) -> Result<Accepted> {
+    fn accept(&self, client: &Client, answer: HttpResponse, partial: &mut Partial<'_>) -> Result<Accepted> {
         let unexpected = |expected: &str, found: String| {
-            Err(FetchError::Answer { url: self.url.to_string(), expected: expected.to_string(), found })
+            Err(FetchError::HttpResponse { url: self.url.to_string(), expected: expected.to_string(), found })
         };
         match answer.status {
             200 => {
@@ -138,10 +138,10 @@ impl Download<'_> {
     /// Appends a body. No failure loses bytes that came before it.
     fn receive(
         &self,
-        answer: Answer,
+        answer: HttpResponse,
         partial: &mut Partial<'_>,
         progress: &dyn FetchProgress,
-    ) -> Result<Option<Failure>> {
+    ) -> Result<Option<HttpFailure>> {
         let mut reader = answer.into_reader();
         let mut buffer = vec![0; CHUNK];
         loop {
@@ -164,7 +164,7 @@ impl Download<'_> {
                     });
                 }
                 Ok(count) => partial.append(&buffer[..count])?,
-                Err(error) => return Ok(Some(Failure::Broken(error.to_string()))),
+                Err(error) => return Ok(Some(HttpFailure::Broken(error.to_string()))),
             }
         }
     }
@@ -178,7 +178,7 @@ pub(super) fn partial_path(target: &Path) -> PathBuf {
 }
 
 enum Accepted {
-    Body(Answer),
+    Body(HttpResponse),
     Retry(String),
 }
 

@@ -124,7 +124,7 @@ pub enum FetchError {
     },
     /// A server answered otherwise than it should.
     #[error("{url}: expected {expected}, found {found}")]
-    Answer {
+    HttpResponse {
         /// The address.
         url: String,
         /// What would be right.

@@ -14,7 +14,7 @@ const MAX_REDIRECTS: usize = 10;
 
 /// What is wrong with a request, if it is worth another try.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(super) enum HttpFailure {
     /// There is no connection to be had.
     NoConnection { server: String, reason: String },
     /// The connection broke or stood still, or the server asks for patience.
@@ -22,7 +22,7 @@ pub(super) enum Failure {
 }
 
 /// An answer whose body has not been read yet.
-pub(super) struct Answer {
+pub(super) struct HttpResponse {
     pub(super) status: u16,
     /// Headers of the first answer, before any redirect.
     pub(super) first: HeaderMap,
@@ -33,17 +33,17 @@ pub(super) struct Answer {
     body: Body,
 }
 
-impl Answer {
+impl HttpResponse {
     /// The body, as it comes.
     pub(super) fn into_reader(self) -> impl Read {
         self.body.into_reader()
     }
 
     /// The whole body, of at most so many bytes.
-    pub(super) fn read_all(self, limit: u64) -> std::result::Result<Vec<u8>, Failure> {
+    pub(super) fn read_all(self, limit: u64) -> std::result::Result<Vec<u8>, HttpFailure> {
         let mut bytes = Vec::new();
         let mut reader = self.body.into_reader().take(limit);
-        reader.read_to_end(&mut bytes).map_err(|error| Failure::Broken(error.to_string()))?;
+        reader.read_to_end(&mut bytes).map_err(|error| HttpFailure::Broken(error.to_string()))?;
         Ok(bytes)
     }
 }
@@ -108,7 +108,7 @@ impl Client {
     }
 
     /// Asks for what is at an address, from an offset on.
-    pub(super) fn get(&self, url: &str, offset: u64) -> std::result::Result<Answer, Failure> {
+    pub(super) fn get(&self, url: &str, offset: u64) -> std::result::Result<HttpResponse, HttpFailure> {
         let mut url = url.to_string();
         let mut first = None;
         for _ in 0..=MAX_REDIRECTS {
@@ -130,7 +130,7 @@ impl Client {
                 continue;
             }
             let last = parts.headers;
-            return Ok(Answer {
+            return Ok(HttpResponse {
                 status,
                 first: first.unwrap_or_else(|| last.clone()),
                 last,
@@ -138,7 +138,7 @@ impl Client {
                 body,
             });
         }
-        Err(Failure::Broken(format!("more than {MAX_REDIRECTS} redirects")))
+        Err(HttpFailure::Broken(format!("more than {MAX_REDIRECTS} redirects")))
     }
 }
 
@@ -174,7 +174,7 @@ pub(super) fn pause(duration: Duration, progress: &dyn super::FetchProgress) -> 
 
 /// What breaks a connection that was there is worth another try; anything else, from a name without
 /// an address to a certificate that is not trusted, means that there is none.
-fn failure(server: &str, error: &ureq::Error) -> Failure {
+fn failure(server: &str, error: &ureq::Error) -> HttpFailure {
     use ureq::Timeout;
     let broken = match error {
         ureq::Error::Timeout(timeout) => !matches!(timeout, Timeout::Resolve | Timeout::Connect),
@@ -193,9 +193,9 @@ fn failure(server: &str, error: &ureq::Error) -> Failure {
     };
     let reason = error.to_string();
     if broken {
-        Failure::Broken(reason)
+        HttpFailure::Broken(reason)
     } else {
-        Failure::NoConnection { server: server.to_string(), reason }
+        HttpFailure::NoConnection { server: server.to_string(), reason }
     }
 }
 
@@ -255,11 +255,11 @@ mod tests {
     #[test]
     fn only_connections_that_were_there_are_tried_again() {
         let is_broken =
-            |error: std::io::Error| matches!(failure("x", &ureq::Error::Io(error)), Failure::Broken(_));
+            |error: std::io::Error| matches!(failure("x", &ureq::Error::Io(error)), HttpFailure::Broken(_));
         assert!(is_broken(ErrorKind::ConnectionReset.into()));
         assert!(!is_broken(ErrorKind::ConnectionRefused.into()));
         assert!(!is_broken(std::io::Error::other("failed to lookup address information")));
-        assert!(matches!(failure("x", &ureq::Error::HostNotFound), Failure::NoConnection { .. }));
+        assert!(matches!(failure("x", &ureq::Error::HostNotFound), HttpFailure::NoConnection { .. }));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use self::listing::{ListedFile, Listing};
 use self::selection::Selection;
 use super::digest::Expected;
 use super::download::{Download, Retries, is_temporary};
-use super::http::{Answer, Client, Failure, escape_path};
+use super::http::{Client, HttpFailure, HttpResponse, escape_path};
 use super::lock::Lock;
 use super::partial::require_space;
 use super::progress::FetchProgress;
@@ -176,7 +176,7 @@ impl<'a> Repository<'a> {
             let (repository, file) = (repository.to_string(), file.name.clone());
             return Err(FetchError::NoFile { repository, file, choices: Vec::new() });
         }
-        listing::from_headers(&answer).ok_or_else(|| FetchError::Answer {
+        listing::from_headers(&answer).ok_or_else(|| FetchError::HttpResponse {
             url,
             expected: "the file's hash in the header ETag or X-Linked-Etag, and its size".into(),
             found: "neither".into(),
@@ -184,7 +184,7 @@ impl<'a> Repository<'a> {
     }
 
     /// An answer with status 200 or 404.
-    fn ask(&self, url: &str, retries: &mut Retries, progress: &dyn FetchProgress) -> Result<Answer> {
+    fn ask(&self, url: &str, retries: &mut Retries, progress: &dyn FetchProgress) -> Result<HttpResponse> {
         let repository = self.reference.repository();
         loop {
             super::progress::check(progress)?;
@@ -198,10 +198,10 @@ impl<'a> Repository<'a> {
                     });
                 }
                 Ok(answer) if is_temporary(answer.status) => {
-                    Failure::Broken(format!("HTTP {}", answer.status))
+                    HttpFailure::Broken(format!("HTTP {}", answer.status))
                 }
                 Ok(answer) => {
-                    return Err(FetchError::Answer {
+                    return Err(FetchError::HttpResponse {
                         url: url.to_string(),
                         expected: "HTTP 200".into(),
                         found: format!("HTTP {}", answer.status),
@@ -216,17 +216,17 @@ impl<'a> Repository<'a> {
     /// Waits before another try, or gives up.
     fn wait(
         &self,
-        failure: Failure,
+        failure: HttpFailure,
         what: &str,
         retries: &mut Retries,
         progress: &dyn FetchProgress,
     ) -> Result<()> {
         match failure {
-            Failure::NoConnection { server, reason } => {
+            HttpFailure::NoConnection { server, reason } => {
                 Err(FetchError::NoNetwork { server, reason, cached: Vec::new() })
             }
-            Failure::Broken(_) if retries.wait(progress)? => Ok(()),
-            Failure::Broken(reason) => {
+            HttpFailure::Broken(_) if retries.wait(progress)? => Ok(()),
+            HttpFailure::Broken(reason) => {
                 Err(FetchError::Interrupted { what: what.to_string(), done: 0, total: None, reason })
             }
         }

@@ -1,7 +1,7 @@
 //! [`Decoder`]: the one transformer that all families share, from token ids to logits.
 //!
-//! A forward pass goes layer by layer over all its tokens (the paper's appendix C). In the last layer
-//! only the tokens whose logits are wanted have queries.
+//! A forward pass goes layer by layer over all its tokens (the paper's appendix C). In the last
+//! layer only the tokens whose logits are wanted have queries.
 //!
 //! | module | what it holds |
 //! |---|---|
@@ -28,9 +28,11 @@ pub mod weights;
 pub(crate) use batch::BatchToken;
 pub(crate) use device_pass::{DevicePass, decode_rows_on};
 pub(crate) use pass::LOGIT_ROWS;
+#[cfg(test)]
+pub(crate) use pass::{DeviceModel, Pass};
 pub(crate) use steps::LayerSteps;
 
-pub use report::{ForwardReport, LayerSummary, PhaseTimes};
+pub use report::{ForwardReport, LayerCounts, PhaseTimes};
 
 use crate::decoder::config::ModelConfig;
 use crate::decoder::rope::Rotation;

@@ -117,7 +117,7 @@ pub fn peak() -> Option<u64> {
 
 /// Lets [`peak`] count anew from here. Where the system can't do that (only Linux can), the peak
 /// stays that of the whole process.
-pub fn forget_peak() {
+pub fn reset_peak() {
     // proc(5): 5 sets the peak of the resident set to what is resident now
     let _ = std::fs::write("/proc/self/clear_refs", "5");
 }

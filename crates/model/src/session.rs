@@ -183,9 +183,9 @@ impl Session {
     /// [`reuse`](Self::reuse) says. [`begin`](Self::begin) does the same in steps.
     ///
     /// # Errors
-    /// As [`Decoder::forward`]. If it was cancelled, the session has read the chunks that were done;
-    /// otherwise it is as it was, or empty if some of its cache was dropped before that, or has lost
-    /// what was to be read again.
+    /// As [`Decoder::forward`]. If it was cancelled, the session has read the chunks that were
+    /// done; otherwise it is as it was, or empty if some of its cache was dropped before that, or
+    /// has lost what was to be read again.
     pub fn prefill(&mut self, tokens: &[u32], options: &PrefillOptions) -> Result<Forward> {
         self.begin(tokens, options).finish()
     }

@@ -321,7 +321,7 @@ fn compressed() {
     };
     let forecast = MemoryForecast::new(decoder.config(), 0, &planned);
     let prompt = tokens(length);
-    memory::forget_peak();
+    memory::reset_peak();
     let Some(before) = memory::peak() else { return };
     let mut session = session(&decoder, &compute, &planned);
     session.prefill(&prompt, &options(&planned)).unwrap();

@@ -56,7 +56,7 @@ pub(crate) struct TimedAnswer {
     /// Where the context went. The answer does not depend on it.
     pub(crate) saved: Option<minference_model::Result<SavedContext>>,
     /// Peak memory of the process until the answer's end, in bytes; from its beginning on if that
-    /// was [forgotten](memory::forget_peak) then.
+    /// was [forgotten](memory::reset_peak) then.
     pub(crate) peak_memory: Option<u64>,
 }
 

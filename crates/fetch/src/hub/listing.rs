@@ -1,7 +1,7 @@
 //! [`Listing`]: what the Hub says about a repository.
 
 use crate::digest::{Digest, Expected};
-use crate::http::{Answer, header};
+use crate::http::{HttpResponse, header};
 use crate::reference::{is_commit, is_file_name};
 use crate::{FetchError, Result};
 use serde_json::Value;
@@ -21,7 +21,7 @@ pub(super) struct ListedFile {
 
 impl Listing {
     pub(super) fn parse(bytes: &[u8], url: &str) -> Result<Self> {
-        let refuse = |expected: &str, found: String| FetchError::Answer {
+        let refuse = |expected: &str, found: String| FetchError::HttpResponse {
             url: url.to_string(),
             expected: expected.to_string(),
             found,
@@ -53,7 +53,7 @@ fn expected(file: &Value) -> Option<Expected> {
 }
 
 /// What the answer to a request for the file itself says about it.
-pub(super) fn from_headers(answer: &Answer) -> Option<Expected> {
+pub(super) fn from_headers(answer: &HttpResponse) -> Option<Expected> {
     let etag = header(&answer.first, "x-linked-etag").or_else(|| header(&answer.first, "etag"))?;
     let bytes = header(&answer.first, "x-linked-size").or_else(|| header(&answer.last, "content-length"))?;
     Some(Expected { bytes: bytes.parse().ok()?, digest: Digest::parse(etag)? })

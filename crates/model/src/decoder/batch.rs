@@ -6,7 +6,7 @@ use super::layer::{FinishRows, ProjectionRows};
 use super::pass::DeviceModel;
 use super::progress::PassProgress;
 use crate::decoder::rope::Rotation;
-use crate::device::operations::{Device, Norm, Part};
+use crate::device::operations::{Device, Norm, RowRange};
 use crate::error::Result;
 use crate::patterns::plan::AttentionPlan;
 
@@ -53,8 +53,12 @@ pub(crate) fn decode_rows<D: Device>(
             layer.turn_queries(device, (query, own.clone()), &rotations[i][rope], 0);
             layer.turn_keys(device, (key, own.clone()), &rotations[i][rope], 0);
             let mut queries = device.queries(cache, 1, shape)?;
-            device.collect(&mut queries, Part { rows: query, range: own.clone() });
-            device.append(cache, Part { rows: key, range: own.clone() }, Part { rows: value, range: own });
+            device.collect(&mut queries, RowRange { rows: query, range: own.clone() });
+            device.append(
+                cache,
+                RowRange { rows: key, range: own.clone() },
+                RowRange { rows: value, range: own },
+            );
             let plan = AttentionPlan::Dense.layer(number, config.heads, device.cached(cache), 0)?;
             let (attended, _) = layer.attend(device, &queries, 0, cache, plan, &mut progress)?;
             device.read(&attended, 0..1, &mut finished.heads);
@@ -63,7 +67,7 @@ pub(crate) fn decode_rows<D: Device>(
         device.checkpoint()?;
     }
     let norm = Norm { weight: &weights.final_norm, epsilon: config.norm_epsilon };
-    let logits = device.logits(Part { rows: &residual, range: 0..count }, norm, &weights.output)?;
+    let logits = device.logits(RowRange { rows: &residual, range: 0..count }, norm, &weights.output)?;
     check_logits(&logits, config.vocabulary, 0)?;
     Ok(logits)
 }

@@ -1,5 +1,5 @@
-//! [`DevicePass`]: a pass on whatever device a [`Compute`] is. The one place where passes and devices
-//! meet.
+//! [`DevicePass`]: a pass on whatever device a [`Compute`] is. The one place where passes and
+//! devices meet.
 
 use super::batch::{BatchToken, decode_rows};
 use super::pass::{DeviceModel, Pass};

@@ -8,7 +8,7 @@ use super::progress::PassProgress;
 use crate::decoder::config::ModelConfig;
 use crate::decoder::weights::LayerWeights;
 use crate::device::operations::{
-    Attention, AttentionView, Device, KeepRequest, Norm, Part, PartMut, Projected,
+    Attention, AttentionView, Device, KeepRequest, Norm, Projected, RowRange, RowRangeMut,
 };
 use crate::error::Result;
 use crate::session::kv_cache::KvCompression;
@@ -89,8 +89,12 @@ impl<D: Device> Layer<'_, D> {
             let ProjectionRows { query, key, value, .. } = &mut chunk;
             self.turn_queries(device, (query, 0..rows - skipped), rotations, start + skipped);
             self.turn_keys(device, (key, 0..rows), rotations, start);
-            device.collect(&mut queries, Part { rows: query, range: 0..rows - skipped });
-            device.append(cache, Part { rows: key, range: 0..rows }, Part { rows: value, range: 0..rows });
+            device.collect(&mut queries, RowRange { rows: query, range: 0..rows - skipped });
+            device.append(
+                cache,
+                RowRange { rows: key, range: 0..rows },
+                RowRange { rows: value, range: 0..rows },
+            );
             device.checkpoint()?;
             progress.advance(rows)?;
         }
@@ -108,7 +112,7 @@ impl<D: Device> Layer<'_, D> {
         ProjectionRows { normed, query, key, value }: &mut ProjectionRows<D>,
     ) {
         let (weights, rows) = (self.weights, range.len());
-        device.norm(Part { rows: residual, range }, self.norm(&weights.attention_norm), normed);
+        device.norm(RowRange { rows: residual, range }, self.norm(&weights.attention_norm), normed);
         let mut products = [
             Projected { projection: &weights.query, out: query },
             Projected { projection: &weights.key, out: key },
@@ -116,11 +120,11 @@ impl<D: Device> Layer<'_, D> {
         ];
         if skipped == 0 {
             // Products that share all of their inputs are made together.
-            return device.project(Part { rows: normed, range: 0..rows }, &mut products);
+            return device.project(RowRange { rows: normed, range: 0..rows }, &mut products);
         }
         let (only_query, keys_and_values) = products.split_at_mut(1);
-        device.project(Part { rows: normed, range: 0..rows }, keys_and_values);
-        device.project(Part { rows: normed, range: skipped..rows }, only_query);
+        device.project(RowRange { rows: normed, range: 0..rows }, keys_and_values);
+        device.project(RowRange { rows: normed, range: skipped..rows }, only_query);
     }
 
     /// Norms and rotates queries, the first of which has position `first` of the rotations.
@@ -132,7 +136,7 @@ impl<D: Device> Layer<'_, D> {
         first: usize,
     ) {
         let norm = self.weights.query_norm.as_ref().map(|norm| self.norm(norm));
-        device.finish_heads(PartMut { rows, range }, norm, rotations, first, self.config.head_dim);
+        device.finish_heads(RowRangeMut { rows, range }, norm, rotations, first, self.config.head_dim);
     }
 
     /// The same for keys.
@@ -144,7 +148,7 @@ impl<D: Device> Layer<'_, D> {
         first: usize,
     ) {
         let norm = self.weights.key_norm.as_ref().map(|norm| self.norm(norm));
-        device.finish_heads(PartMut { rows, range }, norm, rotations, first, self.config.head_dim);
+        device.finish_heads(RowRangeMut { rows, range }, norm, rotations, first, self.config.head_dim);
     }
 
     /// What the heads give for the queries from `first` on.
@@ -211,19 +215,19 @@ impl<D: Device> Layer<'_, D> {
     ) {
         let (weights, rows) = (self.weights, range.len());
         let norm = weights.post_attention_norm.as_ref().map(|norm| self.norm(norm));
-        let into = PartMut { rows: &mut *residual, range: range.clone() };
+        let into = RowRangeMut { rows: &mut *residual, range: range.clone() };
         device.add(into, heads, &weights.output, norm, normed);
 
-        let all = Part { rows: &*residual, range: range.clone() };
+        let all = RowRange { rows: &*residual, range: range.clone() };
         device.norm(all, self.norm(&weights.mlp_norm), normed);
         let mut products = [
             Projected { projection: &weights.gate, out: gate },
             Projected { projection: &weights.up, out: up },
         ];
-        device.project(Part { rows: normed, range: 0..rows }, &mut products);
+        device.project(RowRange { rows: normed, range: 0..rows }, &mut products);
         device.gate(self.config.activation, gate, up);
         let norm = weights.post_mlp_norm.as_ref().map(|norm| self.norm(norm));
-        device.add(PartMut { rows: residual, range }, gate, &weights.down, norm, normed);
+        device.add(RowRangeMut { rows: residual, range }, gate, &weights.down, norm, normed);
     }
 
     /// How attention sees the layer's keys.

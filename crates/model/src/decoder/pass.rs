@@ -7,7 +7,7 @@ use super::progress::PassProgress;
 use super::{ForwardReport, ForwardRequest, LogitsVisitor};
 use crate::decoder::config::ModelConfig;
 use crate::decoder::weights::ModelWeights;
-use crate::device::operations::{Device, Norm, Part};
+use crate::device::operations::{Device, Norm, RowRange};
 use crate::error::Result;
 use crate::patterns::plan::AttentionPlan;
 use crate::session::kv_cache::KvCompression;
@@ -163,7 +163,7 @@ impl<D: Device> Pass<D> {
         for start in (self.tokens - self.wanted..self.tokens).step_by(LOGIT_ROWS) {
             let range = start..self.tokens.min(start + LOGIT_ROWS);
             let norm = Norm { weight: &weights.final_norm, epsilon: model.config.norm_epsilon };
-            let rows = Part { rows: &self.residual, range };
+            let rows = RowRange { rows: &self.residual, range };
             let logits = self.device.logits(rows, norm, &weights.output)?;
             check_logits(&logits, model.config.vocabulary, start)?;
             visit(&logits)?;

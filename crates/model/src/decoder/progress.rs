@@ -5,21 +5,21 @@ use minference_attention::Progress;
 use std::sync::Arc;
 
 /// A part of a whole: tells the whole's progress while the part is at work.
-pub(crate) struct Part {
+pub(crate) struct ProgressShare {
     whole: Arc<dyn Progress>,
     start: f64,
     share: f64,
 }
 
-impl Part {
+impl ProgressShare {
     /// `units` of `total`, with `done` before them.
-    pub(crate) fn of(whole: Arc<dyn Progress>, done: u64, units: u64, total: u64) -> Arc<dyn Progress> {
+    pub(crate) fn new(whole: Arc<dyn Progress>, done: u64, units: u64, total: u64) -> Arc<dyn Progress> {
         let total = total.max(1) as f64;
         Arc::new(Self { whole, start: done as f64 / total, share: units as f64 / total })
     }
 }
 
-impl Progress for Part {
+impl Progress for ProgressShare {
     fn advance(&self, done: u64, total: u64) {
         /// Units that the whole is told in, whatever the part counts in.
         const UNITS: f64 = 1e9;
@@ -32,10 +32,11 @@ impl Progress for Part {
     }
 }
 
-/// Passes on whether to stop, and tells nothing: for computations whose steps nobody counts.
-pub(crate) struct Untold(pub(crate) Arc<dyn Progress>);
+/// Passes on whether to stop, and reports nothing: for computations whose steps are counted
+/// elsewhere.
+pub(crate) struct CancelOnly(pub(crate) Arc<dyn Progress>);
 
-impl Progress for Untold {
+impl Progress for CancelOnly {
     fn advance(&self, _: u64, _: u64) {}
 
     fn cancelled(&self) -> bool {
@@ -79,7 +80,7 @@ impl PassProgress {
     /// What follows the attention of a layer while it is at work.
     pub(crate) fn of_attention(&self) -> Option<Arc<dyn Progress>> {
         let whole = self.progress.clone()?;
-        Some(Part::of(whole, self.done, self.tokens as u64, self.total))
+        Some(ProgressShare::new(whole, self.done, self.tokens as u64, self.total))
     }
 
     /// Reports that a layer's attention is done.

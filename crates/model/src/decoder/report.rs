@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// Sparse attention of one layer, summed over its heads and over the passes.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct LayerSummary {
+pub struct LayerCounts {
     /// Query-key pairs that were computed.
     pub pairs: u64,
     /// Pairs that dense attention computes.
@@ -17,7 +17,7 @@ pub struct LayerSummary {
     pub heads: usize,
 }
 
-impl LayerSummary {
+impl LayerCounts {
     /// Computed share of the causal area, 0 to 1.
     pub fn computed_share(&self) -> f64 {
         self.pairs as f64 / self.causal_pairs.max(1) as f64
@@ -31,7 +31,7 @@ impl LayerSummary {
     }
 }
 
-impl From<&LayerReport> for LayerSummary {
+impl From<&LayerReport> for LayerCounts {
     fn from(report: &LayerReport) -> Self {
         Self {
             pairs: report.pairs(),
@@ -68,7 +68,7 @@ impl PhaseTimes {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ForwardReport {
     /// One entry per layer. Of the last layer only the queries whose logits were wanted count.
-    pub layers: Vec<LayerSummary>,
+    pub layers: Vec<LayerCounts>,
     /// Where the time went.
     pub times: PhaseTimes,
 }
@@ -76,14 +76,14 @@ pub struct ForwardReport {
 impl ForwardReport {
     /// Computed share of attention's causal area over all layers, 0 to 1.
     pub fn computed_share(&self) -> f64 {
-        let mut all = LayerSummary::default();
+        let mut all = LayerCounts::default();
         self.layers.iter().for_each(|layer| all.add(layer));
         all.computed_share()
     }
 
     /// Adds what a later pass over the next tokens computed.
     pub fn add(&mut self, other: &Self) {
-        self.layers.resize(self.layers.len().max(other.layers.len()), LayerSummary::default());
+        self.layers.resize(self.layers.len().max(other.layers.len()), LayerCounts::default());
         for (layer, other) in self.layers.iter_mut().zip(&other.layers) {
             layer.add(other);
         }

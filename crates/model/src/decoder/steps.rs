@@ -5,7 +5,7 @@ use super::layer::Layer;
 use super::pass::DeviceModel;
 use super::progress::PassProgress;
 use super::{Decoder, PhaseTimes};
-use crate::decoder::progress::Untold;
+use crate::decoder::progress::CancelOnly;
 use crate::decoder::rope::RotationTable;
 use crate::device::compute::Compute;
 use crate::device::cpu::{Cpu, CpuRows};
@@ -52,7 +52,8 @@ impl<'a> LayerSteps<'a> {
             Ok(device.rotations(&rope.rotation(tokens.len())?, 0..tokens.len()))
         };
         let rotations = config.ropes.iter().map(rotate).collect::<Result<_>>()?;
-        let untold = progress.map(|progress| -> Arc<dyn Progress> { Arc::new(Untold(progress.clone())) });
+        let cancel_only =
+            progress.map(|progress| -> Arc<dyn Progress> { Arc::new(CancelOnly(progress.clone())) });
         Ok(Self {
             decoder,
             tokens: tokens.len(),
@@ -60,7 +61,7 @@ impl<'a> LayerSteps<'a> {
             residual: device.embed(&decoder.weights.embedding, tokens, config.embedding_scale)?,
             cache: LayerCache::new(config, tokens.len(), cache)?,
             layer: 0,
-            progress: PassProgress::new(untold, tokens.len(), config.layers.len()),
+            progress: PassProgress::new(cancel_only, tokens.len(), config.layers.len()),
             times: PhaseTimes::default(),
             device,
         })

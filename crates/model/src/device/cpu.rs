@@ -3,7 +3,9 @@
 
 use super::kernels::Kernels;
 use super::matrix::{Matrix, Product, Scratch, Store, multiply, multiply_apart};
-use super::operations::{Attention, AttentionView, Device, KeepRequest, Norm, Part, PartMut, Projected};
+use super::operations::{
+    Attention, AttentionView, Device, KeepRequest, Norm, Projected, RowRange, RowRangeMut,
+};
 use crate::decoder::config::Activation;
 use crate::decoder::rope::{Rotation, RotationTable};
 use crate::decoder::weights::Projection;
@@ -137,7 +139,7 @@ impl Device for Cpu {
         Ok(rows)
     }
 
-    fn norm(&mut self, x: Part<'_, Self>, norm: Norm<'_, Self>, out: &mut CpuRows) {
+    fn norm(&mut self, x: RowRange<'_, Self>, norm: Norm<'_, Self>, out: &mut CpuRows) {
         let (width, rows) = (x.rows.width, x.rows.slice(&x.range));
         let kernels = self.kernels();
         for_rows(out.resize(x.range.len()), width, |i, out| {
@@ -145,7 +147,7 @@ impl Device for Cpu {
         });
     }
 
-    fn project(&mut self, x: Part<'_, Self>, products: &mut [Projected<'_, Self>]) {
+    fn project(&mut self, x: RowRange<'_, Self>, products: &mut [Projected<'_, Self>]) {
         let count = x.range.len();
         let mut products: Vec<Product<'_>> = products
             .iter_mut()
@@ -158,7 +160,7 @@ impl Device for Cpu {
 
     fn finish_heads(
         &mut self,
-        x: PartMut<'_, Self>,
+        x: RowRangeMut<'_, Self>,
         norm: Option<Norm<'_, Self>>,
         rotations: &RotationTable,
         first: usize,
@@ -176,11 +178,11 @@ impl Device for Cpu {
         });
     }
 
-    fn collect(&mut self, queries: &mut PlainRows, rows: Part<'_, Self>) {
+    fn collect(&mut self, queries: &mut PlainRows, rows: RowRange<'_, Self>) {
         queries.append(rows.rows.slice(&rows.range));
     }
 
-    fn append(&mut self, cache: &mut LayerCache, keys: Part<'_, Self>, values: Part<'_, Self>) {
+    fn append(&mut self, cache: &mut LayerCache, keys: RowRange<'_, Self>, values: RowRange<'_, Self>) {
         cache.keys.append(keys.rows.slice(&keys.range));
         cache.values.append(values.rows.slice(&values.range));
     }
@@ -239,13 +241,13 @@ impl Device for Cpu {
 
     fn add(
         &mut self,
-        into: PartMut<'_, Self>,
+        into: RowRangeMut<'_, Self>,
         x: &CpuRows,
         projection: &Projection<Matrix, Vec<f32>>,
         norm: Option<Norm<'_, Self>>,
         normed: &mut CpuRows,
     ) {
-        let PartMut { rows, range } = into;
+        let RowRangeMut { rows, range } = into;
         let width = rows.width;
         let into = &mut rows.data[range.start * width..range.end * width];
         let Some(norm) = norm else {
@@ -255,7 +257,7 @@ impl Device for Cpu {
             let product = Product { matrix: &projection.matrix, out: into, store: Store::Add };
             return self.multiply(self.compute.matmul(), &x.data, &mut [product]);
         };
-        self.project(Part { rows: x, range: 0..x.count() }, &mut [Projected { projection, out: normed }]);
+        self.project(RowRange { rows: x, range: 0..x.count() }, &mut [Projected { projection, out: normed }]);
         let kernels = self.kernels();
         for_rows(&mut normed.data, width, |_, row| kernels.rms_norm_in_place(row, norm.weight, norm.epsilon));
         for_rows(into, width, |i, row| {
@@ -264,7 +266,7 @@ impl Device for Cpu {
         });
     }
 
-    fn logits(&mut self, x: Part<'_, Self>, norm: Norm<'_, Self>, output: &Matrix) -> Result<Vec<f32>> {
+    fn logits(&mut self, x: RowRange<'_, Self>, norm: Norm<'_, Self>, output: &Matrix) -> Result<Vec<f32>> {
         let count = x.range.len();
         let mut normed = self.rows("rows for logits", count, x.rows.width)?;
         self.norm(x, norm, &mut normed);
@@ -317,5 +319,44 @@ fn for_rows(data: &mut [f32], width: usize, work: impl Fn(usize, &mut [f32]) + S
         data.chunks_exact_mut(width).enumerate().for_each(|(i, row)| work(i, row));
     } else {
         data.par_chunks_exact_mut(width).with_min_len(4).enumerate().for_each(|(i, row)| work(i, row));
+    }
+}
+
+#[cfg(test)]
+impl super::battery::Readable for Cpu {
+    fn matrix(&self, matrix: &Matrix) -> Matrix {
+        matrix.clone()
+    }
+
+    fn vector(&self, vector: &[f32]) -> Vec<f32> {
+        vector.to_vec()
+    }
+
+    fn write_rows(&self, rows: &[f32], width: usize) -> CpuRows {
+        CpuRows { data: rows.to_vec(), width }
+    }
+
+    fn read_rows(rows: &CpuRows) -> Vec<f64> {
+        rows.data.iter().map(|&x| f64::from(x)).collect()
+    }
+
+    fn read_heads(heads: &PlainRows) -> Vec<f64> {
+        let [tokens, count, head_dim] = heads.view().unwrap().shape();
+        let mut data = vec![0.0f32; tokens * count * head_dim];
+        heads.widen(0..tokens, &mut data);
+        data.into_iter().map(f64::from).collect()
+    }
+
+    fn cache(&self, config: &crate::ModelConfig, capacity: usize) -> LayerCache {
+        LayerCache::new(config, capacity, crate::CacheFormat::F32).unwrap()
+    }
+
+    fn read_cache(cache: &LayerCache) -> [Vec<f64>; 2] {
+        [&cache.keys, &cache.values].map(|rows| {
+            let [tokens, heads, head_dim] = rows.view().unwrap().shape();
+            let mut data = vec![0.0f32; tokens * heads * head_dim];
+            rows.widen(0..tokens, &mut data);
+            data.into_iter().map(f64::from).collect()
+        })
     }
 }

@@ -297,8 +297,8 @@ impl Kernels {
         unsafe { (self.products)(format, rows, inputs, columns, out) }
     }
 
-    /// As [`products`](Self::products), of any number of inputs; each product is what it would be for
-    /// its input alone.
+    /// As [`products`](Self::products), of any number of inputs; each product is what it would be
+    /// for its input alone.
     pub(crate) fn batch_products(
         &self,
         format: WeightFormat,

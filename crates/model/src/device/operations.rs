@@ -61,16 +61,17 @@ pub(crate) trait Device: Sized {
     fn embed(&mut self, table: &Self::Matrix, ids: &[u32], scale: f32) -> Result<Self::Rows>;
 
     /// The root mean square norm of some rows; `out` becomes as many rows.
-    fn norm(&mut self, x: Part<'_, Self>, norm: Norm<'_, Self>, out: &mut Self::Rows);
+    fn norm(&mut self, x: RowRange<'_, Self>, norm: Norm<'_, Self>, out: &mut Self::Rows);
 
     /// Products of some rows with several matrices, biases added; the outputs become as many rows.
-    fn project(&mut self, x: Part<'_, Self>, products: &mut [Projected<'_, Self>]);
+    fn project(&mut self, x: RowRange<'_, Self>, products: &mut [Projected<'_, Self>]);
 
-    /// Norms (where there is a norm) each head of some rows of queries or keys, and rotates it by the
-    /// angles of the row's position: the first of the rows has that at `first` of the rotations.
+    /// Norms (where there is a norm) each head of some rows of queries or keys, and rotates it by
+    /// the angles of the row's position: the first of the rows has that at `first` of the
+    /// rotations.
     fn finish_heads(
         &mut self,
-        x: PartMut<'_, Self>,
+        x: RowRangeMut<'_, Self>,
         norm: Option<Norm<'_, Self>>,
         rotations: &Self::Rotations,
         first: usize,
@@ -78,10 +79,10 @@ pub(crate) trait Device: Sized {
     );
 
     /// Appends rows to queries.
-    fn collect(&mut self, queries: &mut Self::Heads, rows: Part<'_, Self>);
+    fn collect(&mut self, queries: &mut Self::Heads, rows: RowRange<'_, Self>);
 
     /// Appends keys and values to a cache.
-    fn append(&mut self, cache: &mut Self::LayerCache, keys: Part<'_, Self>, values: Part<'_, Self>);
+    fn append(&mut self, cache: &mut Self::LayerCache, keys: RowRange<'_, Self>, values: RowRange<'_, Self>);
 
     /// Rows of keys in a cache.
     fn cached(&self, cache: &Self::LayerCache) -> usize;
@@ -119,7 +120,7 @@ pub(crate) trait Device: Sized {
     /// residual stream. `normed` is room for as many rows.
     fn add(
         &mut self,
-        into: PartMut<'_, Self>,
+        into: RowRangeMut<'_, Self>,
         x: &Self::Rows,
         projection: &Projection<Self::Matrix, Self::Vector>,
         norm: Option<Norm<'_, Self>>,
@@ -130,7 +131,12 @@ pub(crate) trait Device: Sized {
     ///
     /// # Errors
     /// What earlier operations came upon and did not say, out of memory.
-    fn logits(&mut self, x: Part<'_, Self>, norm: Norm<'_, Self>, output: &Self::Matrix) -> Result<Vec<f32>>;
+    fn logits(
+        &mut self,
+        x: RowRange<'_, Self>,
+        norm: Norm<'_, Self>,
+        output: &Self::Matrix,
+    ) -> Result<Vec<f32>>;
 
     /// Forgets rows, keeping their room.
     fn clear(&self, rows: &mut Self::Rows);
@@ -152,13 +158,13 @@ pub(crate) trait Device: Sized {
 }
 
 /// Some rows of a device.
-pub(crate) struct Part<'a, D: Device> {
+pub(crate) struct RowRange<'a, D: Device> {
     pub(crate) rows: &'a D::Rows,
     pub(crate) range: Range<usize>,
 }
 
 /// Some rows of a device, to change.
-pub(crate) struct PartMut<'a, D: Device> {
+pub(crate) struct RowRangeMut<'a, D: Device> {
     pub(crate) rows: &'a mut D::Rows,
     pub(crate) range: Range<usize>,
 }

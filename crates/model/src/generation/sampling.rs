@@ -1,9 +1,10 @@
 //! [`Sampler`]: from a row of logits to the next token.
 //!
 //! The steps and their order are llama.cpp's default: bias, penalties, top-k, top-p, min-p,
-//! temperature, draw. A mask rules tokens out before all of them. Shares (top-p, min-p) are thus taken before the temperature flattens or
-//! sharpens them; transformers applies the temperature first. Temperature 0 is greedy: the largest
-//! logit after the penalties, the lowest id among equals.
+//! temperature, draw. A mask rules tokens out before all of them. Shares (top-p, min-p) are thus
+//! taken before the temperature flattens or sharpens them; transformers applies the temperature
+//! first. Temperature 0 is greedy: the largest logit after the penalties, the lowest id among
+//! equals.
 //!
 //! A seed gives the same tokens for the same logits on every platform and in every release.
 //!

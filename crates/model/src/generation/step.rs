@@ -1,5 +1,5 @@
-//! [`Generation`]: an answer in steps. It takes the logits of the last token and gives the next piece
-//! of the answer; how logits come about is left to the caller, who may read tokens of several
+//! [`Generation`]: an answer in steps. It takes the logits of the last token and gives the next
+//! piece of the answer; how logits come about is left to the caller, who may read tokens of several
 //! sessions together ([`Decoder::decode_batch`](crate::Decoder::decode_batch)).
 //!
 //! ```no_run

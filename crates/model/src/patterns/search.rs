@@ -28,7 +28,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use crate::decoder::progress::Untold;
+use crate::decoder::progress::CancelOnly;
 use crate::decoder::{Decoder, LayerSteps};
 use crate::device::compute::Compute;
 use crate::error::{Error, Result};
@@ -85,7 +85,7 @@ fn run(
 ) -> Result<PatternConfig> {
     let (layers, heads) = (decoder.config().layers.len(), decoder.config().heads);
     let backend = match request.progress.clone() {
-        Some(progress) => &compute.backend().with_progress(Arc::new(Untold(progress))),
+        Some(progress) => &compute.backend().with_progress(Arc::new(CancelOnly(progress))),
         None => compute.backend(),
     };
     let mut steps = Vec::with_capacity(request.samples.len());
@@ -93,7 +93,7 @@ fn run(
         let progress = request.progress.as_ref();
         steps.push(LayerSteps::new(decoder, compute, tokens, request.cache, progress)?);
     }
-    let mut told = Told::new(request, layers);
+    let mut progress_of_search = SearchProgress::new(request, layers);
     let dense = vec![HeadPattern::Dense; heads];
     for layer in 0..if found.len() == layers { 0 } else { layers } {
         let mut queries = Vec::with_capacity(steps.len());
@@ -103,18 +103,18 @@ fn run(
         }
         for (steps, queries) in steps.iter_mut().zip(&queries) {
             attended.push(steps.attend(queries, &dense)?.0);
-            told.advance();
+            progress_of_search.advance();
         }
         if layer == found.len() {
             let samples = steps.iter().zip(&queries).zip(&attended).map(|((steps, queries), dense)| {
                 Ok(Sample { inputs: steps.inputs(queries)?, dense: dense.view()? })
             });
             let samples: Vec<Sample<'_>> = samples.collect::<Result<_>>()?;
-            found.push(search(backend, &samples, request, &mut told)?);
+            found.push(search(backend, &samples, request, &mut progress_of_search)?);
             on_layer(&found)?;
         }
         drop(queries);
-        told.layer_done(layer);
+        progress_of_search.layer_done(layer);
         if layer + 1 < layers {
             for (steps, attended) in steps.iter_mut().zip(&attended) {
                 steps.finish(attended)?;
@@ -128,21 +128,21 @@ fn search(
     backend: &CpuBackend,
     samples: &[Sample<'_>],
     request: &SearchRequest<'_>,
-    told: &mut Told,
+    progress_of_search: &mut SearchProgress,
 ) -> Result<Vec<HeadEntry>> {
-    let on_trial = &mut || told.advance();
+    let on_trial = &mut || progress_of_search.advance();
     Ok(search_layer(backend, samples, request.objective, request.errors_from, on_trial)?)
 }
 
 /// Progress in parts of layers: a dense pass for each prompt, and the trials.
-struct Told {
+struct SearchProgress {
     progress: Option<Arc<dyn Progress>>,
     parts: u64,
     done: u64,
     total: u64,
 }
 
-impl Told {
+impl SearchProgress {
     fn new(request: &SearchRequest<'_>, layers: usize) -> Self {
         let parts = (request.samples.len() + request.objective.trials()) as u64;
         Self { progress: request.progress.clone(), parts, done: 0, total: parts * layers as u64 }
@@ -150,16 +150,16 @@ impl Told {
 
     fn advance(&mut self) {
         self.done = (self.done + 1).min(self.total);
-        self.tell();
+        self.report();
     }
 
     /// Whatever was left out, the layer is done.
     fn layer_done(&mut self, layer: usize) {
         self.done = self.parts * (layer as u64 + 1);
-        self.tell();
+        self.report();
     }
 
-    fn tell(&self) {
+    fn report(&self) {
         if let Some(progress) = &self.progress {
             progress.advance(self.done, self.total);
         }

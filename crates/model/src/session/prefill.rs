@@ -21,7 +21,7 @@
 
 use super::chunks::chunks;
 use super::{PrefillOptions, ReadingWay, Session};
-use crate::decoder::progress::Part;
+use crate::decoder::progress::ProgressShare;
 use crate::decoder::rope::Rotation;
 use crate::decoder::{DevicePass, Forward, ForwardReport, ForwardRequest};
 use crate::error::{Error, Result};
@@ -35,19 +35,19 @@ pub struct Prefill<S: BorrowMut<Session>> {
     session: Option<S>,
     prompt: Vec<u32>,
     options: PrefillOptions,
-    state: State,
+    state: PrefillState,
 }
 
-enum State {
+enum PrefillState {
     /// Nothing was looked at.
     New,
-    Reading(Box<Reading>),
+    Running(Box<RunningPrefill>),
     /// There is nothing more to do, whether it ended well or not.
     Ended,
 }
 
 /// A prefill on its way.
-struct Reading {
+struct RunningPrefill {
     /// The prompt, behind what must be read again with it.
     tokens: Vec<u32>,
     /// Those of the session before it.
@@ -78,7 +78,7 @@ impl<S: BorrowMut<Session>> Prefill<S> {
     /// others.
     pub fn new(session: S, tokens: &[u32], options: &PrefillOptions) -> Self {
         let (prompt, options) = (tokens.to_vec(), options.clone());
-        Self { session: Some(session), prompt, options, state: State::New }
+        Self { session: Some(session), prompt, options, state: PrefillState::New }
     }
 
     /// One more step; the logits of the last token and what was computed, once all is read.
@@ -120,12 +120,12 @@ impl<S: BorrowMut<Session>> Prefill<S> {
     /// position, counted as all else is.
     pub fn done(&self) -> f64 {
         match &self.state {
-            State::New => 0.0,
-            State::Ended => 1.0,
-            State::Reading(reading) => {
-                let (read, total) = (reading.read(), reading.tokens.len());
-                let chunk = reading.chunks.get(reading.chunk).map_or(0, Range::len);
-                let of_chunk = reading.pass.as_ref().map_or(0.0, |(pass, _)| pass.done());
+            PrefillState::New => 0.0,
+            PrefillState::Ended => 1.0,
+            PrefillState::Running(running) => {
+                let (read, total) = (running.read(), running.tokens.len());
+                let chunk = running.chunks.get(running.chunk).map_or(0, Range::len);
+                let of_chunk = running.pass.as_ref().map_or(0.0, |(pass, _)| pass.done());
                 (read as f64 + of_chunk * chunk as f64) / total as f64
             }
         }
@@ -144,28 +144,30 @@ impl<S: BorrowMut<Session>> Prefill<S> {
     fn try_step(&mut self) -> Result<Option<Forward>> {
         let session = self.session.as_mut().expect("it is there until it is given back").borrow_mut();
         match &mut self.state {
-            State::New => {
-                let reading = Reading::new(session, &self.prompt, &self.options)?;
-                self.state = State::Reading(Box::new(reading));
+            PrefillState::New => {
+                let running = RunningPrefill::new(session, &self.prompt, &self.options)?;
+                self.state = PrefillState::Running(Box::new(running));
                 Ok(None)
             }
-            State::Reading(reading) => reading.step(session),
-            State::Ended => Err(Error::Prompt { tokens: 0, expected: "a prefill that has not ended".into() }),
+            PrefillState::Running(running) => running.step(session),
+            PrefillState::Ended => {
+                Err(Error::Prompt { tokens: 0, expected: "a prefill that has not ended".into() })
+            }
         }
     }
 
     /// Undoes what was begun and not done; all of it, unless what was done is to be kept.
     fn end(&mut self, keep: bool) {
-        let state = std::mem::replace(&mut self.state, State::Ended);
-        let (State::Reading(reading), Some(session)) = (state, self.session.as_mut()) else { return };
+        let state = std::mem::replace(&mut self.state, PrefillState::Ended);
+        let (PrefillState::Running(running), Some(session)) = (state, self.session.as_mut()) else { return };
         let session = session.borrow_mut();
-        if let Some((_, dropped)) = reading.pass {
+        if let Some((_, dropped)) = running.pass {
             session.undo_pass(dropped);
         }
         if !keep {
-            session.go_back(reading.before);
+            session.go_back(running.before);
         }
-        session.last_way = reading.way;
+        session.last_way = running.way;
     }
 }
 
@@ -185,7 +187,7 @@ impl<S: BorrowMut<Session>> Drop for Prefill<S> {
     }
 }
 
-impl Reading {
+impl RunningPrefill {
     fn new(session: &mut Session, prompt: &[u32], options: &PrefillOptions) -> Result<Self> {
         if options.chunk == Some(0) {
             return Err(Error::shape("chunk", "at least 1 token", 0));
@@ -249,7 +251,7 @@ impl Reading {
     fn begin_chunk(&self, session: &Session) -> Result<DevicePass> {
         let Range { start, end } = self.chunks[self.chunk];
         let (total, options) = (self.tokens.len(), &self.options);
-        let part = |whole| Part::of(whole, start as u64, (end - start) as u64, total as u64);
+        let part = |whole| ProgressShare::new(whole, start as u64, (end - start) as u64, total as u64);
         let request = ForwardRequest {
             tokens: &self.tokens[start..end],
             plan: &options.plan,

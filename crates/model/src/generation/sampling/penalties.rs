@@ -1,5 +1,5 @@
-//! [`Penalties`]: what changes logits before a token is chosen: a mask, biases, penalties for what was
-//! there before.
+//! [`Penalties`]: what changes logits before a token is chosen: a mask, biases, penalties for what
+//! was there before.
 
 use super::{SamplingOptions, TokenMask};
 use crate::error::{Error, Result};
