@@ -47,6 +47,10 @@ pub(crate) struct ConvertOptions {
     /// The format to write
     #[arg(long, value_enum, value_name = "FORMAT")]
     to: Format,
+    /// Leave out what was tried for each head: the file says the same patterns and errors, and is a
+    /// tenth as large
+    #[arg(long)]
+    without_trials: bool,
     /// The file to write [default: standard output]
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -105,7 +109,10 @@ fn convert(options: &ConvertOptions) -> Result<()> {
         Format::Native => FileFormat::Native,
         Format::Original => FileFormat::Original,
     };
-    let patterns = PatternConfig::read(&options.file)?;
+    let mut patterns = PatternConfig::read(&options.file)?;
+    if options.without_trials {
+        patterns = patterns.without_trials();
+    }
     match &options.output {
         Some(output) => patterns.write(output, format)?,
         None => write!(std::io::stdout(), "{}", patterns.to_json(format)?)?,

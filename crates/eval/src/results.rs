@@ -6,12 +6,14 @@
 //! mix.
 
 mod folder;
+mod method_record;
 mod read;
 mod records;
 mod references;
 mod run;
 
 pub use folder::ResultsFolder;
+pub(crate) use method_record::MethodRecord;
 pub use read::read_runs;
 pub use records::{
     AnswerRecord, AnswerSeconds, CacheBytes, DenseAgreement, LatencyRecord, LatencySeconds, LatencySource,

@@ -29,9 +29,9 @@ mod answer_row;
 mod answers;
 mod cache;
 mod chunks;
-mod compared;
 mod disagreements;
 mod grid;
+mod group;
 mod latency;
 mod lengths;
 mod mean;
@@ -43,6 +43,7 @@ pub use answer_row::{AnswerRow, BesideWhole};
 pub use answers::{AnswerGroup, AnswerSummary};
 pub use disagreements::{Disagreement, disagreements};
 pub use grid::{DepthGrid, GridCell};
+pub(crate) use group::method_names;
 pub use latency::{LatencyRow, LatencySummary};
 pub use lengths::{LengthRange, Lengths};
 pub use mean::{Share, median};
@@ -52,15 +53,3 @@ pub use tasks::TaskAverages;
 
 /// The method that others are held against.
 pub const DENSE: &str = "dense";
-
-/// Methods in the order in which they come first, dense attention before the others.
-pub(crate) fn methods_of<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
-    let mut methods: Vec<String> = Vec::new();
-    for name in names {
-        if methods.iter().all(|method| method != name) {
-            methods.push(name.to_string());
-        }
-    }
-    methods.sort_by_key(|method| method != DENSE);
-    methods
-}

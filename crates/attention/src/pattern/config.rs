@@ -145,6 +145,15 @@ impl PatternConfig {
         Self { provenance: Some(provenance), ..self }
     }
 
+    /// The same patterns and scores, without what the search tried for each head.
+    #[must_use]
+    pub fn without_trials(mut self) -> Self {
+        for entry in self.layers.iter_mut().flatten() {
+            entry.trials.clear();
+        }
+        self
+    }
+
     /// How they were found, where a search of ours found them.
     pub fn provenance(&self) -> Option<&Provenance> {
         self.provenance.as_ref()

@@ -30,6 +30,12 @@ pub(super) fn print_file(out: &mut impl Write, patterns: &PatternConfig) -> io::
         }
     }
     print_kinds(out, patterns)?;
+    if entries(patterns).all(|head| head.trials.is_empty()) {
+        writeln!(
+            out,
+            "The file does not say what was tried for each head, and so not what share is computed."
+        )?;
+    }
     print_budgets(out, patterns)?;
     print_map(out, patterns)
 }
@@ -38,22 +44,20 @@ pub(super) fn print_file(out: &mut impl Write, patterns: &PatternConfig) -> io::
 pub(crate) fn print_kinds(out: &mut impl Write, patterns: &PatternConfig) -> io::Result<()> {
     let entries: Vec<&HeadEntry> = entries(patterns).collect();
     let mut table = new_table(&["pattern", "heads", "of all", "mean error", "mean share computed"], 1);
+    // scores of files that a search of ours wrote are errors, those of others another measure
+    let error = |head: &HeadEntry| head.score.filter(|_| patterns.provenance().is_some());
     let mut add = |name: &str, heads: &[&HeadEntry]| {
-        let mean = |numbers: Vec<f64>| numbers.iter().sum::<f64>() / numbers.len() as f64;
-        let known = !heads.is_empty() && heads.iter().all(|head| share(head).is_some());
-        let number = |of: fn(&HeadEntry) -> Option<f64>, percent: bool| match (known, percent) {
-            (false, _) => "-".to_string(),
-            (true, true) => {
-                format!("{:.1} %", 100.0 * mean(heads.iter().filter_map(|head| of(head)).collect()))
-            }
-            (true, false) => format!("{:.4}", mean(heads.iter().filter_map(|head| of(head)).collect())),
+        let mean = |of: &dyn Fn(&HeadEntry) -> Option<f64>| {
+            let numbers: Option<Vec<f64>> = heads.iter().map(|head| of(head)).collect();
+            let numbers = numbers.filter(|numbers| !numbers.is_empty())?;
+            Some(numbers.iter().sum::<f64>() / numbers.len() as f64)
         };
         table.add_row([
             name.to_string(),
             heads.len().to_string(),
             format!("{:.1} %", 100.0 * heads.len() as f64 / entries.len() as f64),
-            number(|head| head.score, false),
-            number(share, true),
+            mean(&error).map_or("-".into(), |mean| format!("{mean:.4}")),
+            mean(&share).map_or("-".into(), |mean| format!("{:.1} %", 100.0 * mean)),
         ]);
     };
     for (kind, _) in KINDS {

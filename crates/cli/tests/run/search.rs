@@ -195,6 +195,29 @@ fn pattern_files_are_shown_converted_and_checked() {
     let run = ["run", "--model", "longer.gguf", "-p", "Hi", "--patterns", "found.json"];
     outcome(&mut workplace.minference(&run)).is_refused(ERROR, &["found.json", "fingerprint"]);
 
+    // without what was tried, the same patterns with the same errors
+    let brief = ["convert", "found.json", "--to", "native", "--without-trials", "--output", "brief.json"];
+    assert_eq!(patterns(&workplace, &brief).succeeds().stdout, "");
+    let full = PatternConfig::parse(&text(&workplace, "found.json")).unwrap();
+    let found = PatternConfig::parse(&text(&workplace, "brief.json")).unwrap();
+    assert_eq!(found, full.without_trials());
+    let shown_brief = patterns(&workplace, &["show", "brief.json"]).succeeds().stdout;
+    contains(&shown_brief, &["key-values, seed 0, 8", "does not say what was tried", "Budgets:"]);
+    let all = |shown: &str| -> Vec<String> {
+        let line = shown.lines().find(|line| line.starts_with(" all ")).unwrap();
+        line.split_whitespace().map(String::from).collect()
+    };
+    assert_eq!(all(&shown_brief)[..5], all(&shown)[..5]);
+    assert_eq!(all(&shown_brief)[5], "-");
+    assert_ne!(all(&shown)[4], "-");
+    let head = patterns(&workplace, &["show", "brief.json", "--head", "1,3"]).succeeds().stdout;
+    contains(&head, &["layer 1, head 3", "does not say what was tried"]);
+    let checked = patterns(&workplace, &["check", "brief.json", "--model", "model.gguf"]).succeeds().stdout;
+    contains(&checked, &["searched with this model"]);
+    let run = ["run", "--model", "model.gguf", "-p", "Hi", "--max-tokens", "1", "--patterns"];
+    let ran = |file| outcome(&mut workplace.minference(&[&run[..], &[file]].concat())).succeeds().stdout;
+    assert_eq!(ran("brief.json"), ran("found.json"));
+
     // the published format says less
     let original = patterns(&workplace, &["convert", "found.json", "--to", "original"]).succeeds().stdout;
     workplace.write("original.json", &original);

@@ -1,7 +1,7 @@
 //! [`EvaluationRun`]: a folder of results, read.
 
 use super::{AnswerRecord, LatencyRecord, PerplexityRecord, RunHeader};
-use crate::summary::methods_of;
+use crate::summary::method_names;
 use std::path::PathBuf;
 
 /// What lies in a folder of results.
@@ -48,9 +48,9 @@ impl RunRecords {
     /// first.
     pub fn methods(&self) -> Vec<String> {
         match self {
-            Self::Answers(records) => methods_of(records.iter().map(|record| &*record.method)),
-            Self::Perplexity(records) => methods_of(records.iter().map(|record| &*record.method)),
-            Self::Latency(records) => methods_of(records.iter().map(|record| &*record.method)),
+            Self::Answers(records) => method_names(records),
+            Self::Perplexity(records) => method_names(records),
+            Self::Latency(records) => method_names(records),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! [`AnswerRow`]: one method's answers of one task and length.
 
-use super::compared::ComparedAnswers;
+use super::DENSE;
+use super::group::RecordGroup;
 use super::mean::{Share, mean, ratio};
 use crate::methods::Variant;
 use crate::results::{AnswerRecord, CacheBytes, DenseAgreement};
@@ -49,11 +50,9 @@ pub struct BesideWhole {
 }
 
 impl AnswerRow {
-    /// None for a method that answered nothing here.
-    ///
-    /// - `dense`: seconds that dense attention read for
-    pub(super) fn of(method: &str, answers: &ComparedAnswers<'_>, dense: Option<f64>) -> Option<Self> {
-        let records = answers.of_method(method)?;
+    /// - `records`: the method's in the group
+    pub(super) fn of(method: &str, records: &[&AnswerRecord], group: &RecordGroup<'_, AnswerRecord>) -> Self {
+        let dense = group.of_method(DENSE).map(prefill);
         let held = |value: fn(&DenseAgreement) -> Option<f64>| {
             let values = records
                 .iter()
@@ -62,7 +61,7 @@ impl AnswerRow {
             (share.number > 0).then_some(share)
         };
         let of = |value: fn(&AnswerRecord) -> f64| mean(records.iter().map(|record| value(record)));
-        Some(Self {
+        Self {
             method: method.to_string(),
             score: Share::of_samples(records.iter().map(|record| (record.sample.as_str(), record.score))),
             same: held(|dense| Some(dense.same)),
@@ -72,27 +71,27 @@ impl AnswerRow {
             context: of(|record| record.seconds.context),
             question: of(|record| record.seconds.question),
             decode: of(|record| record.seconds.decode),
-            decode_speed: decode_speed(&records),
+            decode_speed: decode_speed(records),
             cache: mean_cache(records.iter().map(|record| record.cache)),
-            speedup: dense.and_then(|dense| ratio(dense, prefill(&records))),
-            whole: BesideWhole::of(method, &records, answers),
-        })
+            speedup: dense.and_then(|dense| ratio(dense, prefill(records))),
+            whole: BesideWhole::of(method, records, group),
+        }
     }
 }
 
 impl BesideWhole {
     /// None for a method without chunks, and where the same without them was not run.
-    fn of(method: &str, records: &[&AnswerRecord], answers: &ComparedAnswers<'_>) -> Option<Self> {
+    fn of(method: &str, records: &[&AnswerRecord], group: &RecordGroup<'_, AnswerRecord>) -> Option<Self> {
         let method = whole_of(method)?;
         // the same questions in the same order
-        let whole = answers.of_method(&method)?;
-        let same = records.iter().zip(&whole).map(|(record, whole)| {
+        let whole = group.of_method(&method)?;
+        let same = records.iter().zip(whole).map(|(record, whole)| {
             let is_same = record.answer.trim() == whole.answer.trim();
             (record.sample.as_str(), f64::from(u8::from(is_same)))
         });
         Some(Self {
             same: Share::of_samples(same),
-            speed_kept: ratio(prefill(&whole), prefill(records)),
+            speed_kept: ratio(prefill(whole), prefill(records)),
             method,
         })
     }
@@ -122,6 +121,6 @@ fn decode_speed(records: &[&AnswerRecord]) -> Option<f64> {
 }
 
 /// Seconds until the first token, of all records.
-pub(super) fn prefill(records: &[&AnswerRecord]) -> f64 {
+fn prefill(records: &[&AnswerRecord]) -> f64 {
     records.iter().map(|record| record.seconds.context + record.seconds.question).sum()
 }

@@ -1,11 +1,10 @@
 //! [`AnswerSummary`]: answers by task, length and method.
 
-use super::answer_row::{AnswerRow, prefill};
-use super::compared::ComparedAnswers;
+use super::answer_row::AnswerRow;
+use super::group::{RecordGroup, method_names};
 use super::lengths::{LengthRange, Lengths};
 use super::mean::Share;
 use super::table::{Column, Table};
-use super::{DENSE, methods_of};
 use crate::numbers::{count, decimal, duration, percent, speedup};
 use crate::results::AnswerRecord;
 
@@ -87,19 +86,19 @@ impl AnswerSummary {
     ///
     /// - `lengths`: whether their lengths were chosen
     pub fn of(records: &[AnswerRecord], lengths: Lengths) -> Self {
-        let methods = methods_of(records.iter().map(|record| &*record.method));
-        let groups = ComparedAnswers::of(records, lengths).into_iter().map(|answers| {
-            let dense = answers.of_method(DENSE).map(|records| prefill(&records));
-            let row = |method: &String| AnswerRow::of(method, &answers, dense);
-            AnswerGroup {
-                task: answers.task.to_string(),
-                length: answers.length,
-                samples: answers.samples(),
-                left_out: answers.left_out,
-                rows: methods.iter().filter_map(row).collect(),
-            }
-        });
-        Self { groups: groups.collect(), methods }
+        let group = |group: &RecordGroup<'_, AnswerRecord>| AnswerGroup {
+            task: group.task.to_string(),
+            length: group.length,
+            samples: group.samples(),
+            left_out: group.left_out,
+            rows: group
+                .methods
+                .iter()
+                .map(|(method, records)| AnswerRow::of(method, records, group))
+                .collect(),
+        };
+        let groups = RecordGroup::compared(records, lengths);
+        Self { methods: method_names(records), groups: groups.iter().map(group).collect() }
     }
 
     /// What answers are worth, as text.
@@ -120,13 +119,8 @@ impl AnswerSummary {
                 percent(row.computed_share),
             ]
         });
-        let left_out: usize = self.groups.iter().map(|group| group.left_out).sum();
-        if left_out > 0 {
-            table.notes.push(format!(
-                "Questions left out, as not all methods have answered them yet: {}. The same command goes on with them.",
-                count(left_out)
-            ));
-        }
+        let left_out = self.groups.iter().map(|group| group.left_out).sum();
+        table.note_left_out("Questions", "answered", left_out);
         table.without_empty_columns()
     }
 

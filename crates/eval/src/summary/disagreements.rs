@@ -1,7 +1,7 @@
 //! [`disagreements`]: answers that are not dense attention's.
 
 use super::DENSE;
-use crate::results::AnswerRecord;
+use crate::results::{AnswerRecord, MethodRecord};
 use std::collections::BTreeMap;
 
 /// An answer that is not dense attention's.
@@ -16,14 +16,14 @@ pub struct Disagreement<'a> {
 /// Answers with other scores than dense attention's, worse ones first, and then those that only
 /// read differently.
 pub fn disagreements(records: &[AnswerRecord]) -> Vec<Disagreement<'_>> {
-    let key = |record: &'_ AnswerRecord| {
-        (record.task.clone(), record.length, record.sample.clone(), record.question)
-    };
-    let dense: BTreeMap<_, &AnswerRecord> =
-        records.iter().filter(|record| record.method == DENSE).map(|record| (key(record), record)).collect();
+    fn question(record: &AnswerRecord) -> (&str, usize, (&str, usize)) {
+        (record.task(), record.length, record.observation())
+    }
+    let dense = records.iter().filter(|record| record.method == DENSE);
+    let dense: BTreeMap<_, &AnswerRecord> = dense.map(|record| (question(record), record)).collect();
     let mut found: Vec<Disagreement<'_>> = records
         .iter()
-        .filter_map(|record| Some(Disagreement { record, dense: dense.get(&key(record)).copied()? }))
+        .filter_map(|record| Some(Disagreement { record, dense: dense.get(&question(record)).copied()? }))
         // white space around an answer makes no difference, as in its agreement
         .filter(|found| found.record.answer.trim() != found.dense.answer.trim())
         .collect();

@@ -1,9 +1,9 @@
 //! [`DepthGrid`]: scores by length and depth, as heat maps show them.
 
-use super::compared::ComparedAnswers;
+use super::DENSE;
+use super::group::{RecordGroup, method_names};
 use super::lengths::Lengths;
 use super::mean::Share;
-use super::{DENSE, methods_of};
 use crate::results::AnswerRecord;
 
 /// More depths than these are put together in tenths.
@@ -36,11 +36,12 @@ pub struct GridCell {
 impl DepthGrid {
     /// Of one task; none where no answer lies in one place.
     pub fn of(records: &[AnswerRecord], task: &str) -> Option<Self> {
-        let all_methods = methods_of(records.iter().map(|record| &*record.method));
-        let records: Vec<(&AnswerRecord, f64)> = ComparedAnswers::of(records, Lengths::Chosen)
-            .iter()
-            .filter(|answers| answers.task == task)
-            .flat_map(ComparedAnswers::all)
+        let all_methods = method_names(records);
+        let records: Vec<(&AnswerRecord, f64)> = RecordGroup::compared(records, Lengths::Chosen)
+            .into_iter()
+            .filter(|group| group.task == task)
+            .flat_map(|group| group.methods)
+            .flat_map(|(_, records)| records)
             .filter_map(|record| Some((record, record.depth.filter(|depth| depth.is_finite())?)))
             .collect();
         let mut depths = sorted(records.iter().map(|&(_, depth)| depth));

@@ -1,12 +1,13 @@
 //! [`LatencySummary`]: times to the first token by length and method.
 
+use super::DENSE;
 use super::answer_row::{mean_cache, whole_of};
+use super::group::{RecordGroup, method_names};
+use super::lengths::Lengths;
 use super::mean::{mean, median, ratio};
 use super::table::{Column, Table};
-use super::{DENSE, methods_of};
 use crate::numbers::{count, duration, memory, percent, speedup};
 use crate::results::{CacheBytes, LatencyRecord, LatencySeconds, LatencySource};
-use std::collections::BTreeSet;
 
 /// Times to the first token.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,20 +50,17 @@ pub struct LatencyRow {
 
 impl LatencyRow {
     /// Of what was measured; where nothing was, of what was extrapolated.
-    fn of(length: usize, method: &str, records: &[LatencyRecord]) -> Option<Self> {
-        let of_row = records.iter().filter(|record| record.length == length && record.method == method);
-        let (measured, extrapolated): (Vec<_>, Vec<_>) =
-            of_row.partition(|record| record.source == LatencySource::Measured);
-        let extrapolated_from = if measured.is_empty() {
-            let LatencySource::Extrapolated { from } = &extrapolated.last()?.source else { return None };
-            Some(from.clone())
-        } else {
-            None
-        };
+    fn of(length: usize, method: &str, records: &[&LatencyRecord]) -> Self {
+        let (measured, extrapolated): (Vec<&LatencyRecord>, Vec<_>) =
+            records.iter().partition(|record| record.source == LatencySource::Measured);
         let records = if measured.is_empty() { extrapolated } else { measured };
+        let extrapolated_from = records.last().and_then(|record| match &record.source {
+            LatencySource::Measured => None,
+            LatencySource::Extrapolated { from } => Some(from.clone()),
+        });
         let of =
             |part: fn(&LatencySeconds) -> f64| median(records.iter().map(|record| part(&record.seconds)));
-        Some(Self {
+        Self {
             length,
             method: method.to_string(),
             repeats: records.len(),
@@ -81,7 +79,7 @@ impl LatencyRow {
             extrapolated_from,
             speedup: None,
             speed_kept: None,
-        })
+        }
     }
 
     /// Whether its times were not measured.
@@ -96,14 +94,23 @@ impl LatencyRow {
     }
 }
 
-/// Says of methods in chunks what they keep of the speed that the same methods have without.
-fn hold_against_whole(rows: &mut [LatencyRow]) {
-    for place in 0..rows.len() {
-        let whole =
-            whole_of(&rows[place].method).and_then(|method| rows.iter().find(|row| row.method == method));
-        let total = whole.filter(|row| !row.is_extrapolated()).map(|row| row.seconds.total);
-        rows[place].speed_kept = total.and_then(|total| ratio(total, rows[place].seconds.total));
-    }
+/// Rows of all methods, held against dense attention and against the same methods without chunks.
+fn rows_of_length(group: &RecordGroup<'_, LatencyRecord>) -> Vec<LatencyRow> {
+    let row = |(method, records): &(&str, Vec<_>)| LatencyRow::of(group.length.longest, method, records);
+    let alone: Vec<LatencyRow> = group.methods.iter().map(row).collect();
+    let of_method = |method: &str| alone.iter().find(|row| row.method == method);
+    let dense = of_method(DENSE);
+    let beside_others = |row: &LatencyRow| {
+        let whole = whole_of(&row.method).and_then(|method| of_method(&method));
+        let gain = |other: &LatencyRow| ratio(other.seconds.total, row.seconds.total);
+        LatencyRow {
+            speedup: dense.and_then(gain),
+            is_speedup_extrapolated: row.is_extrapolated() || dense.is_some_and(LatencyRow::is_extrapolated),
+            speed_kept: whole.filter(|whole| !whole.is_extrapolated()).and_then(gain),
+            ..row.clone()
+        }
+    };
+    alone.iter().map(beside_others).collect()
 }
 
 const COLUMNS: [Column; 16] = [
@@ -131,24 +138,8 @@ const COLUMNS: [Column; 16] = [
 impl LatencySummary {
     /// Of records, in any order.
     pub fn of(records: &[LatencyRecord]) -> Self {
-        let methods = methods_of(records.iter().map(|record| &*record.method));
-        let lengths: BTreeSet<usize> = records.iter().map(|record| record.length).collect();
-        let mut rows: Vec<LatencyRow> = Vec::new();
-        for length in lengths {
-            let first = rows.len();
-            rows.extend(methods.iter().filter_map(|method| LatencyRow::of(length, method, records)));
-            hold_against_whole(&mut rows[first..]);
-            let dense = rows[first..].iter().find(|row| row.method == DENSE);
-            let Some((dense, is_extrapolated)) = dense.map(|row| (row.seconds.total, row.is_extrapolated()))
-            else {
-                continue;
-            };
-            for row in &mut rows[first..] {
-                row.speedup = ratio(dense, row.seconds.total);
-                row.is_speedup_extrapolated |= is_extrapolated;
-            }
-        }
-        Self { methods, rows }
+        let groups = RecordGroup::all(records, Lengths::Chosen);
+        Self { methods: method_names(records), rows: groups.iter().flat_map(rows_of_length).collect() }
     }
 
     /// As text.

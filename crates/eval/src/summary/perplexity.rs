@@ -1,8 +1,10 @@
 //! [`PerplexitySummary`]: perplexity by length and method, and by position.
 
+use super::DENSE;
+use super::group::{RecordGroup, method_names};
+use super::lengths::Lengths;
 use super::mean::{mean, ratio};
 use super::table::{Column, Table};
-use super::{DENSE, methods_of};
 use crate::numbers::{count, decimal, duration, percent, signed_percent, speedup};
 use crate::results::{LossBucket, PerplexityRecord};
 use std::collections::{BTreeMap, BTreeSet};
@@ -142,13 +144,9 @@ const COLUMNS: [Column; 10] = [
 impl PerplexitySummary {
     /// Of records, in any order.
     pub fn of(records: &[PerplexityRecord]) -> Self {
-        let methods = methods_of(records.iter().map(|record| &*record.method));
-        let lengths: BTreeSet<usize> = records.iter().map(|record| record.length).collect();
-        let groups = lengths.into_iter().map(|length| {
-            let of_group: Vec<_> = records.iter().filter(|record| record.length == length).collect();
-            group(length, &methods, &of_group)
-        });
-        Self { groups: groups.collect(), methods }
+        let groups = RecordGroup::compared(records, Lengths::Chosen);
+        let groups = groups.iter().map(PerplexityGroup::of).collect();
+        Self { methods: method_names(records), groups }
     }
 
     /// As text.
@@ -161,7 +159,7 @@ impl PerplexitySummary {
                     count(group.length),
                     count(group.documents),
                     decimal(row.perplexity, 3),
-                    row.change.filter(|_| row.method != DENSE).map_or("-".into(), signed_percent),
+                    row.change.map_or("-".into(), signed_percent),
                     row.same.map_or("-".into(), percent),
                     row.divergence.map_or("-".into(), |value| decimal(value, 4)),
                     percent(row.computed_share),
@@ -170,18 +168,27 @@ impl PerplexitySummary {
                 ]);
             }
         }
-        let left_out: usize = self.groups.iter().map(|group| group.left_out).sum();
-        if left_out > 0 {
-            table.notes.push(format!(
-                "Documents left out, as not all methods have read them yet: {}. The same command goes on with them.",
-                count(left_out)
-            ));
-        }
+        let left_out = self.groups.iter().map(|group| group.left_out).sum();
+        table.note_left_out("Documents", "read", left_out);
         table.without_empty_columns()
     }
 }
 
 impl PerplexityGroup {
+    fn of(group: &RecordGroup<'_, PerplexityRecord>) -> Self {
+        let dense = group.of_method(DENSE).map(|records| PerplexityRow::of(DENSE, records, None));
+        let row = |(method, records): &(&str, Vec<_>)| match &dense {
+            Some(dense) if *method == DENSE => dense.clone(),
+            _ => PerplexityRow::of(method, records, dense.as_ref()),
+        };
+        Self {
+            length: group.length.longest,
+            documents: group.samples(),
+            left_out: group.left_out,
+            rows: group.methods.iter().map(row).collect(),
+        }
+    }
+
     /// Perplexity by position, as text: a row for each range of positions, a column for each
     /// method.
     pub fn positions(&self) -> Table {
@@ -212,32 +219,4 @@ impl BucketLoss {
         let change = change.map_or(String::new(), |change| format!(" ({})", signed_percent(change)));
         format!("{}{change}", decimal(self.perplexity, 3))
     }
-}
-
-fn group(length: usize, methods: &[String], records: &[&PerplexityRecord]) -> PerplexityGroup {
-    type Documents<'a> = BTreeMap<(&'a str, usize), &'a PerplexityRecord>;
-    let mut by_method: BTreeMap<&str, Documents<'_>> = BTreeMap::new();
-    for &record in records {
-        by_method.entry(&record.method).or_default().insert((&record.document, record.length), record);
-    }
-    let all: BTreeSet<_> = by_method.values().flat_map(|documents| documents.keys().copied()).collect();
-    let has_all =
-        |document: &&(&str, usize)| by_method.values().all(|documents| documents.contains_key(*document));
-    let common: Vec<(&str, usize)> = all.iter().filter(has_all).copied().collect();
-    let of = |method: &str| -> Option<Vec<&PerplexityRecord>> {
-        let documents = by_method.get(method)?;
-        Some(common.iter().filter_map(|document| documents.get(document).copied()).collect())
-    };
-    let mut dense = None;
-    let mut rows = Vec::new();
-    for method in methods {
-        let Some(records) = of(method) else { continue };
-        let row = PerplexityRow::of(method, &records, dense.as_ref());
-        if method == DENSE {
-            // it is the first one
-            dense = Some(row.clone());
-        }
-        rows.push(row);
-    }
-    PerplexityGroup { length, documents: common.len(), left_out: all.len() - common.len(), rows }
 }

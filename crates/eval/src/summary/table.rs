@@ -1,5 +1,7 @@
 //! [`Table`]: a summary as text, which a page or a terminal puts into its form.
 
+use crate::numbers::count;
+
 /// A column, and what it says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Column {
@@ -35,6 +37,16 @@ impl Table {
             meanings: columns.iter().copied().filter(|column| !column.meaning.is_empty()).collect(),
             words,
             ..Self::default()
+        }
+    }
+
+    /// Says of how many samples the table says nothing, as only some methods have `done` them.
+    pub(super) fn note_left_out(&mut self, samples: &str, done: &str, number: usize) {
+        if number > 0 {
+            self.notes.push(format!(
+                "{samples} left out, as not all methods have {done} them yet: {}. The same command goes on with them.",
+                count(number)
+            ));
         }
     }
 
