@@ -1,0 +1,56 @@
+//! Patterns of a model's heads as a table: how many heads got which.
+
+use crate::terminal::new_table;
+use minference_attention::HeadPattern;
+use minference_attention::pattern::config::{HeadEntry, PatternConfig};
+use std::io::{self, Write};
+
+/// Kinds in the order of the tables, with the letter that stands for them in maps.
+pub(crate) const PATTERN_LETTERS: [(&str, char); 5] =
+    [("vertical-slash", 'V'), ("a-shape", 'A'), ("tri-shape", 'T'), ("block-sparse", 'B'), ("dense", 'D')];
+
+/// How many heads got which pattern, with which error, at which cost.
+pub(crate) fn print_kinds(out: &mut impl Write, patterns: &PatternConfig) -> io::Result<()> {
+    let entries: Vec<&HeadEntry> = head_entries(patterns).collect();
+    let mut table = new_table(&["pattern", "heads", "of all", "mean error", "mean share computed"], 1);
+    let mut add = |name: &str, heads: &[&HeadEntry]| {
+        let mean = |numbers: Vec<f64>| numbers.iter().sum::<f64>() / numbers.len() as f64;
+        let known = !heads.is_empty() && heads.iter().all(|head| share(head).is_some());
+        let number = |of: fn(&HeadEntry) -> Option<f64>, percent: bool| match (known, percent) {
+            (false, _) => "-".to_string(),
+            (true, true) => {
+                format!("{:.1} %", 100.0 * mean(heads.iter().filter_map(|head| of(head)).collect()))
+            }
+            (true, false) => format!("{:.4}", mean(heads.iter().filter_map(|head| of(head)).collect())),
+        };
+        table.add_row([
+            name.to_string(),
+            heads.len().to_string(),
+            format!("{:.1} %", 100.0 * heads.len() as f64 / entries.len() as f64),
+            number(|head| head.score, false),
+            number(share, true),
+        ]);
+    };
+    for (kind, _) in PATTERN_LETTERS {
+        let heads: Vec<&HeadEntry> =
+            entries.iter().copied().filter(|head| head.pattern.name() == kind).collect();
+        if !heads.is_empty() {
+            add(kind, &heads);
+        }
+    }
+    add("all", &entries);
+    writeln!(out, "{table}")
+}
+
+/// The heads of all layers.
+pub(crate) fn head_entries(patterns: &PatternConfig) -> impl Iterator<Item = &HeadEntry> {
+    (0..patterns.layers()).flat_map(|layer| patterns.layer(layer).unwrap_or_default())
+}
+
+/// The computed share of a head's pattern, as the search saw it.
+fn share(entry: &HeadEntry) -> Option<f64> {
+    match entry.pattern {
+        HeadPattern::Dense => Some(1.0),
+        pattern => entry.trials.iter().find(|trial| trial.pattern == pattern).map(|trial| trial.share),
+    }
+}
