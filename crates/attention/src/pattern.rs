@@ -28,6 +28,7 @@
 pub mod a_shape;
 pub mod block_sparse;
 pub mod config;
+mod kind;
 mod native_format;
 mod notation;
 mod original_format;
@@ -36,6 +37,7 @@ pub mod top;
 pub mod tri_shape;
 pub mod vertical_slash;
 
+pub use kind::PatternKind;
 pub use notation::Notation;
 
 use crate::backend::AttentionBackend;
@@ -93,13 +95,7 @@ impl HeadPattern {
 
     /// The pattern's kind, as files and commands spell it.
     pub fn name(&self) -> &'static str {
-        match self {
-            Self::Dense => "dense",
-            Self::AShape { .. } => "a-shape",
-            Self::TriShape { .. } => "tri-shape",
-            Self::VerticalSlash { .. } => "vertical-slash",
-            Self::BlockSparse { .. } => "block-sparse",
-        }
+        self.kind().name()
     }
 
     /// Chooses what the head attends to; the two dynamic patterns look at Q and K for it (the
