@@ -5,12 +5,13 @@ use std::fmt;
 
 /// How a tensor's numbers are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum ElementType {
     /// 32-bit floating point.
     F32,
     /// IEEE half precision.
     F16,
-    /// bfloat16: the upper half of an `f32`.
+    /// bfloat16: the upper half of an f32.
     Bf16,
 }
 

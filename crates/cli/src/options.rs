@@ -11,13 +11,14 @@
 //! | `answering` | what `run` and `chat` share: all that lies between prompt and answer |
 //! | `context_file` | where a context is saved, and where it comes from |
 //! | `evaluation`, `variants` | model, methods and results of an evaluation |
-//! | `length`, `head`, `repeats`, `numbers` | single values |
+//! | `length`, `head`, `repeats`, `numbers`, `choice` | single values |
 //! | `usage` | errors that are wrong options |
 
 mod answer;
 mod answering;
 mod attention;
 mod chat_template;
+mod choice;
 mod context_file;
 mod evaluation;
 mod head;
@@ -36,12 +37,15 @@ pub(crate) use answer::AnswerOptions;
 pub(crate) use answering::{Answering, AnsweringOptions};
 pub(crate) use attention::{AttentionKind, AttentionOptions};
 pub(crate) use chat_template::ChatTemplateOptions;
+pub(crate) use choice::{choice_or, spelling};
 pub(crate) use context_file::ContextOptions;
 pub(crate) use evaluation::{EvaluationOptions, check_template};
 pub(crate) use head::parse_head;
-pub(crate) use kv_compression::{KvCompressionOptions, KvCompressionSizes, KvKind};
+pub(crate) use kv_compression::{
+    KvCompressionOptions, KvCompressionSizes, KvKind, kv_kind_name, parse_kv_kind,
+};
 pub(crate) use length::{Length, sorted_lengths};
-pub(crate) use machine::{CacheDtype, Dtype, MachineOptions, MatmulOptions};
+pub(crate) use machine::{MachineOptions, MatmulOptions};
 pub(crate) use model::ModelOptions;
 pub(crate) use prompt::PromptOptions;
 pub(crate) use repeats::check_repeats;

@@ -6,6 +6,7 @@ use std::fmt;
 
 /// Instruction sets with kernels of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum InstructionSet {
     /// What the compiler's baseline has: SSE2 on x86-64, NEON on ARM.
     Portable,
@@ -13,25 +14,32 @@ pub enum InstructionSet {
     Avx2,
     /// AVX-512 F, BW, DQ, VL.
     Avx512,
-    /// AVX-512 with `VDPBF16PS` and `VPDPWSSD`: 16-bit arithmetic at twice the `f32` rate on AMD
-    /// since Zen 4.
+    /// AVX-512 with VDPBF16PS and VPDPWSSD: 16-bit arithmetic at twice the f32 rate on AMD since
+    /// Zen 4.
+    #[cfg_attr(feature = "clap", value(name = "avx512-bf16"))]
     Avx512Bf16,
-    /// AVX-512 with `VFMADDPH` and `VPDPWSSD`: 16-bit arithmetic at twice the `f32` rate on Intel
-    /// since Sapphire Rapids.
+    /// AVX-512 with VFMADDPH and VPDPWSSD: 16-bit arithmetic at twice the f32 rate on Intel since
+    /// Sapphire Rapids.
+    #[cfg_attr(feature = "clap", value(name = "avx512-fp16"))]
     Avx512Fp16,
 }
 
 /// What products and sums are computed in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum Arithmetic {
-    /// `f32` throughout.
+    /// f32 throughout.
     F32,
-    /// 16-bit products with wider sums; about twice as fast. Needs [`InstructionSet::Avx512Bf16`]
-    /// or [`InstructionSet::Avx512Fp16`]; the latter computes `bf16` inputs in `f32` all the same,
-    /// since its 16-bit arithmetic would not be accurate for them.
+    /// 16-bit products with wider sums, about twice as fast (avx512-bf16 and avx512-fp16 only).
+    ///
+    /// [`InstructionSet::Avx512Fp16`] computes `bf16` inputs in `f32` all the same, since its
+    /// 16-bit arithmetic would not be accurate for them.
+    #[cfg_attr(feature = "clap", value(name = "f16"))]
     Bits16,
-    /// 16 bits for 16-bit inputs where the kernel meets the accuracy rule (at most twice the error
-    /// of a plain implementation in the inputs' type or `bf16`), `f32` otherwise.
+    /// 16 bits for 16-bit inputs where that is accurate, f32 otherwise.
+    ///
+    /// Accurate means at most twice the error of a plain implementation in the inputs' type or
+    /// `bf16`.
     #[default]
     Auto,
 }

@@ -34,12 +34,17 @@ const MAX_BUDGET: usize = u32::MAX as usize;
 
 /// How a pattern file is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum FileFormat {
-    /// Ours: an object with `format`, `version` and `layers`, a list of lists of heads with named
+    /// Ours: JSON with named fields.
+    ///
+    /// An object with `format`, `version` and `layers`, a list of lists of heads with named
     /// budgets; and, where a search wrote it, `search` and each head's `trials`.
     #[default]
     Native,
-    /// The published one: a list of layers, each a map from head index to `[type, first, second,
+    /// The published one: lists of type, first budget, second budget and score.
+    ///
+    /// A list of layers, each a map from head index to `[type, first, second,
     /// score]`. It knows `vertical_and_slash` (vertical, slash), `stream_llm` (sink, local) and
     /// `block_sparse` (100 blocks).
     Original,

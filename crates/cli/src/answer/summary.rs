@@ -17,7 +17,7 @@ pub(crate) fn print_summary(out: &mut impl Write, comparison: &Comparison<'_>) -
         [Some(comparison.answer), comparison.dense].into_iter().flatten().collect();
     writeln!(out, "{}", table(&answers))?;
     let answer = comparison.answer;
-    if answer.plan.kind != AttentionKind::Dense {
+    if answer.plan.kind != AttentionKind::DENSE {
         print_layers(out, answer)?;
     }
     print_contexts(out, answer)?;

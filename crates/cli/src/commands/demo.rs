@@ -7,8 +7,9 @@ use crate::options::{MachineOptions, MatmulOptions, ModelOptions, checked};
 use crate::prompt::PromptText;
 use crate::terminal::Interrupt;
 use anyhow::{Result, anyhow, ensure};
-use clap::{Args, ValueEnum};
-use minference_eval::haystack::{Haystack, HaystackFact, HaystackOptions, HaystackStyle};
+use clap::Args;
+use minference_eval::haystack::{Haystack, HaystackFact, HaystackOptions};
+use minference_eval::tasks::needle::NeedleText;
 use minference_fetch::ModelReference;
 use minference_model::generation::GenerationOptions;
 use minference_model::memory;
@@ -32,7 +33,7 @@ pub(crate) struct Options {
     tokens: usize,
     /// What the text looks like
     #[arg(long, value_enum, value_name = "STYLE", default_value = "prose")]
-    style: StyleChoice,
+    style: NeedleText,
     /// Which text is generated, and where the fact lies in it
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -40,15 +41,6 @@ pub(crate) struct Options {
     matmul: MatmulOptions,
     #[command(flatten)]
     machine: MachineOptions,
-}
-
-/// Texts that can be generated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum StyleChoice {
-    /// Lines of a server's log
-    Log,
-    /// English sentences
-    Prose,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
@@ -131,12 +123,9 @@ fn judge(fact: &HaystackFact, answer: &str, share: f64) -> Result<()> {
     Ok(())
 }
 
-fn haystack_options<'a>(options: &Options, depths: &'a [f32]) -> HaystackOptions<'a> {
-    let style = match options.style {
-        StyleChoice::Log => HaystackStyle::Log,
-        StyleChoice::Prose => HaystackStyle::Prose,
-    };
-    HaystackOptions { style, tokens: options.tokens - AROUND, depths, similar_facts: 0, seed: options.seed }
+fn haystack_options<'a>(options: &'a Options, depths: &'a [f32]) -> HaystackOptions<'a> {
+    let tokens = options.tokens - AROUND;
+    HaystackOptions { style: options.style.style(), tokens, depths, similar_facts: 0, seed: options.seed }
 }
 
 /// The fact lies where the seed says, not always in the middle.
@@ -147,6 +136,7 @@ fn depth(seed: u64) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use minference_eval::haystack::HaystackStyle;
 
     #[test]
     fn only_a_right_answer_from_sparse_attention_will_do() {

@@ -82,7 +82,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let render = options.prompt.render_options(&model.model, time)?;
     let text = text.map_or_else(|| generated(&model, &render), Ok)?;
     let prompt = text.tokens(&model.model, &render)?;
-    text.note_special_names(&model.model);
+    text.note_names_read_as_text(&model.model);
     let context = model.context;
     ensure!(
         prompt.len() <= context,

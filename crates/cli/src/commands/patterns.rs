@@ -7,7 +7,7 @@ use crate::model::{model_error, resolve_model};
 use crate::options::parse_head;
 use crate::terminal::Interrupt;
 use anyhow::Result;
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use minference_attention::pattern::config::{FileFormat, PatternConfig};
 use minference_fetch::ModelReference;
 use minference_model::ModelFiles;
@@ -45,7 +45,7 @@ pub(crate) struct ConvertOptions {
     file: PathBuf,
     /// The format to write
     #[arg(long, value_enum, value_name = "FORMAT")]
-    to: Format,
+    to: FileFormat,
     /// Leave out what was tried for each head: the file says the same patterns and errors, and is a
     /// tenth as large
     #[arg(long)]
@@ -53,15 +53,6 @@ pub(crate) struct ConvertOptions {
     /// The file to write [default: standard output]
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
-}
-
-/// Formats of pattern files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// Ours: JSON with named fields
-    Native,
-    /// The published one: lists of [type, first, second, score]
-    Original,
 }
 
 /// What to check.
@@ -95,17 +86,13 @@ fn show(options: &ShowOptions) -> Result<()> {
 }
 
 fn convert(options: &ConvertOptions) -> Result<()> {
-    let format = match options.to {
-        Format::Native => FileFormat::Native,
-        Format::Original => FileFormat::Original,
-    };
     let mut patterns = PatternConfig::read(&options.file)?;
     if options.without_trials {
         patterns = patterns.without_trials();
     }
     match &options.output {
-        Some(output) => patterns.write(output, format)?,
-        None => write!(std::io::stdout(), "{}", patterns.to_json(format)?)?,
+        Some(output) => patterns.write(output, options.to)?,
+        None => write!(std::io::stdout(), "{}", patterns.to_json(options.to)?)?,
     }
     Ok(())
 }

@@ -111,7 +111,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let time = context_file.as_ref().and_then(date_of).unwrap_or_else(LocalTime::now);
     let render = options.prompt.render_options(&model.model, time)?;
     let prompt = text.tokens(&model.model, &render)?;
-    text.note_special_names(&model.model);
+    text.note_names_read_as_text(&model.model);
     interrupt.check()?;
     let chunk = options.answering.attention.chunk();
     let plan = options.answering.attention.plan(&model, prompt.len(), patterns)?;

@@ -46,7 +46,7 @@ impl NamedPlan {
     /// All keys for everyone.
     pub(crate) fn dense() -> Self {
         Self {
-            kind: AttentionKind::Dense,
+            kind: AttentionKind::DENSE,
             pattern: "every key".into(),
             plan: AttentionPlan::Dense,
             advice: None,

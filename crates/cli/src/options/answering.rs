@@ -1,4 +1,5 @@
-//! [`AnsweringOptions`]: what `run` and `chat` share, all that lies between a prompt and its answer.
+//! [`AnsweringOptions`]: what `run` and `chat` share, all that lies between a prompt and its
+//! answer.
 
 use crate::model::PatternFile;
 use crate::options::{

@@ -3,40 +3,55 @@
 use crate::model::{LoadedModel, NamedPlan, PatternFile};
 use crate::options::Length;
 use anyhow::{Result, bail};
+use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 use minference_attention::HeadPattern;
+use minference_attention::pattern::PatternKind;
 use minference_model::AttentionPlan;
 use std::path::PathBuf;
 
-/// Kinds of attention, as the command line spells them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+/// What the heads of a model get.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AttentionKind {
-    /// All keys
-    Dense,
-    /// The first keys and the nearest
-    AShape,
-    /// The same, and everything for the last queries
-    TriShape,
-    /// The best columns and diagonals, as the last 64 queries see them
-    VerticalSlash,
-    /// The best blocks of 64 keys for each block of 64 queries
-    BlockSparse,
-    /// For each head what a pattern file says, that of --patterns or else the model's own; without
-    /// one, vertical-slash with its default budgets for all; the last 64 tokens of a prompt see
-    /// everything
+    /// The same pattern for all heads.
+    Uniform(PatternKind),
+    /// For each head what a pattern file says.
     Minference,
 }
 
 impl AttentionKind {
+    pub(crate) const DENSE: Self = Self::Uniform(PatternKind::Dense);
+
     /// As the command line spells it.
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Self::Dense => "dense",
-            Self::AShape => "a-shape",
-            Self::TriShape => "tri-shape",
-            Self::VerticalSlash => "vertical-slash",
-            Self::BlockSparse => "block-sparse",
+            Self::Uniform(kind) => kind.name(),
             Self::Minference => "minference",
+        }
+    }
+}
+
+impl ValueEnum for AttentionKind {
+    fn value_variants<'a>() -> &'a [Self] {
+        use PatternKind::{AShape, BlockSparse, TriShape, VerticalSlash};
+        const ALL: [AttentionKind; 6] = [
+            AttentionKind::DENSE,
+            AttentionKind::Uniform(AShape),
+            AttentionKind::Uniform(TriShape),
+            AttentionKind::Uniform(VerticalSlash),
+            AttentionKind::Uniform(BlockSparse),
+            AttentionKind::Minference,
+        ];
+        &ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        match self {
+            Self::Uniform(kind) => kind.to_possible_value(),
+            Self::Minference => Some(PossibleValue::new(self.name()).help(
+                "For each head what a pattern file says, that of --patterns or else the model's own; without one, \
+                 vertical-slash with its default budgets for all; the last 64 tokens of a prompt see everything",
+            )),
         }
     }
 }
@@ -89,15 +104,16 @@ impl AttentionOptions {
 
     /// Refuses what would have no effect, or no meaning, before a model is fetched.
     pub(crate) fn check(&self) -> Result<()> {
-        use AttentionKind::{AShape, BlockSparse, Minference, TriShape, VerticalSlash};
+        use AttentionKind::{Minference, Uniform};
+        use PatternKind::{AShape, BlockSparse, TriShape, VerticalSlash};
         let uses: [(&str, bool, &[AttentionKind]); 7] = [
             ("--patterns", self.patterns.is_some(), &[Minference]),
-            ("--vertical", self.vertical.is_some(), &[VerticalSlash]),
-            ("--slash", self.slash.is_some(), &[VerticalSlash]),
-            ("--blocks", self.blocks.is_some(), &[BlockSparse]),
-            ("--sink", self.sink.is_some(), &[AShape, TriShape]),
-            ("--local", self.local.is_some(), &[AShape, TriShape]),
-            ("--last", self.last.is_some(), &[TriShape]),
+            ("--vertical", self.vertical.is_some(), &[Uniform(VerticalSlash)]),
+            ("--slash", self.slash.is_some(), &[Uniform(VerticalSlash)]),
+            ("--blocks", self.blocks.is_some(), &[Uniform(BlockSparse)]),
+            ("--sink", self.sink.is_some(), &[Uniform(AShape), Uniform(TriShape)]),
+            ("--local", self.local.is_some(), &[Uniform(AShape), Uniform(TriShape)]),
+            ("--last", self.last.is_some(), &[Uniform(TriShape)]),
         ];
         for (option, is_given, kinds) in uses {
             if is_given && !kinds.contains(&self.attention) {
@@ -124,25 +140,25 @@ impl AttentionOptions {
         tokens: usize,
         patterns: Option<PatternFile>,
     ) -> Result<NamedPlan> {
-        let pattern = match self.attention {
-            AttentionKind::Dense => return Ok(NamedPlan::dense()),
-            AttentionKind::Minference => {
-                return match patterns {
-                    None => NamedPlan::minference(model, tokens),
-                    Some(file) => Ok(NamedPlan::from_file(file.for_model(model)?, model, tokens)),
-                };
-            }
-            AttentionKind::AShape => {
+        let AttentionKind::Uniform(kind) = self.attention else {
+            return match patterns {
+                None => NamedPlan::minference(model, tokens),
+                Some(file) => Ok(NamedPlan::from_file(file.for_model(model)?, model, tokens)),
+            };
+        };
+        let pattern = match kind {
+            PatternKind::Dense => return Ok(NamedPlan::dense()),
+            PatternKind::AShape => {
                 let (sink, local) = (self.sink.unwrap_or(1024), self.local.unwrap_or(4096));
                 HeadPattern::AShape { sink, local }
             }
-            AttentionKind::TriShape => HeadPattern::TriShape {
+            PatternKind::TriShape => HeadPattern::TriShape {
                 sink: self.sink.unwrap_or(128),
                 local: self.local.unwrap_or(3968),
                 last: self.last.unwrap_or(100),
             },
-            AttentionKind::VerticalSlash => self.vertical_slash(HeadPattern::default_for(tokens)),
-            AttentionKind::BlockSparse => HeadPattern::BlockSparse { top_k: self.blocks.unwrap_or(100) },
+            PatternKind::VerticalSlash => self.vertical_slash(HeadPattern::default_for(tokens)),
+            PatternKind::BlockSparse => HeadPattern::BlockSparse { top_k: self.blocks.unwrap_or(100) },
         };
         let plan = AttentionPlan::Uniform(pattern);
         Ok(NamedPlan { kind: self.attention, pattern: pattern.to_string(), plan, advice: None })

@@ -1,46 +1,33 @@
 //! What stays of the prompt's keys and values.
 
-use crate::options::Length;
+use crate::options::{Length, choice_or};
 use anyhow::{Context, Result, bail};
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::TypedValueParser;
+use minference_eval::methods::CompressionKind;
 use minference_model::session::kv_cache::{KvCompression, Pooling, PyramidKv, SnapKv, StreamingLlm};
 
-/// Ways of compressing the key-value cache, as the command line spells them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum KvKind {
-    /// All keys and values stay
-    Full,
-    /// The first tokens and the last
-    StreamingLlm,
-    /// What the prompt's last queries attend to, head by head
-    #[value(name = "snapkv")]
-    SnapKv,
-    /// The same, with more room in the first layers and less in the last
-    #[value(name = "pyramidkv")]
-    PyramidKv,
+/// A compression, or none where all keys and values stay.
+pub(crate) type KvKind = Option<CompressionKind>;
+
+/// As the command line spells [`KvKind`]'s none.
+const FULL: &str = "full";
+
+/// A parser of [`KvKind`].
+pub(crate) fn parse_kv_kind() -> impl TypedValueParser<Value = KvKind> {
+    choice_or(FULL, "All keys and values stay")
 }
 
-/// How votes for neighbouring keys become one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum PoolingChoice {
-    Average,
-    Maximum,
-}
-
-impl From<PoolingChoice> for Pooling {
-    fn from(choice: PoolingChoice) -> Self {
-        match choice {
-            PoolingChoice::Average => Self::Average,
-            PoolingChoice::Maximum => Self::Maximum,
-        }
-    }
+/// As the command line spells it.
+pub(crate) fn kv_kind_name(kind: KvKind) -> &'static str {
+    kind.map_or(FULL, CompressionKind::name)
 }
 
 /// What stays in the cache once the prompt was read.
 #[derive(Debug, Args)]
 pub(crate) struct KvCompressionOptions {
     /// What stays of the prompt's keys and values: the answer's tokens attend to that only
-    #[arg(long, value_enum, value_name = "KIND", default_value = "full", help_heading = "Key-value cache")]
+    #[arg(long, value_parser = parse_kv_kind(), value_name = "KIND", default_value = FULL, help_heading = "Key-value cache")]
     kv: KvKind,
     #[command(flatten)]
     sizes: KvCompressionSizes,
@@ -73,7 +60,7 @@ pub(crate) struct KvCompressionSizes {
     kv_kernel: Option<usize>,
     /// How they are pooled [default: average]
     #[arg(long, value_enum, value_name = "KIND")]
-    kv_pooling: Option<PoolingChoice>,
+    kv_pooling: Option<Pooling>,
 }
 
 impl KvCompressionSizes {
@@ -83,25 +70,25 @@ impl KvCompressionSizes {
         let snap = || {
             let (window, kernel) =
                 (self.kv_window.unwrap_or(SnapKv::WINDOW), self.kv_kernel.unwrap_or(SnapKv::KERNEL));
-            let pooling = self.kv_pooling.map_or(Pooling::default(), Pooling::from);
+            let pooling = self.kv_pooling.unwrap_or_default();
             SnapKv::new(capacity, window, kernel, pooling)
                 .context("wrong --kv-capacity, --kv-window or --kv-kernel")
         };
+        let Some(kind) = kind else { return Ok(None) };
         Ok(Some(match kind {
-            KvKind::Full => return Ok(None),
-            KvKind::StreamingLlm => KvCompression::StreamingLlm(
+            CompressionKind::StreamingLlm => KvCompression::StreamingLlm(
                 StreamingLlm::with_capacity(capacity, self.kv_sink.unwrap_or(StreamingLlm::SINK))
                     .context("wrong --kv-capacity or --kv-sink")?,
             ),
-            KvKind::SnapKv => KvCompression::SnapKv(snap()?),
-            KvKind::PyramidKv => KvCompression::PyramidKv(PyramidKv::new(snap()?)),
+            CompressionKind::SnapKv => KvCompression::SnapKv(snap()?),
+            CompressionKind::PyramidKv => KvCompression::PyramidKv(PyramidKv::new(snap()?)),
         }))
     }
 
     /// Refuses what would have no effect on any of some kinds.
     pub(crate) fn check_effect(&self, found: &[KvKind]) -> Result<()> {
-        use KvKind::{PyramidKv, SnapKv, StreamingLlm};
-        let uses: [(&str, bool, &[KvKind]); 5] = [
+        use CompressionKind::{PyramidKv, SnapKv, StreamingLlm};
+        let uses: [(&str, bool, &[CompressionKind]); 5] = [
             ("--kv-capacity", self.kv_capacity.is_some(), &[StreamingLlm, SnapKv, PyramidKv]),
             ("--kv-sink", self.kv_sink.is_some(), &[StreamingLlm]),
             ("--kv-window", self.kv_window.is_some(), &[SnapKv, PyramidKv]),
@@ -109,34 +96,12 @@ impl KvCompressionSizes {
             ("--kv-pooling", self.kv_pooling.is_some(), &[SnapKv, PyramidKv]),
         ];
         for (option, is_given, kinds) in uses {
-            if is_given && !kinds.iter().any(|kind| found.contains(kind)) {
-                let list = |kinds: &[KvKind], between: &str| {
-                    kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(between)
-                };
-                bail!("{option}: expected --kv {}, found --kv {}", list(kinds, " or "), list(found, ","));
+            if is_given && !kinds.iter().any(|kind| found.contains(&Some(*kind))) {
+                let expected: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
+                let found: Vec<&str> = found.iter().map(|kind| kv_kind_name(*kind)).collect();
+                bail!("{option}: expected --kv {}, found --kv {}", expected.join(" or "), found.join(","));
             }
         }
         Ok(())
-    }
-}
-
-impl KvKind {
-    /// As the command line spells it.
-    pub(crate) fn name(self) -> String {
-        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_string())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use minference_eval::methods::CompressionKind;
-
-    #[test]
-    fn evaluations_spell_kinds_in_the_same_way() {
-        for kind in CompressionKind::ALL {
-            assert!(KvKind::from_str(kind.name(), false).is_ok(), "{}", kind.name());
-        }
-        assert_eq!(CompressionKind::ALL.len() + 1, KvKind::value_variants().len());
     }
 }

@@ -1,108 +1,20 @@
-//! Choices that benchmarks share, as the command line spells them.
+//! What a command computes with: threads, instruction set, arithmetic.
 
-use crate::options::UsageError;
+use crate::options::{UsageError, choice_or, spelling};
 use anyhow::Result;
-use clap::{Args, ValueEnum};
-use minference_attention::{Arithmetic, CpuBackend, ElementType, InstructionSet};
-use minference_model::{CacheFormat, ComputeOptions, MatmulArithmetic};
+use clap::Args;
+use minference_attention::{Arithmetic, CpuBackend, InstructionSet};
+use minference_model::{Compute, ComputeOptions, MatmulArithmetic};
 
-/// Type of Q, K and V in memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Dtype {
-    F32,
-    F16,
-    Bf16,
-}
-
-impl From<Dtype> for ElementType {
-    fn from(dtype: Dtype) -> Self {
-        match dtype {
-            Dtype::F32 => Self::F32,
-            Dtype::F16 => Self::F16,
-            Dtype::Bf16 => Self::Bf16,
-        }
-    }
-}
-
-/// How keys and values are stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum CacheDtype {
-    F32,
-    F16,
-    Bf16,
-    /// 8-bit codes: half the memory of f16
-    Int8,
-    /// 4-bit codes: a quarter of it, less exact
-    Int4,
-}
-
-impl From<CacheDtype> for CacheFormat {
-    fn from(dtype: CacheDtype) -> Self {
-        match dtype {
-            CacheDtype::F32 => Self::F32,
-            CacheDtype::F16 => Self::F16,
-            CacheDtype::Bf16 => Self::Bf16,
-            CacheDtype::Int8 => Self::Int8,
-            CacheDtype::Int4 => Self::Int4,
-        }
-    }
-}
-
-/// A choice as the command line spells it.
-fn spelling(choice: &impl ValueEnum) -> String {
-    choice.to_possible_value().map_or_else(String::new, |value| value.get_name().to_string())
-}
-
-/// What products are computed in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ArithmeticChoice {
-    /// f32 throughout
-    F32,
-    /// 16-bit products with wider sums (avx512-bf16 and avx512-fp16 only)
-    F16,
-    /// 16 bits for 16-bit inputs where that is accurate, f32 otherwise
-    Auto,
-}
-
-/// Instruction sets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum InstructionSetChoice {
-    /// The fastest that this machine has
-    Auto,
-    Portable,
-    Avx2,
-    Avx512,
-    #[value(name = "avx512-bf16")]
-    Avx512Bf16,
-    #[value(name = "avx512-fp16")]
-    Avx512Fp16,
-}
-
-/// What a prompt's rows are multiplied with weights in.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-enum MatmulChoice {
-    /// f32
-    #[default]
-    F32,
-    /// 8 bits: faster, less exact
-    Int8,
-}
-
-impl From<MatmulChoice> for MatmulArithmetic {
-    fn from(choice: MatmulChoice) -> Self {
-        match choice {
-            MatmulChoice::F32 => Self::F32,
-            MatmulChoice::Int8 => Self::Int8,
-        }
-    }
-}
+/// An instruction set, or none for the fastest that this machine has.
+type InstructionSetChoice = Option<InstructionSet>;
 
 /// How to multiply with weights.
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub(crate) struct MatmulOptions {
     /// Arithmetic of the prompt's products with weights; the answer's are always in f32
     #[arg(long, value_enum, default_value = "f32")]
-    matmul: MatmulChoice,
+    matmul: MatmulArithmetic,
 }
 
 impl MatmulOptions {
@@ -119,11 +31,11 @@ pub(crate) struct MachineOptions {
     #[arg(long)]
     threads: Option<usize>,
     /// Instruction set of the kernels
-    #[arg(long, value_enum, default_value = "auto")]
+    #[arg(long, value_parser = choice_or::<InstructionSet>("auto", FASTEST), default_value = "auto")]
     instruction_set: InstructionSetChoice,
     /// Arithmetic of the kernels
     #[arg(long, value_enum, default_value = "auto")]
-    arithmetic: ArithmeticChoice,
+    arithmetic: Arithmetic,
 }
 
 impl MachineOptions {
@@ -141,9 +53,9 @@ impl MachineOptions {
     }
 
     /// What a model runs on.
-    pub(crate) fn compute(&self, matmul: MatmulOptions) -> Result<minference_model::Compute> {
-        let options = ComputeOptions { matmul: matmul.matmul.into(), ..self.options() };
-        minference_model::Compute::new(options).map_err(|error| match error {
+    pub(crate) fn compute(&self, matmul: MatmulOptions) -> Result<Compute> {
+        let options = ComputeOptions { matmul: matmul.matmul, ..self.options() };
+        Compute::new(options).map_err(|error| match error {
             minference_model::Error::Attention(error) => refused(error),
             error => anyhow::Error::new(error).context(FAILED),
         })
@@ -153,23 +65,16 @@ impl MachineOptions {
         ComputeOptions {
             matmul: MatmulArithmetic::default(),
             threads: self.threads,
-            arithmetic: match self.arithmetic {
-                ArithmeticChoice::F32 => Arithmetic::F32,
-                ArithmeticChoice::F16 => Arithmetic::Bits16,
-                ArithmeticChoice::Auto => Arithmetic::Auto,
-            },
-            instruction_set: match self.instruction_set {
-                InstructionSetChoice::Auto => None,
-                InstructionSetChoice::Portable => Some(InstructionSet::Portable),
-                InstructionSetChoice::Avx2 => Some(InstructionSet::Avx2),
-                InstructionSetChoice::Avx512 => Some(InstructionSet::Avx512),
-                InstructionSetChoice::Avx512Bf16 => Some(InstructionSet::Avx512Bf16),
-                InstructionSetChoice::Avx512Fp16 => Some(InstructionSet::Avx512Fp16),
-            },
+            arithmetic: self.arithmetic,
+            instruction_set: self.instruction_set,
         }
     }
 }
 
+/// Help on the instruction set `auto`.
+const FASTEST: &str = "The fastest that this machine has";
+
+/// What fails where a backend or threads can't be had.
 const FAILED: &str = "can't set up the CPU";
 
 /// Numbers and instruction sets were asked for by options; that threads can't start is nobody's

@@ -1,12 +1,12 @@
 //! Which model, and how far it may read.
 
 use crate::model::{LoadedModel, model_error, resolve_model};
-use crate::options::{CacheDtype, RopeOptions};
+use crate::options::RopeOptions;
 use crate::terminal::Interrupt;
 use anyhow::{Result, ensure};
 use clap::Args;
 use minference_fetch::ModelReference;
-use minference_model::{Model, ModelFiles};
+use minference_model::{CacheFormat, Model, ModelFiles};
 
 /// Which model, and its context.
 #[derive(Debug, Args)]
@@ -19,7 +19,7 @@ pub(crate) struct ModelOptions {
     /// Type of keys, values, queries and attention's output in memory. int8 and int4 are for keys
     /// and values only; the rest is in f16
     #[arg(long, value_enum, value_name = "TYPE", default_value = "f16")]
-    dtype: CacheDtype,
+    dtype: CacheFormat,
     #[command(flatten)]
     rope: RopeOptions,
 }
@@ -27,7 +27,7 @@ pub(crate) struct ModelOptions {
 impl ModelOptions {
     /// A model by name, as its files describe it.
     pub(crate) fn named(model: ModelReference) -> Self {
-        Self { model, dtype: CacheDtype::F16, rope: RopeOptions::default() }
+        Self { model, dtype: CacheFormat::F16, rope: RopeOptions::default() }
     }
 
     /// Refuses what no model can have, before one is fetched.
@@ -56,7 +56,7 @@ impl ModelOptions {
         Ok(LoadedModel {
             name: self.model.to_string(),
             model,
-            cache: self.dtype.into(),
+            cache: self.dtype,
             context,
             rope,
             path,

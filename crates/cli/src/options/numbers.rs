@@ -1,8 +1,8 @@
 //! Numbers as people type them: what can't be one is refused with what was probably meant.
 //!
-//! Options are declared with plain types, and [`with_number_parsers`] puts the parsers of this file into the
-//! whole command line. A negative number is then the value of an option, where it would be an
-//! unknown option otherwise.
+//! Options are declared with plain types, and [`with_number_parsers`] puts the parsers of this file
+//! into the whole command line. A negative number is then the value of an option, where it would be
+//! an unknown option otherwise.
 
 use crate::options::Length;
 use clap::builder::{Arg, Command};

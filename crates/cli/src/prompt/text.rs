@@ -49,7 +49,7 @@ impl PromptText {
     }
 
     /// Says so where names of special tokens are read as text and may not be meant so.
-    pub(crate) fn note_special_names(&self, model: &Model) {
+    pub(crate) fn note_names_read_as_text(&self, model: &Model) {
         if self.form_for(model) == PromptForm::Raw {
             let advice = "--special reads them as these tokens";
             note_special_names(model, "the prompt", &self.text, advice);

@@ -42,21 +42,25 @@ use std::str::FromStr;
 
 /// How the questions of a sample follow each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum SessionMode {
-    /// Each by itself.
+    /// Each is asked of the text alone.
     #[default]
     Requests,
-    /// One after the other, in one conversation.
+    /// One after the other in a conversation, with the reference answers to those before, as in
+    /// SCBench.
     Turns,
 }
 
 /// When keys and values are compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum CompressionTime {
-    /// When the text was read that the questions are about.
+    /// When the text was read, before any question is known: the cache serves all questions.
     #[default]
     Context,
-    /// When the text and a question were read.
+    /// When a question was read, too: for each request anew, in a conversation by the first
+    /// question.
     Prompt,
 }
 

@@ -9,12 +9,15 @@ use std::str::FromStr;
 
 /// Ways of compressing, without their budgets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum CompressionKind {
     /// The first tokens and the last.
     StreamingLlm,
-    /// What the last queries attend to.
+    /// What the prompt's last queries attend to, head by head.
+    #[cfg_attr(feature = "clap", value(name = "snapkv"))]
     SnapKv,
-    /// As SnapKV, with budgets that fall from layer to layer.
+    /// The same, with more room in the first layers and less in the last.
+    #[cfg_attr(feature = "clap", value(name = "pyramidkv"))]
     PyramidKv,
 }
 

@@ -38,18 +38,31 @@ const LEAST: usize = 256;
 
 /// What the text around the facts is.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum NeedleText {
     /// Lines of a server's log.
     Log,
-    /// Generated English sentences.
+    /// English sentences.
     Prose,
     /// Sentences of a text, with a name for it.
+    #[cfg_attr(feature = "clap", value(skip))]
     File {
         /// Such as the file's name.
         name: String,
         /// The text.
         text: String,
     },
+}
+
+impl NeedleText {
+    /// The text's style.
+    pub fn style(&self) -> HaystackStyle<'_> {
+        match self {
+            Self::Log => HaystackStyle::Log,
+            Self::Prose => HaystackStyle::Prose,
+            Self::File { text, .. } => HaystackStyle::Text(text),
+        }
+    }
 }
 
 /// What to make.
@@ -237,16 +250,11 @@ impl SampleSource for Needle {
             Some(depth) => vec![depth as f32],
             None => self.options.depths.iter().map(|&depth| depth as f32).collect(),
         };
-        let style = match &self.options.text {
-            NeedleText::Log => HaystackStyle::Log,
-            NeedleText::Prose => HaystackStyle::Prose,
-            NeedleText::File { text, .. } => HaystackStyle::Text(text),
-        };
         // a question's tokens are about the same for all; a few are left for those that have more
         const SLACK: usize = 8;
         let around = encoder.count(&self.around_text())?;
         let options = HaystackOptions {
-            style,
+            style: self.options.text.style(),
             tokens: place.length.saturating_sub(around + ANSWER_TOKENS + SLACK * self.turns()),
             depths: &depths,
             similar_facts: self.options.similar,

@@ -23,8 +23,9 @@ pub struct ComputeOptions {
 /// How a prompt's rows are multiplied with weights. Decoding's products, and those that give
 /// logits, are always in `f32`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum MatmulArithmetic {
-    /// Weights are widened to `f32`.
+    /// Weights are widened to f32.
     #[default]
     F32,
     /// Weights and inputs are rounded to 8 bits, in groups of 32: nearly twice as fast, more so

@@ -3,7 +3,8 @@
 
 use crate::model::LoadedModel;
 use crate::options::{
-    KvCompressionSizes, KvKind, Length, MachineOptions, ModelOptions, check_repeats, checked, sorted_lengths,
+    KvCompressionSizes, KvKind, Length, MachineOptions, ModelOptions, check_repeats, checked, kv_kind_name,
+    parse_kv_kind, sorted_lengths,
 };
 use crate::terminal::{Interrupt, new_table};
 use anyhow::{Context, Result};
@@ -44,7 +45,7 @@ pub(crate) struct Options {
     #[arg(
         long,
         value_name = "KINDS",
-        value_enum,
+        value_parser = parse_kv_kind(),
         value_delimiter = ',',
         default_value = "full,snapkv,pyramidkv",
         help_heading = "Key-value cache"
@@ -86,14 +87,14 @@ pub(super) fn run(options: &Options) -> Result<()> {
 /// What was measured after prompts of one length.
 fn print(length: usize, measured: &[(KvKind, CacheMeasurement)]) -> Result<()> {
     let mut table = new_table(&["prompt", "kept", "cache", "smaller", "per token", "tokens/s", "faster"], 2);
-    let full = measured.iter().find(|(kind, _)| *kind == KvKind::Full).or(measured.first());
+    let full = measured.iter().find(|(kind, _)| kind.is_none()).or(measured.first());
     for (kind, of_kind) in measured {
         let over = |part: fn(&CacheMeasurement) -> f64| {
             full.map_or("-".into(), |(_, full)| speedup(part(full) / part(of_kind)))
         };
         table.add_row([
             format!("{length} tokens"),
-            kind.name(),
+            kv_kind_name(*kind).to_string(),
             memory(of_kind.bytes as u64),
             over(|measured| measured.bytes as f64),
             duration(of_kind.seconds),

@@ -12,13 +12,13 @@ mod table;
 
 use super::inputs::{InputSizes, Inputs};
 use super::memory::check_attention;
-use crate::options::{Dtype, MachineOptions, check_repeats, checked};
+use crate::options::{MachineOptions, check_repeats, checked};
 use crate::terminal::Interrupt;
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use measurement::{measure, progress_bar};
 use minference_attention::pattern::PatternKind;
-use minference_attention::{AttentionInputs, HeadPattern, files};
+use minference_attention::{AttentionInputs, ElementType, HeadPattern, files};
 use std::path::PathBuf;
 use table::print_rows;
 
@@ -61,7 +61,7 @@ pub(crate) struct Options {
     kv_heads: usize,
     /// Type of Q, K and V in memory
     #[arg(long, value_enum, default_value = "f16")]
-    dtype: Dtype,
+    dtype: ElementType,
     #[command(flatten)]
     machine: MachineOptions,
     /// Vertical-slash: columns
@@ -142,7 +142,7 @@ impl Options {
             heads: self.heads,
             kv_heads: self.kv_heads,
             head_dim: self.head_dim,
-            element_type: self.dtype.into(),
+            element_type: self.dtype,
         };
         sizes.check()?;
         Ok(sizes)
@@ -185,7 +185,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
     let interrupt = Interrupt::listen()?;
     let backend = options.machine.backend()?;
     let recorded = match &options.input {
-        Some(path) => Some(Inputs::recorded(path, options.dtype.into())?),
+        Some(path) => Some(Inputs::recorded(path, options.dtype)?),
         None => None,
     };
     let lengths = match (&recorded, options.tokens.as_slice()) {

@@ -3,7 +3,7 @@
 
 use super::inputs::{InputSizes, Inputs};
 use super::memory::check_cache;
-use crate::options::{CacheDtype, MachineOptions, check_repeats, checked};
+use crate::options::{MachineOptions, check_repeats, checked};
 use crate::terminal::{Interrupt, new_table};
 use anyhow::Result;
 use clap::Args;
@@ -31,7 +31,7 @@ pub(crate) struct Options {
     kv_heads: usize,
     /// Type of the cache. int8 and int4 are codes with scales, the query and the output in f16
     #[arg(long, value_enum, default_value = "f16")]
-    dtype: CacheDtype,
+    dtype: CacheFormat,
     #[command(flatten)]
     machine: MachineOptions,
     /// Decoding steps to time; the median counts
@@ -43,7 +43,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
     check_repeats(options.repeats)?;
     let interrupt = Interrupt::listen()?;
     let backend = options.machine.backend()?;
-    let cache = CacheFormat::from(options.dtype);
+    let cache = options.dtype;
     let mut table = new_table(&["cache", "bytes", "per token", "GB/s", "memory reads at", "of that"], 1);
     for &tokens in &options.tokens {
         let sizes = InputSizes {

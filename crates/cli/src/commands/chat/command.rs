@@ -164,6 +164,7 @@ impl CommandEntry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use minference_attention::pattern::PatternKind;
 
     fn refusal(line: &str) -> String {
         ChatCommand::parse(line).unwrap_err().to_string()
@@ -175,7 +176,7 @@ mod tests {
             ("/help", ChatCommand::Help),
             ("/quit  ", ChatCommand::Quit),
             ("/attention", ChatCommand::Attention(None)),
-            ("/attention a-shape", ChatCommand::Attention(Some(AttentionKind::AShape))),
+            ("/attention a-shape", ChatCommand::Attention(Some(AttentionKind::Uniform(PatternKind::AShape)))),
             ("/document my notes.txt", ChatCommand::Document("my notes.txt".into())),
             (r"/document my\ notes.txt", ChatCommand::Document("my notes.txt".into())),
             ("/save\tbook.chat", ChatCommand::Save("book.chat".into())),

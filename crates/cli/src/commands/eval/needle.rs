@@ -7,7 +7,7 @@ use crate::options::{
 };
 use crate::prompt::TextFile;
 use anyhow::{Result, ensure};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use minference_eval::evaluate::{Protocol, SessionMode};
 use minference_eval::prompt::PromptTemplate;
 use minference_eval::results::EvaluationKind;
@@ -60,7 +60,7 @@ pub(crate) struct Options {
     similar: usize,
     /// What the text looks like
     #[arg(long, value_enum, value_name = "STYLE", default_value = "prose", help_heading = "Texts")]
-    style: StyleChoice,
+    style: NeedleText,
     /// Take the sentences of this text instead
     #[arg(long, value_name = "FILE", conflicts_with = "style", help_heading = "Texts")]
     text: Option<PathBuf>,
@@ -79,15 +79,6 @@ pub(crate) struct Options {
     run: EvaluationOptions,
 }
 
-/// Texts that can be generated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum StyleChoice {
-    /// Lines of a server's log
-    Log,
-    /// English sentences
-    Prose,
-}
-
 pub(super) fn run(options: &Options) -> Result<()> {
     let text = options.text()?;
     let needle = checked(options.needle(text))?;
@@ -102,14 +93,9 @@ pub(super) fn run(options: &Options) -> Result<()> {
 
 impl Options {
     fn text(&self) -> Result<NeedleText> {
-        Ok(match (&self.text, self.style) {
-            (Some(path), _) => {
-                let TextFile { name, text } = TextFile::read(path)?;
-                NeedleText::File { name, text }
-            }
-            (None, StyleChoice::Log) => NeedleText::Log,
-            (None, StyleChoice::Prose) => NeedleText::Prose,
-        })
+        let Some(path) = &self.text else { return Ok(self.style.clone()) };
+        let TextFile { name, text } = TextFile::read(path)?;
+        Ok(NeedleText::File { name, text })
     }
 
     fn needle(&self, text: NeedleText) -> Result<Needle> {

@@ -29,6 +29,7 @@ use std::str::FromStr;
 
 /// How keys and values are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum CacheFormat {
     /// 32-bit floating point.
     F32,
@@ -36,9 +37,9 @@ pub enum CacheFormat {
     F16,
     /// bfloat16.
     Bf16,
-    /// 8-bit codes: half as much as half precision.
+    /// 8-bit codes: half the memory of f16.
     Int8,
-    /// 4-bit codes: a quarter.
+    /// 4-bit codes: a quarter of it, less exact.
     Int4,
 }
 

@@ -13,6 +13,7 @@ use minference_attention::{AttentionBackend, AttentionInputs};
 
 /// How the votes for a key and its neighbours become one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum Pooling {
     /// Their mean; beyond the ends there are zeros, which count.
     #[default]
