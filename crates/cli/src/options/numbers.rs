@@ -1,8 +1,8 @@
 //! Numbers as people type them: what can't be one is refused with what was probably meant.
 //!
-//! Options are declared with plain types, and [`with_number_parsers`] puts the parsers of this file into the
-//! whole command line. A negative number is then the value of an option, where it would be an
-//! unknown option otherwise.
+//! Options are declared with plain types, and [`with_number_parsers`] puts the parsers of this file
+//! into the whole command line. A negative number is then the value of an option, where it would be
+//! an unknown option otherwise.
 
 use crate::options::Length;
 use clap::builder::{Arg, Command};
@@ -29,7 +29,7 @@ const UNKNOWN: [(&str, &str); 1] =
 /// Words for no number at all.
 const WORDS: [&str; 9] = ["all", "auto", "default", "inf", "infinite", "max", "none", "off", "unlimited"];
 
-/// A command line whose numbers are with_number_parsers, subcommands included.
+/// A command line whose numbers get the parsers of this file, subcommands included.
 pub(crate) fn with_number_parsers(command: Command) -> Command {
     command.mut_args(with_number_parser).mut_subcommands(with_number_parsers)
 }
