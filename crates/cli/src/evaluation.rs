@@ -3,5 +3,5 @@
 mod setup;
 mod tables;
 
-pub(crate) use setup::Setup;
+pub(crate) use setup::EvaluationSetup;
 pub(crate) use tables::{print_answers, print_latency, print_perplexity};

@@ -47,7 +47,7 @@ fn main() -> ExitCode {
             // what shells report for a program that Ctrl-C ended
             ExitCode::from(130)
         }
-        // who closed the pipe has read enough
+        // the reader of the pipe has read enough
         Err(error) if terminal::is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) if options::usage::is_usage(&error) => {
             terminal::notify(&format!("error: {error:#}"));

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `model`, `rope` | which model, and how far it may read |
 //! | `machine` | threads, instruction set, arithmetic |
-//! | `prompt`, `chat_template` | where the prompt comes from, and what the template is told |
+//! | `prompt`, `chat_template` | where the prompt comes from, and the variables of its template |
 //! | `attention` | what the tokens of a prompt attend to |
 //! | `kv_compression` | what stays of the keys and values |
 //! | `answer` | length and sampling of an answer |

@@ -13,7 +13,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// The field of a context file that says which time the chat template was told.
+/// The field of a context file with the time that the chat template was rendered with.
 pub(crate) const DATE: &str = "date";
 
 /// What came from a context file.
@@ -47,8 +47,9 @@ pub(crate) struct SavedContext {
     pub(crate) save: Duration,
 }
 
-/// The time that the chat template of a context's prompt was told. With another one the prompt
-/// would differ from the context where the template names the date, often in its first line.
+/// The time that the chat template of a context's prompt was rendered with. With another one the
+/// prompt would differ from the context where the template writes the date, often in its first
+/// line.
 pub(crate) fn date_of(file: &ContextFile) -> Option<LocalTime> {
     file.about()[DATE].as_str()?.parse().ok()
 }

@@ -16,7 +16,7 @@ pub(crate) struct AnswerGenerator<'a> {
 }
 
 impl AnswerGenerator<'_> {
-    /// Answers; after Ctrl-C the answer is what there is until then.
+    /// Answers; Ctrl-C ends the answer early.
     ///
     /// - `logits`: of the last token of `prompt`, which the session has read
     /// - `on_text`: gets the answer as it grows
@@ -27,7 +27,7 @@ impl AnswerGenerator<'_> {
         logits: Vec<f32>,
         on_text: impl FnMut(&str) -> io::Result<()>,
     ) -> Result<Answer> {
-        let mut receiver = Receiver { on_text, failure: None };
+        let mut receiver = TextReceiver { on_text, failure: None };
         let tokenizer = self.model.tokenizer();
         let answer = generate(session, tokenizer, prompt, logits, self.generation, |text| {
             let has_failed = receiver.take(text);
@@ -42,12 +42,12 @@ impl AnswerGenerator<'_> {
 }
 
 /// Takes an answer's text until that fails once.
-struct Receiver<F> {
+struct TextReceiver<F> {
     on_text: F,
     failure: Option<io::Error>,
 }
 
-impl<F: FnMut(&str) -> io::Result<()>> Receiver<F> {
+impl<F: FnMut(&str) -> io::Result<()>> TextReceiver<F> {
     /// Whether this or an earlier text could not be taken. Later ones are not tried, since they
     /// would stand behind a gap.
     fn take(&mut self, text: &str) -> bool {
@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn the_first_failure_is_kept_and_nothing_printed_behind_it() {
         let mut taken = Vec::new();
-        let mut receiver = Receiver {
+        let mut receiver = TextReceiver {
             on_text: |text: &str| {
                 taken.push(text.to_string());
                 if text == "b" { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }

@@ -32,7 +32,7 @@ pub(crate) fn print_summary(out: &mut impl Write, comparison: &Comparison<'_>) -
     Ok(())
 }
 
-/// Says how to get the rest of an answer that was cut, to those who have such options.
+/// Says which option gives the rest of an answer that was cut.
 pub(crate) fn print_truncation(out: &mut impl Write, answer: &Answer) -> io::Result<()> {
     match answer.finish {
         Finish::MaxTokens => {

@@ -10,7 +10,7 @@ use minference_model::session::context_file::ContextFile;
 use minference_model::session::kv_cache::KvCompression;
 use minference_model::text::chat_template::LocalTime;
 use minference_model::{Compute, PrefillOptions, Session, SessionOptions, memory};
-use std::io::{self};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,9 +21,9 @@ pub(crate) struct AnswerRequest<'a> {
     pub(crate) model: &'a LoadedModel,
     pub(crate) compute: &'a Compute,
     pub(crate) prompt: &'a [u32],
-    /// The time that the prompt's chat template was told.
+    /// The time that the prompt's chat template was rendered with.
     pub(crate) date: LocalTime,
-    /// SessionRequirements for prompt and answer, in tokens.
+    /// Room for prompt and answer, in tokens.
     pub(crate) capacity: usize,
     pub(crate) generation: &'a GenerationOptions,
     /// Tokens that are read at once, if not all.

@@ -5,7 +5,7 @@
 //! | `input`, `completion` | lines from a terminal or a script |
 //! | `command`, `file_argument` | the lines that are no questions, and the files that they name |
 //! | `dialogue` | what happens for each line |
-//! | `conversation` | who said what, and the tokens of it |
+//! | `conversation` | questions and answers so far, and their tokens |
 //! | `session` | the session that has read it |
 //! | `statistics` | what is in the context, and what the last turn took |
 
@@ -24,7 +24,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 use conversation::Conversation;
 use dialogue::{read_document, report_reading, respond};
-use input::{Input, InputLine};
+use input::{InputLine, LineSource};
 use minference_model::text::chat_template::LocalTime;
 use session::{ChatSession, ChatSetting};
 use std::path::PathBuf;
@@ -87,14 +87,14 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    // What is wrong with options or documents is told before a model is fetched.
+    // Wrong options or documents are refused before a model is fetched.
     let Answering { generation, compression, compute, patterns } = options.answering.prepare()?;
     checked(options.model.check())?;
     checked(options.template.check())?;
     let documents: Vec<String> =
         options.document.iter().map(|path| read_document(path)).collect::<Result<_>>()?;
     let conversation = Conversation::new(options.system.clone(), documents);
-    let mut input = Input::open()?;
+    let mut input = LineSource::open()?;
     let interrupt = if input.is_script() { Interrupt::listen()? } else { Interrupt::listen_patiently()? };
     let model = options.model.load(&interrupt)?;
     let render = options.template.render_options(model.model.tokenizer(), LocalTime::now())?;
@@ -120,8 +120,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     talk(&mut session, &mut input, &interrupt)
 }
 
-/// InputLine by line to the end. A line that fails is told, and the next one comes.
-fn talk(session: &mut ChatSession<'_>, input: &mut Input, interrupt: &Interrupt) -> Result<()> {
+/// Answers line by line to the end. A line that fails is reported, and the next one follows.
+fn talk(session: &mut ChatSession<'_>, input: &mut LineSource, interrupt: &Interrupt) -> Result<()> {
     let mut failed = 0;
     loop {
         let line = match input.next(interrupt)? {

@@ -20,7 +20,7 @@ use std::io::{self, Write};
 /// Tokens of the answer: a sentence.
 const ANSWER_TOKENS: usize = 32;
 /// Tokens that the chat template and the question take at most.
-const AROUND: usize = 100;
+const TEMPLATE_TOKENS: usize = 100;
 
 /// What to show.
 #[derive(Debug, Args)]
@@ -44,7 +44,7 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let least = 2 * AROUND;
+    let least = 2 * TEMPLATE_TOKENS;
     if options.tokens < least {
         return checked(Err(anyhow!("--tokens: expected at least {least}, found {}", options.tokens)));
     }
@@ -64,7 +64,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let render = RenderOptions::reproducible();
     let prompt = PromptText::new(haystack.prompt()).tokens(&model.model, &render)?;
     let plan = NamedPlan::minference(&model, prompt.len())?;
-    let room = SessionRequirements {
+    let requirements = SessionRequirements {
         prompt: prompt.len(),
         known: 0,
         max_tokens: ANSWER_TOKENS,
@@ -73,7 +73,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         plan: &plan.plan,
         compute: &compute,
     };
-    let capacity = model.capacity(&room)?;
+    let capacity = model.capacity(&requirements)?;
     let generation = GenerationOptions::greedy(ANSWER_TOKENS);
     let request = AnswerRequest {
         model: &model,
@@ -97,7 +97,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let sparse = answer_prompt(&request, plan, |_| Ok(()))?;
     writeln!(out, "  sparse: {}", sparse.answer.text.trim())?;
     memory::reset_peak();
-    // what the sparse answer took is told even if nobody wants to wait for the dense one
+    // the sparse answer is reported also after Ctrl-C in the dense one
     let (dense, outcome) = match answer_prompt(&request, NamedPlan::dense(), |_| Ok(())) {
         Ok(dense) => (Some(dense), Ok(())),
         Err(error) => (None, Err(error)),
@@ -124,7 +124,7 @@ fn judge(fact: &HaystackFact, answer: &str, share: f64) -> Result<()> {
 }
 
 fn haystack_options<'a>(options: &'a Options, depths: &'a [f32]) -> HaystackOptions<'a> {
-    let tokens = options.tokens - AROUND;
+    let tokens = options.tokens - TEMPLATE_TOKENS;
     HaystackOptions { style: options.style.style(), tokens, depths, similar_facts: 0, seed: options.seed }
 }
 

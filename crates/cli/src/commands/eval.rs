@@ -3,11 +3,8 @@
 //! | module | what it holds |
 //! |---|---|
 //! | `needle`, `ruler`, `infinite_bench`, `perplexity` | one evaluation each: its options, and what it asks |
-//! | `options`, `variants` | what all share: model, methods, where results go |
 //! | `protocol` | how questions about one text follow each other |
-//! | `run`, `bar` | asking, with a bar |
-//! | `tables` | what came out |
-//! | `text_file` | texts of theirs |
+//! | `run` | asking, with a bar |
 
 mod infinite_bench;
 mod needle;

@@ -35,7 +35,7 @@ Examples:
 
 /// Tokens of the generated text, where the model can read that many.
 const TOKENS: usize = 8000;
-/// Kinds of sparse patterns, of each of which one head is looked at where nobody chooses.
+/// Kinds of sparse patterns: without --head one head of each is looked at.
 const KINDS: usize = 4;
 /// Cells of a map's side at most.
 const LARGEST_SIDE: usize = 2048;

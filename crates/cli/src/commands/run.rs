@@ -96,7 +96,7 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    // What is wrong with options or prompt is told before a model is fetched.
+    // Wrong options or prompts are refused before a model is fetched.
     let Answering { generation, compression, compute, patterns } = options.answering.prepare()?;
     checked(options.context.check(options.compare))?;
     checked(options.context.check_use(&options.prompt, compression))?;
@@ -115,7 +115,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     interrupt.check()?;
     let chunk = options.answering.attention.chunk();
     let plan = options.answering.attention.plan(&model, prompt.len(), patterns)?;
-    let room = SessionRequirements {
+    let requirements = SessionRequirements {
         prompt: prompt.len(),
         known: context_file.as_ref().map_or(0, |file| file.reusable(&prompt, model.model.decoder().config())),
         max_tokens: generation.max_tokens,
@@ -124,9 +124,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         plan: &plan.plan,
         compute: &compute,
     };
-    let capacity = model.capacity(&room)?;
+    let capacity = model.capacity(&requirements)?;
     if options.compare {
-        let dense = SessionRequirements { compression: None, plan: &AttentionPlan::Dense, ..room };
+        let dense = SessionRequirements { compression: None, plan: &AttentionPlan::Dense, ..requirements };
         model.capacity(&dense).context("--compare answers again, with all keys and values")?;
     }
     let request = AnswerRequest {
@@ -193,7 +193,7 @@ fn stream(request: &AnswerRequest<'_>, plan: NamedPlan) -> Result<TimedAnswer> {
 }
 
 /// The answer that others are held against: dense attention, and all keys and values. Standard
-/// output holds one answer; this one is told apart from it, where it differs.
+/// output holds one answer; the report shows this one where it differs.
 fn answer_densely(request: &AnswerRequest<'_>, quietly: bool) -> Result<TimedAnswer> {
     if !quietly && io::stderr().is_terminal() {
         writeln!(io::stderr(), "\nthe same with dense attention")?;

@@ -18,6 +18,7 @@ use calibration::{CalibrationOptions, CalibrationPrompt};
 use clap::Args;
 use minference_attention::pattern::provenance::Provenance;
 use minference_attention::search::{ERRORS_FROM, Objective};
+use minference_model::Compute;
 use minference_model::memory::{MemoryForecast, PlannedWalk};
 use minference_model::patterns::files::in_cache;
 use minference_model::patterns::search::{SearchRequest, search_patterns};
@@ -142,7 +143,7 @@ fn check(
     model: &LoadedModel,
     objective: &Objective,
     prompts: &[CalibrationPrompt],
-    compute: &minference_model::Compute,
+    compute: &Compute,
 ) -> Result<()> {
     let config = model.model.decoder().config();
     let lengths: Vec<usize> = prompts.iter().map(|prompt| prompt.tokens.len()).collect();

@@ -10,11 +10,11 @@ use minference_eval::methods::{Method, Methods, ModelPlan, Variant};
 use minference_eval::perplexity::{BYTES_PER_TOKEN, KEPT_ROWS};
 use minference_eval::prompt::{PromptEncoder, PromptTemplate};
 use minference_eval::results::{EvaluationKind, FORMAT, READING, READING_SETTING, ResultsFolder, RunHeader};
-use minference_model::AttentionPlan;
 use minference_model::decoder::rope::RopeOverride;
 use minference_model::files::Fingerprint;
 use minference_model::memory::{MemoryForecast, PlannedWalk};
 use minference_model::text::chat_template::{LocalTime, RenderOptions};
+use minference_model::{AttentionPlan, Compute};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -22,30 +22,30 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A model that is loaded, and what it is to do.
-pub(crate) struct Setup {
+pub(crate) struct EvaluationSetup {
     pub(crate) model: LoadedModel,
     interrupt: Interrupt,
-    compute: minference_model::Compute,
+    compute: Compute,
     methods: Methods,
     minference: ModelPlan,
     /// What changes results, of what all evaluations share.
     settings: BTreeMap<String, String>,
     output: Option<PathBuf>,
     bar: Arc<EvaluationBar>,
-    /// What the model's chat template is told.
+    /// The variables of the model's chat template, and its date.
     render: RenderOptions,
 }
 
 impl EvaluationOptions {
     /// Checks, and loads the model.
-    pub(crate) fn setup(&self) -> Result<Setup> {
+    pub(crate) fn setup(&self) -> Result<EvaluationSetup> {
         self.setup_with(Self::default_methods()?)
     }
 
     /// As [`setup`](Self::setup).
     ///
     /// - `default`: methods to compare where the command line lists none
-    pub(crate) fn setup_with(&self, default: Methods) -> Result<Setup> {
+    pub(crate) fn setup_with(&self, default: Methods) -> Result<EvaluationSetup> {
         checked(self.model.check())?;
         let methods = self.methods(default)?;
         let compute = self.machine.compute(self.matmul)?;
@@ -82,7 +82,7 @@ impl EvaluationOptions {
             ("rope".into(), rope),
             ("kernels".into(), format!("{arithmetic} with {}", backend.instruction_set())),
         ]);
-        Ok(Setup {
+        Ok(EvaluationSetup {
             bar: Arc::new(EvaluationBar::new(interrupt.clone())),
             interrupt,
             model,
@@ -96,8 +96,8 @@ impl EvaluationOptions {
     }
 }
 
-impl Setup {
-    /// With what the model's chat template is told, which is part of the settings then.
+impl EvaluationSetup {
+    /// With the variables of the model's chat template, which are part of the settings then.
     ///
     /// - `template`: the form of prompts; only the model's own has variables and a date
     pub(crate) fn with_chat_template(
@@ -178,7 +178,7 @@ impl Setup {
     pub(crate) fn check_length(&self, tokens: usize) -> Result<()> {
         self.methods.iter().try_for_each(|variant| {
             let plan = variant.method.plan_at_most(self.minference.plan.clone(), tokens);
-            self.model.capacity(&self.room(variant, &plan, tokens))?;
+            self.model.capacity(&self.requirements(variant, &plan, tokens))?;
             if variant.method == Method::Static {
                 self.check_fixed(&plan, tokens)?;
             }
@@ -192,7 +192,7 @@ impl Setup {
         let config = self.model.model.decoder().config();
         self.methods.iter().try_for_each(|variant| {
             let plan = variant.method.plan_at_most(self.minference.plan.clone(), tokens);
-            let forecast = self.model.forecast(&self.room(variant, &plan, tokens));
+            let forecast = self.model.forecast(&self.requirements(variant, &plan, tokens));
             let kept = (tokens * BYTES_PER_TOKEN) as u64;
             forecast.with_all_logits(config, KEPT_ROWS).with_more(kept).check().context(
                 "this does not fit into memory; shorter --lengths or a --dtype of fewer bits need less",
@@ -209,7 +209,7 @@ impl Setup {
         let compressed = self.methods.iter().filter(|variant| variant.compression.is_some());
         compressed.into_iter().try_for_each(|variant| {
             let plan = variant.method.plan_at_most(self.minference.plan.clone(), tokens);
-            let forecast = self.model.forecast(&SessionRequirements { compression: None, ..self.room(variant, &plan, tokens) });
+            let forecast = self.model.forecast(&SessionRequirements { compression: None, ..self.requirements(variant, &plan, tokens) });
             let twice = MemoryForecast { cache: forecast.cache.saturating_mul(2), ..forecast };
             twice.check().context(
                 "--compress prompt with several questions needs the whole cache twice, which does not fit into memory; --compress context, \
@@ -219,7 +219,7 @@ impl Setup {
     }
 
     /// A prompt with its answer.
-    fn room<'a>(
+    fn requirements<'a>(
         &'a self,
         variant: &Variant,
         plan: &'a AttentionPlan,

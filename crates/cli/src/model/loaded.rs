@@ -43,39 +43,39 @@ impl LoadedModel {
     }
 
     /// Tokens that a session must have room for, after checking that context and memory suffice.
-    pub(crate) fn capacity(&self, room: &SessionRequirements<'_>) -> Result<usize> {
-        let (context, prompt) = (self.context, room.prompt);
+    pub(crate) fn capacity(&self, requirements: &SessionRequirements<'_>) -> Result<usize> {
+        let (context, prompt) = (self.context, requirements.prompt);
         ensure!(
             prompt < context,
             "the prompt has {prompt} tokens: expected less than {context}, the context, so that an answer fits; shorten it, or \
              stretch the context with --context and --rope-scaling"
         );
-        self.forecast(room).check().context(
+        self.forecast(requirements).check().context(
             "this does not fit into memory; a shorter prompt, a smaller --max-tokens, --chunk, --kv, or a --dtype of fewer bits needs less",
         )?;
-        Ok(self.room_for(room))
+        Ok(self.session_tokens(requirements))
     }
 
     /// The memory that a prompt takes beside what is there already: the weights, and keys and
     /// values of its known tokens.
-    pub(crate) fn forecast_beside_session(&self, room: &SessionRequirements<'_>) -> MemoryForecast {
-        MemoryForecast::going_on(self.model.decoder().config(), &self.planned(room))
+    pub(crate) fn forecast_beside_session(&self, requirements: &SessionRequirements<'_>) -> MemoryForecast {
+        MemoryForecast::going_on(self.model.decoder().config(), &self.planned(requirements))
     }
 
     /// The memory that a prompt takes.
-    pub(crate) fn forecast(&self, room: &SessionRequirements<'_>) -> MemoryForecast {
-        MemoryForecast::new(self.model.decoder().config(), self.weight_bytes, &self.planned(room))
+    pub(crate) fn forecast(&self, requirements: &SessionRequirements<'_>) -> MemoryForecast {
+        MemoryForecast::new(self.model.decoder().config(), self.weight_bytes, &self.planned(requirements))
     }
 
-    fn planned<'a>(&self, room: &SessionRequirements<'a>) -> PlannedSession<'a> {
-        let SessionRequirements { prompt, known, chunk, compression, plan, compute, .. } = *room;
-        let capacity = self.room_for(room);
+    fn planned<'a>(&self, requirements: &SessionRequirements<'a>) -> PlannedSession<'a> {
+        let SessionRequirements { prompt, known, chunk, compression, plan, compute, .. } = *requirements;
+        let capacity = self.session_tokens(requirements);
         PlannedSession { prompt, known, chunk, capacity, compression, cache: self.cache, plan, compute }
     }
 
     /// Tokens of prompt and answer, as far as the context reaches.
-    fn room_for(&self, room: &SessionRequirements<'_>) -> usize {
-        room.prompt.saturating_add(room.max_tokens).min(self.context)
+    fn session_tokens(&self, requirements: &SessionRequirements<'_>) -> usize {
+        requirements.prompt.saturating_add(requirements.max_tokens).min(self.context)
     }
 
     /// Brings all weights into memory, so that the first of several answers does not wait for the

@@ -39,7 +39,7 @@ pub(crate) struct AnswerOptions {
 }
 
 impl AnswerOptions {
-    /// Checked, so that what is wrong is told before a model is fetched.
+    /// The options of generation, checked before a model is fetched.
     pub(crate) fn generation(&self) -> Result<GenerationOptions> {
         if self.max_tokens == 0 {
             bail!("--max-tokens: expected at least 1, found 0");

@@ -1,5 +1,4 @@
-//! [`AnsweringOptions`]: what `run` and `chat` share, all that lies between a prompt and its
-//! answer.
+//! [`AnsweringOptions`]: what `run` and `chat` share, from the prompt to the answer.
 
 use crate::model::PatternFile;
 use crate::options::{

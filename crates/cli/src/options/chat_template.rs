@@ -1,4 +1,4 @@
-//! What a model's chat template is told besides the messages: its variables, and the date.
+//! Variables and date of a model's chat template.
 
 use anyhow::{Result, anyhow, bail, ensure};
 use clap::{Args, ValueEnum};
@@ -9,7 +9,7 @@ use minference_model::text::tokenizer::Tokenizer;
 /// Variables by which templates turn thinking on and off, the usual one first.
 const THINKING: [&str; 2] = ["enable_thinking", "thinking"];
 
-/// What the template is told.
+/// Variables of the chat template, and the date that it writes.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Chat template")]
 pub(crate) struct ChatTemplateOptions {
@@ -74,8 +74,8 @@ impl ChatTemplateOptions {
         settings
     }
 
-    /// What the chat template of a model is told. A variable that it does not read would have no
-    /// effect, and is refused by name.
+    /// The variables and the date for a model. A variable that the template does not read would
+    /// have no effect, and is refused by name.
     ///
     /// - `time`: the time, where no date was given
     pub(crate) fn render_options(&self, tokenizer: &Tokenizer, time: LocalTime) -> Result<RenderOptions> {

@@ -35,7 +35,7 @@ pub(crate) struct EvaluationOptions {
 }
 
 impl EvaluationOptions {
-    /// Methods to compare where nobody lists any.
+    /// Methods to compare without `--methods`.
     pub(crate) fn default_methods() -> Result<Methods> {
         Ok(Methods::new(vec![Variant::DENSE, Variant::MINFERENCE])?)
     }
@@ -49,8 +49,8 @@ impl EvaluationOptions {
     }
 }
 
-/// Refuses what the model's chat template would be told where prompts have another form, before a
-/// model is fetched.
+/// Refuses variables of the model's chat template where prompts have another form, before a model
+/// is fetched.
 pub(crate) fn check_template(options: &ChatTemplateOptions, template: PromptTemplate) -> Result<()> {
     match template {
         PromptTemplate::Model => options.check(),

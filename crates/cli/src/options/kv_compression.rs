@@ -27,7 +27,13 @@ pub(crate) fn kv_kind_name(kind: KvKind) -> &'static str {
 #[derive(Debug, Args)]
 pub(crate) struct KvCompressionOptions {
     /// What stays of the prompt's keys and values: the answer's tokens attend to that only
-    #[arg(long, value_parser = parse_kv_kind(), value_name = "KIND", default_value = FULL, help_heading = "Key-value cache")]
+    #[arg(
+        long,
+        value_parser = parse_kv_kind(),
+        value_name = "KIND",
+        default_value = FULL,
+        help_heading = "Key-value cache"
+    )]
     kv: KvKind,
     #[command(flatten)]
     sizes: KvCompressionSizes,

@@ -77,8 +77,7 @@ const FASTEST: &str = "The fastest that this machine has";
 /// What fails where a backend or threads can't be had.
 const FAILED: &str = "can't set up the CPU";
 
-/// Numbers and instruction sets were asked for by options; that threads can't start is nobody's
-/// fault.
+/// A wrong number or instruction set is a wrong option; threads that can't start are not.
 fn refused(error: minference_attention::Error) -> anyhow::Error {
     use minference_attention::Error::{InstructionSet, Parameter};
     let is_wrong_option = matches!(error, InstructionSet { .. } | Parameter { .. });

@@ -29,7 +29,7 @@ const UNKNOWN: [(&str, &str); 1] =
 /// Words for no number at all.
 const WORDS: [&str; 9] = ["all", "auto", "default", "inf", "infinite", "max", "none", "off", "unlimited"];
 
-/// A command line whose numbers are with_number_parsers, subcommands included.
+/// A command line whose numbers get the parsers of this file, subcommands included.
 pub(crate) fn with_number_parsers(command: Command) -> Command {
     command.mut_args(with_number_parser).mut_subcommands(with_number_parsers)
 }

@@ -8,7 +8,7 @@ use std::fmt;
 /// them.
 pub(crate) const WRONG_OPTIONS: u8 = 2;
 
-/// An error of whoever wrote the command, which ends the program with [`WRONG_OPTIONS`].
+/// An error in the command line, which ends the program with [`WRONG_OPTIONS`].
 #[derive(Debug)]
 pub(crate) struct UsageError(anyhow::Error);
 

@@ -86,7 +86,7 @@ mod tests {
             let error = methods(arguments).unwrap_err().to_string();
             assert!(error.contains(part), "{error}");
         };
-        refused(&["--kv", "h2o"], "one of streaming-llm, snapkv, pyramidkv");
+        refused(&["--kv", "h2o"], "possible values: streaming-llm, snapkv, pyramidkv");
         refused(&["--kv", "snapkv", "--kv-capacity", "20"], "more than the 32 last tokens");
         refused(&["--kv-capacity", "20"], "--kv");
         refused(&["--chunk", "0"], "16K");

@@ -1,4 +1,4 @@
-//! [`FetchBar`]: the progress of fetching, as a bar, or as lines where nobody sees a bar.
+//! [`FetchBar`]: the progress of fetching, as a bar, or as lines without a terminal.
 
 use crate::terminal::{Interrupt, notify};
 use indicatif::{DecimalBytes, ProgressBar, ProgressStyle};

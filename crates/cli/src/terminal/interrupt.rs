@@ -2,9 +2,9 @@
 //! the second ends the program at once; or, where much would be lost with it, a later one that
 //! comes when the work still goes on.
 //!
-//! The first suffices, whatever the program is about. Where there is no work that asks whether to
-//! stop, but only waiting, it ends the program at once; and where nobody has asked for some time,
-//! such as behind a disk or a pipe that does not answer, it ends it then.
+//! The first press suffices in every state of the program. While the program only waits, it ends at
+//! once. Work that has not checked for some time, such as behind a disk or a pipe that does not
+//! answer, is ended then.
 
 use crate::terminal::notify;
 use anyhow::{Context, Result};
@@ -13,11 +13,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long work has to ask whether to stop, where the program does not belong to somebody who
-/// leads a conversation with it.
+/// How long work has to check whether to stop. In a chat there is no such limit.
 const NOTICE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long work has to stop by itself, where the program does not end at the second Ctrl-C.
+/// How long work has to stop in a chat, where a second Ctrl-C before does not end the program.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Whether Ctrl-C was pressed.
@@ -36,16 +35,16 @@ struct InterruptState {
     patience: Duration,
 }
 
-/// What the program is about, as far as Ctrl-C goes.
+/// What the program does when Ctrl-C comes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum ProgramState {
-    /// Work, which asks whether to stop.
+    /// Work, which checks whether to stop.
     #[default]
     Work,
-    /// Waiting for something that takes no notice.
+    /// Waiting for something that does not check.
     Waiting,
-    /// Waiting for a line that somebody edits on a terminal, which then hands on every key at once
-    /// and shows none.
+    /// Waiting for a line that is edited on a terminal, which is then in raw mode: every key is
+    /// handed on at once, and none is shown.
     Editing,
 }
 
@@ -85,7 +84,7 @@ impl InterruptState {
         *self.program_state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether to stop; whoever asks knows.
+    /// Whether to stop. Asking counts as having noticed.
     fn is_set(&self) -> bool {
         let is_set = self.pressed.load(Ordering::Relaxed);
         if is_set {
@@ -94,7 +93,7 @@ impl InterruptState {
         is_set
     }
 
-    /// Whether nobody has asked since it was pressed.
+    /// Whether Ctrl-C was pressed, and the work has not checked since.
     fn is_unnoticed(&self) -> bool {
         self.pressed.load(Ordering::Relaxed) && !self.noticed.load(Ordering::Relaxed)
     }
@@ -115,8 +114,7 @@ impl Interrupt {
         Self::listen_with(Duration::ZERO)
     }
 
-    /// The same for a program that somebody leads a conversation with, which an impatient second
-    /// press must not end.
+    /// The same for a chat, which an impatient second press must not end.
     pub(crate) fn listen_patiently() -> Result<Self> {
         Self::listen_with(PATIENCE)
     }
@@ -137,7 +135,7 @@ impl Interrupt {
             }
             PressOutcome::Stop => {}
             PressOutcome::Wait => {
-                notify("stopping; if that takes too long, one more Ctrl-C ends the program")
+                notify("stopping; if that takes too long, one more Ctrl-C ends the program");
             }
             PressOutcome::Exit => state.exit(),
         })
@@ -161,7 +159,7 @@ impl Interrupt {
         self.while_in_state(ProgramState::Waiting, wait)
     }
 
-    /// The same for a line that somebody edits: the terminal is left as others expect it.
+    /// The same for a line that is edited: the terminal is taken out of raw mode.
     pub(crate) fn while_editing<T>(&self, edit: impl FnOnce() -> T) -> T {
         self.while_in_state(ProgramState::Editing, edit)
     }

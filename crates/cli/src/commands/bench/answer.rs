@@ -13,7 +13,7 @@ use minference_eval::numbers::{duration, memory, speedup};
 use minference_eval::summary::median;
 use minference_model::memory::{MemoryForecast, PlannedSession};
 use minference_model::session::kv_cache::KvCompression;
-use minference_model::{AttentionPlan, Session, SessionOptions};
+use minference_model::{AttentionPlan, Compute, Session, SessionOptions};
 use std::io::Write;
 use std::time::Instant;
 
@@ -78,7 +78,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
     model.preload(&interrupt)?;
     for &length in &lengths {
         let measured = measure(&model, &compute, length, &kinds, options.repeats, &interrupt)?;
-        // at once: whoever stops a longer prompt keeps what was found
+        // at once, so that Ctrl-C in a longer prompt does not lose it
         print(length, &measured)?;
     }
     Ok(())
@@ -109,7 +109,7 @@ fn print(length: usize, measured: &[(KvKind, CacheMeasurement)]) -> Result<()> {
 /// Refuses caches that don't all fit into memory beside each other.
 fn check_memory(
     model: &LoadedModel,
-    compute: &minference_model::Compute,
+    compute: &Compute,
     length: usize,
     kinds: &[(KvKind, Option<KvCompression>)],
     repeats: usize,
@@ -158,7 +158,7 @@ struct CacheMeasurement {
 /// Each kind's cache after a prompt of `length` tokens.
 fn measure(
     model: &LoadedModel,
-    compute: &minference_model::Compute,
+    compute: &Compute,
     length: usize,
     kinds: &[(KvKind, Option<KvCompression>)],
     repeats: usize,

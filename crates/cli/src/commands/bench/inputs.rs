@@ -69,7 +69,7 @@ pub(crate) struct Inputs {
     v: Tensor,
 }
 
-/// InputSizes of generated inputs.
+/// Sizes of generated inputs.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct InputSizes {
     pub(crate) tokens: usize,
@@ -149,7 +149,7 @@ impl Inputs {
     /// Recorded heads: a safetensors file with `q`, `k` and `v`, each `[tokens, heads, head_dim]`
     /// in f32, f16 or bf16, rotary embedding applied.
     pub(crate) fn recorded(path: &Path, element_type: ElementType) -> Result<Self> {
-        // where the system does not tell what is free, what no machine has
+        // a bound that no machine has, where the system does not say what is free
         let limit = memory::available().unwrap_or(u64::MAX);
         let bytes = files::read(path, limit).with_context(|| format!("can't read {}", path.display()))?;
         let file = SafeTensors::deserialize(&bytes)

@@ -1,4 +1,4 @@
-//! How much memory a benchmark of one layer takes, told before its inputs are made.
+//! How much memory a benchmark of one layer takes, checked before its inputs are made.
 
 use super::inputs::InputSizes;
 use anyhow::{Context, Result};

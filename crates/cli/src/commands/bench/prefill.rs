@@ -1,6 +1,6 @@
 //! `minference bench prefill`: the time to the first token, by length and method.
 
-use crate::evaluation::{Setup, print_latency};
+use crate::evaluation::{EvaluationSetup, print_latency};
 use crate::options::{EvaluationOptions, Length, check_repeats, sorted_lengths};
 use crate::prompt::{TextFile, TextOrIds};
 use crate::terminal::notify;
@@ -138,7 +138,7 @@ fn definition(options: &Options) -> Result<BenchmarkDefinition> {
 }
 
 /// The tokens of the longest prompt; shorter ones are its beginning.
-fn prompt(setup: &Setup, text: Option<&TextFile>, tokens: usize) -> Result<Vec<u32>> {
+fn prompt(setup: &EvaluationSetup, text: Option<&TextFile>, tokens: usize) -> Result<Vec<u32>> {
     let model: &Model = &setup.model.model;
     let prompt = match text {
         Some(file) => TextOrIds::tokens(&file.name, &file.text, model)?,

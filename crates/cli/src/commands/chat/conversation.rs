@@ -1,9 +1,9 @@
-//! [`Conversation`]: who said what, about which documents, and the tokens that a model reads of it.
+//! [`Conversation`]: documents, questions and answers, and the tokens that a model reads of them.
 //!
 //! A question stands behind the documents that were added since the one before, in the same
 //! message, as `minference run` puts `--prompt` behind `--prompt-file`. So the documents can be
-//! read before anybody asks: the [beginning](Conversation::beginning) of the next prompt is the
-//! same whatever the question will be.
+//! read before the first question: the [beginning](Conversation::beginning) of the next prompt is
+//! the same whatever the question will be.
 
 use crate::prompt::BETWEEN_PARTS;
 use anyhow::{Context, Result};
@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 /// that follows, so that one question alone would not show what is the same for all.
 const PROBES: [&str; 3] = ["a", "1", "?"];
 
-/// What was said.
+/// A system message, documents, questions and answers.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Conversation {
     system: Option<String>,
@@ -35,7 +35,7 @@ struct Turn {
 }
 
 impl Conversation {
-    /// Nobody has asked anything.
+    /// A conversation without questions.
     pub(super) fn new(system: Option<String>, documents: Vec<String>) -> Self {
         Self { system, turns: Vec::new(), documents }
     }

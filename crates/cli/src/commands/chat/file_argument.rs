@@ -13,7 +13,7 @@ const ESCAPE: char = '\\';
 /// ones; otherwise `~/` is the home folder, spaces need not be escaped, and what is escaped is
 /// itself.
 pub(super) fn file(argument: &str) -> PathBuf {
-    // a quote that nobody closed ends with the line
+    // an open quote ends with the line
     let quoted = |quote| argument.strip_prefix(quote).map(|rest| rest.strip_suffix(quote).unwrap_or(rest));
     if let Some(name) = quoted('\'') {
         return name.into();

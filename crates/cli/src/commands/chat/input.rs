@@ -1,4 +1,4 @@
-//! [`Input`]: lines from a person at a terminal, or from a script.
+//! [`LineSource`]: lines from a person at a terminal, or from a script.
 
 use crate::model::cache_folder;
 use crate::terminal::{Interrupt, notify};
@@ -34,7 +34,7 @@ pub(super) enum InputLine {
 }
 
 /// Where lines come from.
-pub(super) enum Input {
+pub(super) enum LineSource {
     /// A person, who edits them.
     Terminal {
         editor: Box<Editor<Completion, FileHistory>>,
@@ -45,7 +45,7 @@ pub(super) enum Input {
     Script,
 }
 
-impl Input {
+impl LineSource {
     /// From standard input, whatever that is.
     pub(super) fn open() -> Result<Self> {
         if !io::stdin().is_terminal() {
@@ -62,7 +62,7 @@ impl Input {
         Ok(Self::Terminal { editor: Box::new(editor), history })
     }
 
-    /// Whether nobody sits there.
+    /// Whether lines come from a script.
     pub(super) fn is_script(&self) -> bool {
         matches!(self, Self::Script)
     }
@@ -92,7 +92,7 @@ impl Input {
             Self::Script => {
                 let line = interrupt.while_waiting(|| script_line(io::stdin().lock()))?;
                 if let InputLine::Text(text) = &line {
-                    // so that what was asked stands beside what is told
+                    // messages stand below the line that they are about
                     notify(&format!("{prompt}{text}"));
                 }
                 Ok(line)

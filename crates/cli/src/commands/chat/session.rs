@@ -65,7 +65,7 @@ impl<'a> ChatSession<'a> {
     ) -> Result<Self> {
         let model = setting.model;
         let beginning = conversation.beginning(&model.model, &render)?;
-        check_room(beginning.len(), model.context).context(
+        check_length(beginning.len(), model.context).context(
             "the documents are too long; shorten them, or stretch the context with --context and --rope-scaling",
         )?;
         let plan = attention.plan(model, beginning.len(), setting.patterns.clone())?;
@@ -103,7 +103,7 @@ impl<'a> ChatSession<'a> {
         let start = Instant::now();
         let model = &self.setting.model.model;
         let prompt = self.conversation.prompt(model, &self.render, question)?;
-        self.check_room(prompt.len())?;
+        self.check_length(prompt.len())?;
         let mut compression = None;
         if self.setting.compression.is_some() && self.session.reuse(&prompt)? == 0 {
             // a compressed cache has no way back but to its beginning
@@ -170,7 +170,7 @@ impl<'a> ChatSession<'a> {
         let conversation = Conversation::deserialize(file.about()).with_context(|| {
             format!("{} holds no conversation: expected what /save wrote", path.display())
         })?;
-        check_room(file.tokens(), model.context)
+        check_length(file.tokens(), model.context)
             .context("this conversation does not fit; --context makes more room")?;
         let options = LoadOptions::all(options(model));
         self.make_way(&file, &options)?;
@@ -246,7 +246,7 @@ impl<'a> ChatSession<'a> {
     /// What the next prompt begins with, after checking that there is room.
     fn beginning(&self) -> Result<Vec<u32>> {
         let beginning = self.conversation.beginning(&self.setting.model.model, &self.render)?;
-        self.check_room(beginning.len())?;
+        self.check_length(beginning.len())?;
         Ok(beginning)
     }
 
@@ -281,7 +281,7 @@ impl<'a> ChatSession<'a> {
         let reused = self.session.reuse(prompt)?;
         let chunk = self.attention.chunk();
         let max_tokens = self.setting.generation.max_tokens;
-        let room = SessionRequirements {
+        let requirements = SessionRequirements {
             prompt: prompt.len(),
             known: reused,
             max_tokens,
@@ -290,7 +290,7 @@ impl<'a> ChatSession<'a> {
             plan: &plan,
             compute: self.setting.compute,
         };
-        self.setting.model.forecast_beside_session(&room).check().context(
+        self.setting.model.forecast_beside_session(&requirements).check().context(
             "this does not fit into memory beside what was read; shorter documents, /undo, a smaller --max-tokens, --chunk, --kv, or a --dtype \
              of fewer bits needs less",
         )?;
@@ -314,8 +314,8 @@ impl<'a> ChatSession<'a> {
         attention.plan(self.setting.model, tokens, self.setting.patterns.clone())
     }
 
-    fn check_room(&self, tokens: usize) -> Result<()> {
-        check_room(tokens, self.session.capacity())
+    fn check_length(&self, tokens: usize) -> Result<()> {
+        check_length(tokens, self.session.capacity())
             .context("the context is full; /undo takes back the last turn, /clear all of them, and --context makes more room")
     }
 }
@@ -325,7 +325,7 @@ fn options(model: &LoadedModel) -> SessionOptions {
     SessionOptions { capacity: model.context, cache: model.cache }
 }
 
-fn check_room(tokens: usize, context: usize) -> Result<()> {
+fn check_length(tokens: usize, context: usize) -> Result<()> {
     ensure!(
         tokens < context,
         "expected less than {}, the tokens of the context, found {}: {} too many",

@@ -1,6 +1,6 @@
 //! `minference eval perplexity`.
 
-use crate::evaluation::{Setup, print_perplexity};
+use crate::evaluation::{EvaluationSetup, print_perplexity};
 use crate::options::{EvaluationOptions, Length, checked, sorted_lengths};
 use crate::prompt::{TextFile, TextOrIds, check_ids, note_special_names};
 use crate::terminal::notify;
@@ -48,7 +48,7 @@ pub(crate) struct Options {
 
 pub(super) fn run(options: &Options) -> Result<()> {
     let lengths = sorted_lengths(&options.lengths);
-    // what is wrong with files is told before a model is fetched
+    // wrong files are refused before a model is fetched
     let mut files = Vec::new();
     for path in &options.text {
         files.extend(read(path)?);
@@ -109,7 +109,7 @@ fn check(files: &[TextFile]) -> Result<()> {
 }
 
 /// The tokens of a file, as many as are wanted at most.
-fn document(setup: &Setup, file: &TextFile, skip: usize, most: usize) -> Result<Document> {
+fn document(setup: &EvaluationSetup, file: &TextFile, skip: usize, most: usize) -> Result<Document> {
     let model = &setup.model.model;
     let (prefix, ids) = match TextOrIds::of(&file.name, &file.text)? {
         TextOrIds::Ids(ids) => (vec![], ids),

@@ -1,6 +1,6 @@
 //! Asking the questions of a task, and printing what came out.
 
-use crate::evaluation::{Setup, print_answers};
+use crate::evaluation::{EvaluationSetup, print_answers};
 use crate::terminal::notify;
 use anyhow::Result;
 use minference_eval::evaluate::{Evaluation, Protocol};
@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 /// Asks, prints tables of all that the folder holds then, and gives it. After Ctrl-C what was found
 /// is printed, too.
 pub(super) fn ask(
-    setup: &Setup,
+    setup: &EvaluationSetup,
     kind: EvaluationKind,
     source: &dyn SampleSource,
     template: PromptTemplate,
