@@ -67,7 +67,7 @@ use crate::sample::SampleSource;
 use done::{done_groups, group_of};
 use minference_attention::Progress;
 use minference_model::{CacheFormat, Compute, Model};
-use run::Run;
+use run::SampleRun;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -161,7 +161,7 @@ impl Evaluation<'_> {
         let methods = self.methods.in_order_of_running();
         let is_there = |name: &str, method: &Variant| done.contains(&(name.to_string(), method.to_string()));
         let vocabulary = self.model.decoder().config().vocabulary;
-        let mut run = Run {
+        let mut run = SampleRun {
             evaluation: self,
             planner: Planner::new(self.model, self.compute, self.cache, self.minference),
             references: References::beside(folder.path(), vocabulary),

@@ -22,6 +22,7 @@ mod log;
 pub mod prose;
 mod sentences;
 
+use crate::scoring::has_word;
 use kind::{FactKind, KINDS};
 use minference_attention::synthetic::Random;
 use sentences::Sentences;
@@ -159,9 +160,7 @@ impl Haystack {
 impl HaystackFact {
     /// Whether a model's reply holds the answer, as a number or a word of its own.
     pub fn is_answered_by(&self, reply: &str) -> bool {
-        reply
-            .split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-')
-            .any(|word| word == self.answer)
+        has_word(reply, &self.answer, |letter| letter.is_ascii_alphanumeric())
     }
 }
 

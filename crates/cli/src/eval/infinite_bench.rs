@@ -11,7 +11,7 @@ use minference_eval::evaluate::Protocol;
 use minference_eval::prompt::PromptTemplate;
 use minference_eval::results::{EvaluationKind, LIMIT_SETTING};
 use minference_eval::sample::SampleSource;
-use minference_eval::tasks::infinite_bench::{BenchmarkFiles, GeneratedSamples, Task};
+use minference_eval::tasks::infinite_bench::{BenchmarkFiles, GeneratedSamples, InfiniteBenchTask};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -69,7 +69,7 @@ pub(crate) struct Options {
 struct SampleOptions {
     /// Which tasks [default: all ten of the official files, or the four that can be generated]
     #[arg(long, value_name = "TASKS", value_delimiter = ',')]
-    tasks: Vec<Task>,
+    tasks: Vec<InfiniteBenchTask>,
     /// The folder with the official files
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["lengths", "seed"])]
     data: Option<PathBuf>,
@@ -98,7 +98,7 @@ enum Prepared {
     /// Samples of official files, not yet cut.
     Official(BenchmarkFiles),
     /// Tasks whose samples are generated.
-    Generated(Vec<Task>),
+    Generated(Vec<InfiniteBenchTask>),
 }
 
 pub(super) fn run(options: &Options) -> Result<()> {
@@ -130,11 +130,12 @@ impl SampleOptions {
         checked(self.check())?;
         match &self.data {
             Some(folder) => {
-                let files = BenchmarkFiles::open(folder, &self.tasks(Task::all()), self.samples)?;
+                let files =
+                    BenchmarkFiles::open(folder, &self.tasks(InfiniteBenchTask::all()), self.samples)?;
                 Ok(Prepared::Official(files))
             }
             None => {
-                let tasks = self.tasks(Task::generated());
+                let tasks = self.tasks(InfiniteBenchTask::generated());
                 checked(self.generated(&tasks, &self.lengths(usize::MAX)))?;
                 Ok(Prepared::Generated(tasks))
             }
@@ -180,11 +181,11 @@ impl SampleOptions {
         if self.lengths.is_empty() { vec![LENGTH.min(context)] } else { tokens(&self.lengths) }
     }
 
-    fn generated(&self, tasks: &[Task], lengths: &[usize]) -> Result<GeneratedSamples> {
+    fn generated(&self, tasks: &[InfiniteBenchTask], lengths: &[usize]) -> Result<GeneratedSamples> {
         Ok(GeneratedSamples::new(tasks, lengths, self.samples.unwrap_or(SAMPLES), self.seed)?)
     }
 
-    fn tasks(&self, all: impl Iterator<Item = Task>) -> Vec<Task> {
+    fn tasks(&self, all: impl Iterator<Item = InfiniteBenchTask>) -> Vec<InfiniteBenchTask> {
         if self.tasks.is_empty() { all.collect() } else { self.tasks.clone() }
     }
 }

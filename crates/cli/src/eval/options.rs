@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use minference_attention::pattern::config::FileFormat;
 use minference_eval::evaluate::{Evaluation, Protocol};
-use minference_eval::methods::{Method, Methods, ModelPlan, Variant};
+use minference_eval::methods::{AttentionMethod, Methods, ModelPlan, Variant};
 use minference_eval::perplexity::{BYTES_PER_TOKEN, KEPT_ROWS};
 use minference_eval::prompt::{PromptEncoder, PromptTemplate};
 use minference_eval::results::{EvaluationKind, FORMAT, READING, READING_SETTING, ResultsFolder, RunHeader};
@@ -174,7 +174,7 @@ impl Setup {
         Evaluation {
             model: &self.model.model,
             compute: &self.compute,
-            encoder: PromptEncoder::new(&self.model.model, template).told(&self.render),
+            encoder: PromptEncoder::new(&self.model.model, template).with_render_options(&self.render),
             cache: self.model.cache,
             context: self.model.context,
             methods: &self.methods,
@@ -226,7 +226,7 @@ impl Setup {
         self.methods.iter().try_for_each(|variant| {
             let plan = variant.method.plan_at_most(self.minference.plan.clone(), tokens);
             self.model.capacity(&self.room(variant, &plan, tokens))?;
-            if variant.method == Method::Static {
+            if variant.method == AttentionMethod::Static {
                 self.check_fixed(&plan, tokens)?;
             }
             Ok(())

@@ -13,7 +13,7 @@
 //! another harness does, or to the score.
 
 use crate::error::{Error, Result};
-use crate::tasks::lines::Line;
+use crate::tasks::lines::FileLine;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use std::fmt::Display;
@@ -68,7 +68,7 @@ impl SampleLine {
     ///
     /// # Errors
     /// [`Error::File`] with the place for what is no sample.
-    pub(super) fn parse(path: &Path, line: Line, text: &[u8]) -> Result<Self> {
+    pub(super) fn parse(path: &Path, line: FileLine, text: &[u8]) -> Result<Self> {
         let wrong = |found: &dyn Display| Error::file(path, Some(line.number), EXPECTED, found);
         let sample: Self = serde_json::from_slice(text).map_err(|error| {
             // the error counts lines from the beginning of this one
