@@ -85,14 +85,14 @@ pub struct RunStep<'a> {
     pub variant: Variant,
 }
 
-/// Follows a run; within a step it is told the progress of reading the prompt, and between tokens
-/// it may cancel.
+/// Follows a run; within a step it gets the progress of reading the prompt, and it may cancel
+/// between tokens.
 pub trait RunProgress: Progress {
     /// A step begins.
     fn begin(&self, step: &RunStep<'_>);
 }
 
-/// Nobody follows.
+/// Follows no run, and cancels none.
 #[derive(Debug, Clone, Copy)]
 pub struct Unwatched;
 
@@ -145,8 +145,8 @@ impl Evaluation<'_> {
     ///
     /// # Errors
     /// No samples, two of one name, a sample that can't be made or is longer than the context,
-    /// results that can't be written, whatever the model refuses, cancelled. What was found before
-    /// stays in the folder.
+    /// results that can't be written, errors of the model, cancelled. Results that were found
+    /// before stay in the folder.
     pub fn run(
         &self,
         source: &dyn SampleSource,
@@ -181,7 +181,7 @@ impl Evaluation<'_> {
     }
 }
 
-/// Refuses no samples, and two of one name, whose answers nobody could tell apart.
+/// Refuses no samples, and two of one name, whose answers would be mixed up.
 fn check_names(names: &[String]) -> Result<()> {
     if names.is_empty() {
         return Err(Error::choice("samples", "at least one", "none"));

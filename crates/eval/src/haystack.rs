@@ -53,8 +53,8 @@ pub struct HaystackOptions<'a> {
     /// Values outside are moved to the nearer of these. A single one is an access code; several are
     /// about different things, as far as there are enough.
     pub depths: &'a [f32],
-    /// Facts of the same forms about other places, which nobody asks for, spread over the text;
-    /// each makes the questions harder. With the others 24 at most.
+    /// Facts of the same forms about other places, which no question asks for, spread over the
+    /// text; each makes the questions harder. With the others 24 at most.
     pub similar_facts: usize,
     /// Texts of different seeds differ in everything.
     pub seed: u64,

@@ -51,7 +51,7 @@ impl LatencyOptions {
 ///
 /// # Errors
 /// No lengths, one of no tokens or beyond the context, no repetitions, none that dense attention is
-/// to be extrapolated from, results that can't be written, whatever the model or `prompt` refuses,
+/// to be extrapolated from, results that can't be written, errors of the model or of `prompt`,
 /// cancelled.
 pub fn latency(
     evaluation: &Evaluation<'_>,

@@ -1,5 +1,5 @@
-//! [`AttentionMethod`]: the ways of attending that an evaluation compares, and what each means for a
-//! prompt.
+//! [`AttentionMethod`]: the ways of attending that an evaluation compares, and what each means for
+//! a prompt.
 //!
 //! | method | what it does |
 //! |---|---|

@@ -36,8 +36,8 @@ pub struct Document {
 ///
 /// # Errors
 /// Methods in chunks or with compression, a length of less than 2 or beyond the context, a document
-/// that is shorter than all lengths, no documents, results that can't be written, whatever the
-/// model refuses, cancelled. What was found before stays in the folder.
+/// that is shorter than all lengths, no documents, results that can't be written, errors of the
+/// model, cancelled. Results that were found before stay in the folder.
 pub fn perplexity(
     evaluation: &Evaluation<'_>,
     documents: &[Document],

@@ -166,7 +166,7 @@ impl<'a> PromptEncoder<'a> {
         self.render.cloned().unwrap_or_else(RenderOptions::reproducible)
     }
 
-    /// What the model is asked in, after all.
+    /// The template that is used: raw text for a model without a template of its own.
     fn template(&self) -> PromptTemplate {
         match self.template {
             PromptTemplate::Model if self.model.tokenizer().chat_template().is_none() => PromptTemplate::Raw,
@@ -181,7 +181,7 @@ impl<'a> PromptEncoder<'a> {
     }
 }
 
-/// What a prompt is to a template.
+/// A prompt as a template takes it.
 enum PromptForm<'a> {
     Text(&'a str),
     Rendered(&'a str),

@@ -53,7 +53,7 @@ pub enum QuestionPrompt {
         /// How the answer begins.
         answer_prefix: String,
     },
-    /// A text as it stands: it already holds whatever form it needs.
+    /// A text as it stands: it already holds the form it needs.
     Raw(String),
     /// A text that a template was written into: names of special tokens in it are special tokens.
     Rendered(String),
@@ -111,7 +111,7 @@ pub struct TaskSample {
     /// length of the prompt.)
     pub length: usize,
     /// What the messages of all questions begin with, and is known before any of them is; empty
-    /// where a single prompt is not told apart.
+    /// where a single prompt is not divided.
     pub context: String,
     /// The questions; at least one.
     pub questions: Vec<Question>,

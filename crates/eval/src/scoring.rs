@@ -22,11 +22,10 @@ mod word_overlap;
 /// How an answer is held against its references.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Scoring {
-    /// The share of references that stand in the answer, whatever their case (RULER's
-    /// `string_match_all`). Control characters of the answer are line ends, and white space around
-    /// it goes.
+    /// The share of references that stand in the answer in any case (RULER's `string_match_all`).
+    /// Control characters of the answer are line ends, and white space around it goes.
     MatchAll,
-    /// Whether any reference stands in the answer, whatever its case (RULER's `string_match_part`).
+    /// Whether any reference stands in the answer in any case (RULER's `string_match_part`).
     /// Answers are cleaned in the same way.
     MatchAny,
     /// Whether a reference stands in the answer as a word or number of its own.
@@ -83,7 +82,7 @@ impl Scoring {
     }
 }
 
-/// How many references stand in an answer, whatever their case.
+/// How many references stand in an answer in any case.
 fn parts_found(answer: &str, references: &[String]) -> usize {
     let answer = cleaned(answer).to_lowercase();
     references.iter().filter(|reference| answer.contains(&reference.to_lowercase())).count()

@@ -15,8 +15,8 @@ pub(super) struct EncodedSample {
     pub(super) prompts: Vec<Vec<u32>>,
     /// Tokens that all prompts begin with; none for a single question.
     pub(super) shared: usize,
-    /// Tokens that don't depend on the form of a question either; none where nobody knows which
-    /// they are.
+    /// Tokens that don't depend on the form of a question either; none where the sample does not
+    /// say which they are.
     pub(super) context: usize,
 }
 

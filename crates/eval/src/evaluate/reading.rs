@@ -148,7 +148,7 @@ impl<'a> SampleReader<'a> {
         };
         // of a conversation the first prompt chooses
         let compression = self.reading.at_question.filter(|_| !is_turn || question == 0);
-        // after the last question nobody needs what all share
+        // what all questions share is not needed after the last one
         let is_last = question + 1 == self.encoded.prompts.len();
         let start = Instant::now();
         let mut session = if compression.is_some() && known > 0 && !is_turn && !is_last {

@@ -28,7 +28,7 @@ pub struct PlannedMethod {
     pub fixed_by: Option<String>,
 }
 
-/// What a prompt is to a method.
+/// What a method has to know of a prompt.
 #[derive(Debug, Clone, Copy)]
 pub struct PromptFacts<'a> {
     /// Its tokens.

@@ -23,8 +23,8 @@ pub(super) struct FileLine {
 }
 
 impl FileLine {
-    /// Shows each line of a file that is not blank, in order, and gives what tells the file's
-    /// content from others.
+    /// Shows each line of a file that is not blank, in order, and gives a hash of the file's
+    /// content.
     ///
     /// # Errors
     /// A file that can't be read, a line that is too long, and those of `show`.
@@ -70,7 +70,7 @@ impl FileLine {
     }
 }
 
-/// Of one content after another.
+/// The hash of one content after another.
 pub(super) fn chained(first: Fingerprint, second: Fingerprint) -> Fingerprint {
     Fingerprint::of_bytes([first, second].map(|part| part.as_u64().to_le_bytes()).as_flattened())
 }

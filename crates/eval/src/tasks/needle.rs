@@ -64,7 +64,7 @@ pub struct NeedleOptions {
     pub rounds: usize,
     /// Facts in a text that are asked for.
     pub needles: usize,
-    /// Facts of the same form that nobody asks for; each makes it harder.
+    /// Facts of the same form that no question asks for; each makes the task harder.
     pub similar: usize,
     /// What stands around them.
     pub text: NeedleText,

@@ -16,7 +16,7 @@ pub(super) struct MethodStyle {
     mark: Mark,
 }
 
-/// Marks that can be told apart without colours.
+/// Marks that differ without colours, too.
 #[derive(Debug, Clone, Copy)]
 enum Mark {
     Circle,

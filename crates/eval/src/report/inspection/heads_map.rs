@@ -110,7 +110,7 @@ fn draw_map(
             let pattern = head.pattern;
             let tip =
                 format!("layer {layer}, head {number}: {pattern}{dense}, computed {share}, error {error}");
-            // A thin white gap, so that neighbours of one colour can be told apart.
+            // A thin white gap, so that neighbours of one colour stay separate.
             let [x, y, width, height] = cell(plot, layer, number);
             let gap = 0.08 * width.min(height);
             svg.rect([x, y, width - gap, height - gap], &fill(head), Some(&tip));

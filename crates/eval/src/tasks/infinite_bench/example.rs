@@ -33,7 +33,7 @@ impl Fault {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ExampleFields {
-    /// A number that tells nobody more than the line's place.
+    /// A number that says no more than the line's place.
     #[serde(default, rename = "id")]
     _id: IgnoredAny,
     #[serde(alias = "content")]

@@ -72,7 +72,7 @@ impl BenchmarkFiles {
         Self { limit, ..self }
     }
 
-    /// What tells the content of each official file in the folder from others, also of those whose
+    /// A hash of the content of each official file in the folder, also of those whose
     /// tasks were not chosen: a later run may choose them, and must find what it would have found
     /// before.
     pub fn contents(&self) -> &[(InfiniteBenchTask, Fingerprint)] {

@@ -49,7 +49,7 @@ struct TaskFile {
     /// What names begin with.
     name: String,
     length: Option<usize>,
-    /// Whether its samples are counted, since their indices don't tell them apart.
+    /// Whether its samples are counted, since their indices are not all different.
     is_counted: bool,
 }
 
@@ -84,7 +84,7 @@ impl SampleFiles {
     ///
     /// # Errors
     /// [`Error::Read`]; [`Error::File`] with the line for what is no sample, for a field that is
-    /// not read, and for a sample that needs a template which nobody has chosen; no files, an
+    /// not read, and for a sample that needs a template where none was chosen; no files, an
     /// unknown task, an index twice in a file.
     pub fn open_as(path: &Path, form: SampleForm) -> Result<Self> {
         let mut paths = Vec::new();
@@ -155,12 +155,12 @@ impl SampleFiles {
         Ok(())
     }
 
-    /// What tells their content from others.
+    /// A hash of their content.
     pub fn fingerprint(&self) -> Fingerprint {
         self.content
     }
 
-    /// What a run's settings say about them: whatever changes prompts, their content included.
+    /// What a run's settings say about them: all that changes prompts, their content included.
     pub fn description(&self) -> String {
         let prefixes = if self.has_prefixes { " with answer prefixes" } else { "" };
         let form = match self.form {

@@ -7,7 +7,7 @@
 //! | `answer_prefix` | since 2025: how the answer begins, with which the prompt ends |
 //! | `outputs` | what a right answer holds |
 //! | `length`, `length_w_model_temp` | tokens of prompt and longest answer, the latter with a template that the input was not put into |
-//! | `token_position_answer`, `others`, `truncation` | these change neither prompts nor scores, and nobody looks into them |
+//! | `token_position_answer`, `others`, `truncation` | not read, as they change neither prompts nor scores |
 //!
 //! Any other field is refused by name: what it says might belong to the prompt, as `gen_prefix` of
 //! another harness does, or to the score.
@@ -94,7 +94,7 @@ impl SampleLine {
         self.length.max(self.length_w_model_temp)
     }
 
-    /// Whether its index is the place of the answer, by which samples can't be told apart.
+    /// Whether its index is the place of the answer, which several samples may share.
     pub(super) fn index_is_a_place(&self) -> bool {
         self.token_position_answer.is_some()
     }
