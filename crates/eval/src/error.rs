@@ -74,12 +74,12 @@ fn place(line: Option<usize>) -> String {
 }
 
 impl Error {
-    /// For `map_err` of whatever reads a file.
+    /// For `map_err` of calls that read a file.
     pub(crate) fn read(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         move |source| Self::Read { path: path.into(), source }
     }
 
-    /// For `map_err` of whatever writes a file.
+    /// For `map_err` of calls that write a file.
     pub(crate) fn write(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         move |source| Self::Write { path: path.into(), source }
     }

@@ -67,7 +67,7 @@ use crate::sample::SampleSource;
 use done::{done_groups, group_of};
 use minference_attention::Progress;
 use minference_model::{CacheFormat, Compute, Model};
-use run::Run;
+use run::SampleRun;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -85,14 +85,14 @@ pub struct RunStep<'a> {
     pub variant: Variant,
 }
 
-/// Follows a run; within a step it is told the progress of reading the prompt, and between tokens
-/// it may cancel.
+/// Follows a run; within a step it gets the progress of reading the prompt, and it may cancel
+/// between tokens.
 pub trait RunProgress: Progress {
     /// A step begins.
     fn begin(&self, step: &RunStep<'_>);
 }
 
-/// Nobody follows.
+/// Follows no run, and cancels none.
 #[derive(Debug, Clone, Copy)]
 pub struct Unwatched;
 
@@ -145,8 +145,8 @@ impl Evaluation<'_> {
     ///
     /// # Errors
     /// No samples, two of one name, a sample that can't be made or is longer than the context,
-    /// results that can't be written, whatever the model refuses, cancelled. What was found before
-    /// stays in the folder.
+    /// results that can't be written, errors of the model, cancelled. Results that were found
+    /// before stay in the folder.
     pub fn run(
         &self,
         source: &dyn SampleSource,
@@ -161,7 +161,7 @@ impl Evaluation<'_> {
         let methods = self.methods.in_order_of_running();
         let is_there = |name: &str, method: &Variant| done.contains(&(name.to_string(), method.to_string()));
         let vocabulary = self.model.decoder().config().vocabulary;
-        let mut run = Run {
+        let mut run = SampleRun {
             evaluation: self,
             planner: Planner::new(self.model, self.compute, self.cache, self.minference),
             references: References::beside(folder.path(), vocabulary),
@@ -181,7 +181,7 @@ impl Evaluation<'_> {
     }
 }
 
-/// Refuses no samples, and two of one name, whose answers nobody could tell apart.
+/// Refuses no samples, and two of one name, whose answers would be mixed up.
 fn check_names(names: &[String]) -> Result<()> {
     if names.is_empty() {
         return Err(Error::choice("samples", "at least one", "none"));

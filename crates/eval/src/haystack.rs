@@ -22,6 +22,7 @@ mod log;
 pub mod prose;
 mod sentences;
 
+use crate::scoring::has_word;
 use kind::{FactKind, KINDS};
 use minference_attention::synthetic::Random;
 use sentences::Sentences;
@@ -52,8 +53,8 @@ pub struct HaystackOptions<'a> {
     /// Values outside are moved to the nearer of these. A single one is an access code; several are
     /// about different things, as far as there are enough.
     pub depths: &'a [f32],
-    /// Facts of the same forms about other places, which nobody asks for, spread over the text;
-    /// each makes the questions harder. With the others 24 at most.
+    /// Facts of the same forms about other places, which no question asks for, spread over the
+    /// text; each makes the questions harder. With the others 24 at most.
     pub similar_facts: usize,
     /// Texts of different seeds differ in everything.
     pub seed: u64,
@@ -159,9 +160,7 @@ impl Haystack {
 impl HaystackFact {
     /// Whether a model's reply holds the answer, as a number or a word of its own.
     pub fn is_answered_by(&self, reply: &str) -> bool {
-        reply
-            .split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-')
-            .any(|word| word == self.answer)
+        has_word(reply, &self.answer, |letter| letter.is_ascii_alphanumeric())
     }
 }
 

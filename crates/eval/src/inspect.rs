@@ -25,7 +25,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use crate::report::{HeadSummary, InspectedHead, InspectionReport, LayerSummary, LayerTimes};
+use crate::report::{HeadSummary, InspectedHead, InspectedLayer, InspectionReport, LayerTimes};
 use minference_attention::inspection::inspect_head;
 use minference_attention::plan::plan_layer;
 use minference_attention::search::attention_errors;
@@ -118,7 +118,7 @@ pub fn inspect_prompt(
 struct Inspection<'a> {
     compute: &'a Compute,
     request: &'a InspectionRequest<'a>,
-    layers: Vec<LayerSummary>,
+    layers: Vec<InspectedLayer>,
     heads: Vec<InspectedHead>,
     /// Computed, and in all.
     pairs: (u64, u64),
@@ -157,7 +157,7 @@ impl Inspection<'_> {
             // known when the layer is done
             ..LayerTimes::default()
         };
-        self.layers.push(LayerSummary { heads: summaries, times });
+        self.layers.push(InspectedLayer { heads: summaries, times });
         Ok(())
     }
 

@@ -9,7 +9,7 @@
 
 use crate::error::{Error, Result};
 use crate::evaluate::{Evaluation, RunStep};
-use crate::methods::{Method, Planner, PromptFacts, Variant};
+use crate::methods::{AttentionMethod, Planner, PromptFacts, Variant};
 use crate::results::{CacheBytes, LatencyRecord, LatencySeconds, LatencySource, ResultsFolder};
 use minference_attention::Progress;
 use minference_model::generation::logits::likeliest;
@@ -36,7 +36,7 @@ impl LatencyOptions {
     /// Whether a variant of dense attention is left out at a length: only the plain one is
     /// extrapolated, and this one would take as long as it.
     pub fn leaves_out(&self, variant: Variant, length: usize) -> bool {
-        variant.method == Method::Dense && variant != Variant::DENSE && self.is_beyond_dense(length)
+        variant.method == AttentionMethod::Dense && variant != Variant::DENSE && self.is_beyond_dense(length)
     }
 
     /// Whether dense attention does not read prompts of a length.
@@ -51,7 +51,7 @@ impl LatencyOptions {
 ///
 /// # Errors
 /// No lengths, one of no tokens or beyond the context, no repetitions, none that dense attention is
-/// to be extrapolated from, results that can't be written, whatever the model or `prompt` refuses,
+/// to be extrapolated from, results that can't be written, errors of the model or of `prompt`,
 /// cancelled.
 pub fn latency(
     evaluation: &Evaluation<'_>,
@@ -93,8 +93,8 @@ pub fn latency(
                     continue;
                 }
                 if !is_warm {
-                    let few = prompt(WARM_UP.min(length))?;
-                    measure(evaluation, &mut planner, &few, (Variant::DENSE, 0), None)?;
+                    let warm_up = prompt(WARM_UP.min(length))?;
+                    measure(evaluation, &mut planner, &warm_up, (Variant::DENSE, 0), None)?;
                     is_warm = true;
                 }
                 let tokens = match &tokens {
@@ -150,7 +150,7 @@ fn measure(
 ) -> Result<LatencyRecord> {
     let watcher: Arc<dyn Progress> = evaluation.progress.clone();
     let group = tokens.len().to_string();
-    if variant.method == Method::Static && planner.lacks_fixed(&group) {
+    if variant.method == AttentionMethod::Static && planner.lacks_fixed(&group) {
         planner.fix(&group, &group, tokens, Some(&watcher))?;
     }
     let planned = planner.plan(variant.method, PromptFacts { tokens: tokens.len(), group: &group, share })?;

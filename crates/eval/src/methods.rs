@@ -1,4 +1,5 @@
-//! [`Method`]: the ways of attending that an evaluation compares, and what each means for a prompt.
+//! [`AttentionMethod`]: the ways of attending that an evaluation compares, and what each means for
+//! a prompt.
 //!
 //! | method | what it does |
 //! |---|---|
@@ -21,13 +22,13 @@
 //! are not counted.
 //!
 //! ```
-//! use minference_eval::methods::{Method, Methods};
+//! use minference_eval::methods::{AttentionMethod, Methods};
 //!
 //! let methods: Methods = "dense,minference,a-shape,vertical-slash:1000,6096+chunk:8K".parse()?;
 //! let names: Vec<String> = methods.iter().map(ToString::to_string).collect();
 //! assert_eq!(names, ["dense", "minference", "a-shape", "vertical-slash:1000,6096+chunk:8192"]);
-//! assert_eq!("static".parse::<Method>()?, Method::Static);
-//! // how much is as much, if nobody runs minference?
+//! assert_eq!("static".parse::<AttentionMethod>()?, AttentionMethod::Static);
+//! // a shape that computes as much as minference does needs minference beside it
 //! assert!("dense,a-shape".parse::<Methods>().is_err());
 //! # Ok::<(), minference_eval::Error>(())
 //! ```
@@ -61,7 +62,7 @@ const FORMS: &str = "dense, minference, vertical-slash, a-shape, tri-shape, bloc
 
 /// A way of attending while a prompt is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Method {
+pub enum AttentionMethod {
     /// Every key.
     Dense,
     /// What the model's pattern file says.
@@ -76,7 +77,7 @@ pub enum Method {
     Static,
 }
 
-impl Method {
+impl AttentionMethod {
     /// A plan that takes as much memory as what the method means for any prompt of some tokens, at
     /// least.
     ///
@@ -87,7 +88,7 @@ impl Method {
             Self::Minference | Self::Static => minference,
             Self::Default => AttentionPlan::Default,
             Self::Uniform(pattern) => AttentionPlan::Uniform(pattern),
-            // whatever minference's share will be
+            // enough for any share that minference computes
             Self::Matched(MatchedShape::AShape | MatchedShape::TriShape) => {
                 AttentionPlan::Uniform(HeadPattern::AShape { sink: tokens, local: tokens })
             }
@@ -98,7 +99,7 @@ impl Method {
     }
 }
 
-impl fmt::Display for Method {
+impl fmt::Display for AttentionMethod {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Dense => f.write_str("dense"),
@@ -111,7 +112,7 @@ impl fmt::Display for Method {
     }
 }
 
-impl FromStr for Method {
+impl FromStr for AttentionMethod {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {

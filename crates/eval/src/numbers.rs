@@ -11,7 +11,7 @@
 //! assert_eq!(percent(f64::NAN), "-"); // nothing is known
 //! ```
 
-/// A share in percent, with as few digits as tell it.
+/// A share in percent, with as few digits as its size needs.
 pub fn percent(share: f64) -> String {
     if !share.is_finite() {
         return "-".into();

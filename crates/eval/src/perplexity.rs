@@ -12,7 +12,7 @@ mod predictions;
 
 use crate::error::{Error, Result};
 use crate::evaluate::{Evaluation, RunStep};
-use crate::methods::{Method, Methods, Planner, PromptFacts, Variant};
+use crate::methods::{AttentionMethod, Methods, Planner, PromptFacts, Variant};
 use crate::results::{PerplexityRecord, ResultsFolder};
 use minference_attention::Progress;
 use minference_model::{Session, SessionOptions};
@@ -36,8 +36,8 @@ pub struct Document {
 ///
 /// # Errors
 /// Methods in chunks or with compression, a length of less than 2 or beyond the context, a document
-/// that is shorter than all lengths, no documents, results that can't be written, whatever the
-/// model refuses, cancelled. What was found before stays in the folder.
+/// that is shorter than all lengths, no documents, results that can't be written, errors of the
+/// model, cancelled. Results that were found before stay in the folder.
 pub fn perplexity(
     evaluation: &Evaluation<'_>,
     documents: &[Document],
@@ -56,7 +56,8 @@ pub fn perplexity(
         .collect();
     let methods = evaluation.methods.in_order_of_running();
     let planner = Planner::new(evaluation.model, evaluation.compute, evaluation.cache, evaluation.minference);
-    let mut run = Run { evaluation, planner, texts: &texts, done: 0, steps: texts.len() * methods.len() };
+    let mut run =
+        DocumentRun { evaluation, planner, texts: &texts, done: 0, steps: texts.len() * methods.len() };
     for &(document, length) in &texts {
         let found = |method: &Variant| find(folder.records(), document, length, *method).is_some();
         let missing: Vec<Variant> = methods.iter().copied().filter(|method| !found(method)).collect();
@@ -113,7 +114,7 @@ fn find<'a>(
         .find(|record| record.document == document.name && record.length == length && record.method == method)
 }
 
-struct Run<'a> {
+struct DocumentRun<'a> {
     evaluation: &'a Evaluation<'a>,
     planner: Planner<'a>,
     texts: &'a [(&'a Document, usize)],
@@ -121,7 +122,7 @@ struct Run<'a> {
     steps: usize,
 }
 
-impl Run<'_> {
+impl DocumentRun<'_> {
     fn text(
         &mut self,
         document: &Document,
@@ -159,7 +160,7 @@ impl Run<'_> {
         progress.begin(&RunStep { done: self.done, steps: self.steps, sample: &document.name, variant });
         let watcher: Arc<dyn Progress> = progress.clone();
         let group = length.to_string();
-        if variant.method == Method::Static && self.planner.lacks_fixed(&group) {
+        if variant.method == AttentionMethod::Static && self.planner.lacks_fixed(&group) {
             self.fix(document, length, records)?;
         }
         let share = find(records, document, length, Variant::MINFERENCE);

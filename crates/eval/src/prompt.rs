@@ -2,13 +2,13 @@
 //!
 //! ```no_run
 //! use minference_eval::prompt::{PromptEncoder, PromptTemplate};
-//! use minference_eval::sample::PromptText;
+//! use minference_eval::sample::QuestionPrompt;
 //! use minference_model::Model;
 //!
 //! let model = Model::load("models/smollm2-135m-instruct-q4_1.gguf")?;
 //! let template: PromptTemplate = "meta-chat".parse()?;
 //! let encoder = PromptEncoder::new(&model, template);
-//! let prompt = PromptText::Asked { user: "What is 2+2?".into(), answer_prefix: " It is".into() };
+//! let prompt = QuestionPrompt::Asked { user: "What is 2+2?".into(), answer_prefix: " It is".into() };
 //! assert_eq!(encoder.text(&prompt)?, "[INST] What is 2+2? [/INST] It is");
 //! # Ok::<(), minference_eval::Error>(())
 //! ```
@@ -18,7 +18,7 @@ mod published;
 pub use published::PublishedTemplate;
 
 use crate::error::{Error, Result};
-use crate::sample::{AnsweredMessage, PromptText};
+use crate::sample::{AnsweredMessage, QuestionPrompt};
 use minference_model::Model;
 use minference_model::text::chat_template::{ChatTemplate, Message, RenderOptions};
 use minference_model::text::tokenizer::SpecialTokens;
@@ -72,37 +72,37 @@ pub struct PromptEncoder<'a> {
 }
 
 impl<'a> PromptEncoder<'a> {
-    /// For a model, which is asked in some form. Its chat template is told a [fixed
+    /// For a model, which is asked in some form. Its chat template gets a [fixed
     /// date](minference_model::text::chat_template::LocalTime::FIXED), so that prompts are the same
     /// on every day.
     pub fn new(model: &'a Model, template: PromptTemplate) -> Self {
         Self { model, template, render: None }
     }
 
-    /// With other things for the model's chat template to be told.
+    /// With other options for the model's chat template.
     #[must_use]
-    pub fn told(self, render: &'a RenderOptions) -> Self {
+    pub fn with_render_options(self, render: &'a RenderOptions) -> Self {
         Self { render: Some(render), ..self }
     }
 
-    /// The tokens of a prompt. Special tokens come from templates and from [`PromptText::Rendered`]
-    /// texts; elsewhere their names are text.
+    /// The tokens of a prompt. Special tokens come from templates and from
+    /// [`QuestionPrompt::Rendered`] texts; elsewhere their names are text.
     ///
     /// # Errors
     /// A chat template that refuses, a text that can't be encoded.
-    pub fn encode(&self, prompt: &PromptText) -> Result<Vec<u32>> {
+    pub fn encode(&self, prompt: &QuestionPrompt) -> Result<Vec<u32>> {
         let tokenizer = self.model.tokenizer();
-        let tokens = match (Form::of(prompt), self.template()) {
-            (Form::Text(text), _) => self.model.raw_prompt(text)?,
-            (Form::Rendered(text), _) => self.model.rendered_prompt(text)?,
-            (Form::Rounds(rounds), PromptTemplate::Raw) => self.model.raw_prompt(&rounds.joined())?,
-            (Form::Rounds(rounds), PromptTemplate::Model) => {
+        let tokens = match (PromptForm::of(prompt), self.template()) {
+            (PromptForm::Text(text), _) => self.model.raw_prompt(text)?,
+            (PromptForm::Rendered(text), _) => self.model.rendered_prompt(text)?,
+            (PromptForm::Rounds(rounds), PromptTemplate::Raw) => self.model.raw_prompt(&rounds.joined())?,
+            (PromptForm::Rounds(rounds), PromptTemplate::Model) => {
                 let (messages, prefix) = rounds.messages();
                 let mut tokens = self.model.chat_prompt(&messages, &self.render_options())?;
                 tokens.extend(tokenizer.encode(prefix, SpecialTokens::AsText)?);
                 tokens
             }
-            (Form::Rounds(rounds), PromptTemplate::Published(published)) => {
+            (PromptForm::Rounds(rounds), PromptTemplate::Published(published)) => {
                 let messages = rounds.continued();
                 let template = published.chat_template()?;
                 self.begun(template.encode(tokenizer, &messages, &RenderOptions::reproducible())?)
@@ -116,15 +116,15 @@ impl<'a> PromptEncoder<'a> {
     ///
     /// # Errors
     /// A chat template that refuses.
-    pub fn text(&self, prompt: &PromptText) -> Result<String> {
-        let text = match (Form::of(prompt), self.template()) {
-            (Form::Text(text) | Form::Rendered(text), _) => text.to_string(),
-            (Form::Rounds(rounds), PromptTemplate::Raw) => rounds.joined(),
-            (Form::Rounds(rounds), PromptTemplate::Model) => {
+    pub fn text(&self, prompt: &QuestionPrompt) -> Result<String> {
+        let text = match (PromptForm::of(prompt), self.template()) {
+            (PromptForm::Text(text) | PromptForm::Rendered(text), _) => text.to_string(),
+            (PromptForm::Rounds(rounds), PromptTemplate::Raw) => rounds.joined(),
+            (PromptForm::Rounds(rounds), PromptTemplate::Model) => {
                 let (messages, prefix) = rounds.messages();
                 ChatTemplate::of(self.model.tokenizer())?.render(&messages, &self.render_options())? + prefix
             }
-            (Form::Rounds(rounds), PromptTemplate::Published(published)) => {
+            (PromptForm::Rounds(rounds), PromptTemplate::Published(published)) => {
                 published.chat_template()?.render(&rounds.continued(), &RenderOptions::reproducible())?
             }
         };
@@ -135,7 +135,7 @@ impl<'a> PromptEncoder<'a> {
     ///
     /// # Errors
     /// As [`encode`](Self::encode).
-    pub fn count(&self, prompt: &PromptText) -> Result<usize> {
+    pub fn count(&self, prompt: &QuestionPrompt) -> Result<usize> {
         Ok(self.encode(prompt)?.len())
     }
 
@@ -166,7 +166,7 @@ impl<'a> PromptEncoder<'a> {
         self.render.cloned().unwrap_or_else(RenderOptions::reproducible)
     }
 
-    /// What the model is asked in, after all.
+    /// The template that is used: raw text for a model without a template of its own.
     fn template(&self) -> PromptTemplate {
         match self.template {
             PromptTemplate::Model if self.model.tokenizer().chat_template().is_none() => PromptTemplate::Raw,
@@ -181,8 +181,8 @@ impl<'a> PromptEncoder<'a> {
     }
 }
 
-/// What a prompt is to a template.
-enum Form<'a> {
+/// A prompt as a template takes it.
+enum PromptForm<'a> {
     Text(&'a str),
     Rendered(&'a str),
     Rounds(Rounds<'a>),
@@ -195,15 +195,15 @@ struct Rounds<'a> {
     prefix: &'a str,
 }
 
-impl<'a> Form<'a> {
-    fn of(prompt: &'a PromptText) -> Self {
+impl<'a> PromptForm<'a> {
+    fn of(prompt: &'a QuestionPrompt) -> Self {
         match prompt {
-            PromptText::Raw(text) => Self::Text(text),
-            PromptText::Rendered(text) => Self::Rendered(text),
-            PromptText::Asked { user, answer_prefix } => {
+            QuestionPrompt::Raw(text) => Self::Text(text),
+            QuestionPrompt::Rendered(text) => Self::Rendered(text),
+            QuestionPrompt::Asked { user, answer_prefix } => {
                 Self::Rounds(Rounds { answered: &[], user, prefix: answer_prefix })
             }
-            PromptText::Conversation { answered, user, answer_prefix } => {
+            QuestionPrompt::Conversation { answered, user, answer_prefix } => {
                 Self::Rounds(Rounds { answered, user, prefix: answer_prefix })
             }
         }

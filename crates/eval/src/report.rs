@@ -15,7 +15,7 @@ mod inspection;
 
 pub use drawing::figure::Figure;
 pub use evaluation::EvaluationReport;
-pub use inspection::{HeadSummary, InspectedHead, InspectionReport, LayerSummary, LayerTimes};
+pub use inspection::{HeadSummary, InspectedHead, InspectedLayer, InspectionReport, LayerTimes};
 
 use crate::error::{Error, Result};
 use minference_attention::files;

@@ -40,8 +40,8 @@ pub const LIMIT_SETTING: &str = "limit";
 /// The setting that says how methods other than plain dense attention read prompts.
 pub const READING_SETTING: &str = "reading";
 
-/// How they do now. Whoever makes the same method choose other keys changes it, so that results of
-/// both are not mixed.
+/// How they do now. A change that makes a method choose other keys changes this text, so that
+/// results from before and after are not mixed.
 pub const READING: &str = "the last 64 queries see everything, later chunks estimated from 16 to 64 queries, compression chosen by whole windows";
 
 /// Kinds of evaluations.

@@ -1,15 +1,15 @@
-//! [`Sample`]: a long context, the questions about it, and what a right answer holds.
+//! [`TaskSample`]: a long context, the questions about it, and what a right answer holds.
 //!
 //! A task of an evaluation is a [`SampleSource`]: it knows the names of its samples beforehand, so
 //! that a run that goes on skips those it has, and makes each when it is needed.
 //!
 //! ```
-//! use minference_eval::sample::{PromptText, Question, Sample};
+//! use minference_eval::sample::{QuestionPrompt, Question, TaskSample};
 //! use minference_eval::scoring::Scoring;
 //!
 //! const CONTEXT: &str = "Oslo has code 1234, Turin 5678.\n";
 //! let ask = |place: &str, code: &str| Question {
-//!     prompt: PromptText::Asked {
+//!     prompt: QuestionPrompt::Asked {
 //!         user: format!("{CONTEXT}What is the code of {place}?"),
 //!         answer_prefix: String::new(),
 //!     },
@@ -19,7 +19,7 @@
 //!     depth: None,
 //! };
 //! // The two prompts begin alike. What they share is read once.
-//! let sample = Sample {
+//! let sample = TaskSample {
 //!     name: "4096/0".into(),
 //!     task: "codes".into(),
 //!     length: 4096,
@@ -35,7 +35,7 @@ use crate::scoring::Scoring;
 
 /// What a model reads before it answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PromptText {
+pub enum QuestionPrompt {
     /// A message of a user, which the template puts into its form.
     Asked {
         /// The message: the context, and then the question.
@@ -53,7 +53,7 @@ pub enum PromptText {
         /// How the answer begins.
         answer_prefix: String,
     },
-    /// A text as it stands: it already holds whatever form it needs.
+    /// A text as it stands: it already holds the form it needs.
     Raw(String),
     /// A text that a template was written into: names of special tokens in it are special tokens.
     Rendered(String),
@@ -69,7 +69,7 @@ pub struct AnsweredMessage {
     pub answer: String,
 }
 
-impl PromptText {
+impl QuestionPrompt {
     /// The same form around a context without a question.
     pub(crate) fn of_context(&self, context: &str) -> Self {
         let (user, answer_prefix) = (context.to_string(), String::new());
@@ -88,7 +88,7 @@ impl PromptText {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Question {
     /// All that is read.
-    pub prompt: PromptText,
+    pub prompt: QuestionPrompt,
     /// What right answers hold; at least one.
     pub references: Vec<String>,
     /// How an answer is judged.
@@ -101,7 +101,7 @@ pub struct Question {
 
 /// Questions whose prompts begin alike: the tokens that they share are read once.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Sample {
+pub struct TaskSample {
     /// Its name, which no other sample of the run has. It says what the sample was made of, so that
     /// a rerun finds it again.
     pub name: String,
@@ -111,10 +111,17 @@ pub struct Sample {
     /// length of the prompt.)
     pub length: usize,
     /// What the messages of all questions begin with, and is known before any of them is; empty
-    /// where a single prompt is not told apart.
+    /// where a single prompt is not divided.
     pub context: String,
     /// The questions; at least one.
     pub questions: Vec<Question>,
+}
+
+impl TaskSample {
+    /// A sample of a single question, of whose prompt no part is known to be the context.
+    pub(crate) fn of_question(name: String, task: &str, length: usize, question: Question) -> Self {
+        Self { name, task: task.into(), length, context: String::new(), questions: vec![question] }
+    }
 }
 
 /// Makes samples, one at a time.
@@ -129,5 +136,5 @@ pub trait SampleSource {
     ///
     /// # Errors
     /// Texts that can't be made as they should, files that can't be read.
-    fn sample(&self, number: usize, encoder: &PromptEncoder<'_>) -> Result<Sample>;
+    fn sample(&self, number: usize, encoder: &PromptEncoder<'_>) -> Result<TaskSample>;
 }

@@ -22,11 +22,10 @@ mod word_overlap;
 /// How an answer is held against its references.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Scoring {
-    /// The share of references that stand in the answer, whatever their case (RULER's
-    /// `string_match_all`). Control characters of the answer are line ends, and white space around
-    /// it goes.
+    /// The share of references that stand in the answer in any case (RULER's `string_match_all`).
+    /// Control characters of the answer are line ends, and white space around it goes.
     MatchAll,
-    /// Whether any reference stands in the answer, whatever its case (RULER's `string_match_part`).
+    /// Whether any reference stands in the answer in any case (RULER's `string_match_part`).
     /// Answers are cleaned in the same way.
     MatchAny,
     /// Whether a reference stands in the answer as a word or number of its own.
@@ -63,11 +62,15 @@ impl Scoring {
     pub fn score(self, answer: &str, references: &[String]) -> f64 {
         let is_right = match self {
             Self::MatchAll => return parts_found(answer, references) as f64 / references.len().max(1) as f64,
-            Self::EnglishOverlap => return best(references, |text| word_overlap::english(answer, text)),
-            Self::ChineseOverlap => return best(references, |text| word_overlap::chinese(answer, text)),
-            Self::RougeLSum => return best(references, |text| rouge::l_sum(answer, text)),
+            Self::EnglishOverlap => {
+                return best_score(references, |text| word_overlap::english(answer, text));
+            }
+            Self::ChineseOverlap => {
+                return best_score(references, |text| word_overlap::chinese(answer, text));
+            }
+            Self::RougeLSum => return best_score(references, |text| rouge::l_sum(answer, text)),
             Self::MatchAny => parts_found(answer, references) > 0,
-            Self::Word => references.iter().any(|word| has_word(answer, word)),
+            Self::Word => references.iter().any(|word| has_word(answer, word, char::is_alphanumeric)),
             Self::FirstNumber => references.first().is_some_and(|it| first_number::is(answer, it)),
             Self::FirstValue => references.first().is_some_and(|it| first_number::has_value(answer, it)),
             Self::RetrievedWord => references.first().is_some_and(|it| retrieved_word::value(answer, it)),
@@ -79,7 +82,7 @@ impl Scoring {
     }
 }
 
-/// How many references stand in an answer, whatever their case.
+/// How many references stand in an answer in any case.
 fn parts_found(answer: &str, references: &[String]) -> usize {
     let answer = cleaned(answer).to_lowercase();
     references.iter().filter(|reference| answer.contains(&reference.to_lowercase())).count()
@@ -91,13 +94,15 @@ pub(crate) fn cleaned(answer: &str) -> String {
 }
 
 /// The best score among those with each reference.
-fn best(references: &[String], score: impl Fn(&str) -> f64) -> f64 {
+fn best_score(references: &[String], score: impl Fn(&str) -> f64) -> f64 {
     references.iter().map(|reference| score(reference)).fold(0.0, f64::max)
 }
 
 /// Whether a word or number stands in a text, not as a part of a longer one.
-fn has_word(text: &str, word: &str) -> bool {
-    text.split(|letter: char| !letter.is_alphanumeric() && letter != '-').any(|part| part == word)
+///
+/// - `is_letter`: says which characters belong to words, beside hyphens
+pub(crate) fn has_word(text: &str, word: &str, is_letter: fn(char) -> bool) -> bool {
+    text.split(|letter: char| !is_letter(letter) && letter != '-').any(|part| part == word)
 }
 
 #[cfg(test)]

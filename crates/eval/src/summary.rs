@@ -2,7 +2,7 @@
 //!
 //! A run that was interrupted has results of some methods and not yet of others. A method must not
 //! look better because it never met the hard samples, so only those that all methods have are
-//! compared, and what is left out is told.
+//! compared, and tables say how many are left out.
 //!
 //! ```
 //! use minference_eval::results::{LatencyRecord, LatencySeconds, LatencySource};

@@ -11,7 +11,7 @@ use minference_attention::HeadPattern;
 use minference_attention::inspection::{HeadInspection, LineInspection};
 use minference_eval::Error;
 use minference_eval::report::{
-    Figure, HeadSummary, InspectedHead, InspectionReport, LayerSummary, LayerTimes,
+    Figure, HeadSummary, InspectedHead, InspectedLayer, InspectionReport, LayerTimes,
 };
 use synthetic_report::{layers, report};
 
@@ -99,7 +99,7 @@ fn odd_numbers_do_not_panic() {
         let times = LayerTimes { projections: f64::from(value), ..LayerTimes::default() };
         for (side, keys) in [(0, 0), (1, 1), (5, 7), (9, 1000)] {
             let head = flat_head(value, side, keys);
-            let layers = vec![LayerSummary { heads: vec![head.summary], times }];
+            let layers = vec![InspectedLayer { heads: vec![head.summary], times }];
             let computed_share = f64::from(value);
             let report =
                 InspectionReport { layers, heads: vec![head], computed_share, ..report("m", 70, vec![]) };

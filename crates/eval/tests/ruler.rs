@@ -8,7 +8,7 @@ use minference_attention::Progress;
 use minference_eval::evaluate::Unwatched;
 use minference_eval::prompt::{PromptEncoder, PromptTemplate};
 use minference_eval::results::{AnswerRecord, AnswerSeconds};
-use minference_eval::sample::{AnsweredMessage, PromptText, SampleSource};
+use minference_eval::sample::{AnsweredMessage, QuestionPrompt, SampleSource};
 use minference_eval::tasks::ruler::{
     RulerData, RulerPlan, RulerSource, RulerTask, SampleFiles, write_predictions, write_samples,
 };
@@ -61,7 +61,7 @@ fn lengths_hold_with_every_template() {
 #[test]
 fn examples_are_rounds_of_their_own() {
     let model = model(Some(CHAT));
-    let prompt = PromptText::Conversation {
+    let prompt = QuestionPrompt::Conversation {
         answered: vec![AnsweredMessage { user: "one".into(), answer: " Answer: 1".into() }],
         user: "two".into(),
         answer_prefix: " Answer:".into(),
@@ -74,7 +74,7 @@ fn examples_are_rounds_of_their_own() {
     ] {
         let encoder = PromptEncoder::new(&model, template(name));
         assert_eq!(encoder.text(&prompt).unwrap(), expected);
-        let rendered = PromptText::Rendered(expected.into());
+        let rendered = QuestionPrompt::Rendered(expected.into());
         assert_eq!(encoder.encode(&prompt).unwrap(), encoder.encode(&rendered).unwrap(), "{name}");
     }
 }
@@ -82,15 +82,15 @@ fn examples_are_rounds_of_their_own() {
 #[test]
 fn only_templates_and_rendered_texts_hold_special_tokens() {
     let model = model(None);
-    let count = |name: &str, prompt: &PromptText| {
+    let count = |name: &str, prompt: &QuestionPrompt| {
         let tokens = PromptEncoder::new(&model, template(name)).encode(prompt).unwrap();
         tokens.iter().filter(|&&token| Some(token) == model.tokenizer().eos()).count()
     };
-    let asked = PromptText::Asked { user: "a <|im_end|> b".into(), answer_prefix: String::new() };
+    let asked = QuestionPrompt::Asked { user: "a <|im_end|> b".into(), answer_prefix: String::new() };
     for name in ["model", "raw", "base", "instruction"] {
         assert_eq!(count(name, &asked), 0, "{name}");
-        assert_eq!(count(name, &PromptText::Raw("<|im_end|>".into())), 0);
-        assert_eq!(count(name, &PromptText::Rendered("<|im_end|> <|im_end|>".into())), 2);
+        assert_eq!(count(name, &QuestionPrompt::Raw("<|im_end|>".into())), 0);
+        assert_eq!(count(name, &QuestionPrompt::Rendered("<|im_end|> <|im_end|>".into())), 2);
     }
 }
 
@@ -178,7 +178,7 @@ fn files_of_other_programs_are_read_or_refused_with_the_line() {
         let model = model(None);
         let sample = files.sample(1, &PromptEncoder::new(&model, PromptTemplate::Raw)).unwrap();
         assert_eq!((sample.length, sample.questions[0].references.len()), (length, 2), "{name}");
-        assert_eq!(sample.questions[0].prompt, PromptText::Rendered("a\u{e4}".into()));
+        assert_eq!(sample.questions[0].prompt, QuestionPrompt::Rendered("a\u{e4}".into()));
         assert!(sample.name.ends_with("/5"), "{}", sample.name);
     }
     for (line, found) in [

@@ -6,7 +6,7 @@
 mod tiny_model;
 
 use minference_eval::prompt::{PromptEncoder, PromptTemplate};
-use minference_eval::sample::{PromptText, SampleSource};
+use minference_eval::sample::{QuestionPrompt, SampleSource};
 use minference_eval::tasks::ruler::{SampleFiles, SampleForm};
 use minference_model::Model;
 use serde_json::{Value, json};
@@ -52,7 +52,7 @@ fn prompts_end_with_the_prefix_as_the_benchmark_asks_them() {
     assert!(cases.len() >= 5 && files.description().contains("with answer prefixes"));
     for (number, case) in cases.iter().enumerate() {
         let prompt = files.sample(number, &encoder).unwrap().questions.remove(0).prompt;
-        assert_eq!(prompt, PromptText::Rendered(case["prompt"].as_str().unwrap().into()), "{case}");
+        assert_eq!(prompt, QuestionPrompt::Rendered(case["prompt"].as_str().unwrap().into()), "{case}");
     }
     // older files have the prefix in their input, and their runs go on
     let (_folder, path) = written("qa_1", &lines[..1]);

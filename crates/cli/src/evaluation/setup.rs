@@ -6,7 +6,7 @@ use crate::terminal::{EvaluationBar, Interrupt, notify};
 use anyhow::{Context, Result};
 use minference_attention::pattern::config::FileFormat;
 use minference_eval::evaluate::{Evaluation, Protocol};
-use minference_eval::methods::{Method, Methods, ModelPlan, Variant};
+use minference_eval::methods::{AttentionMethod, Methods, ModelPlan, Variant};
 use minference_eval::perplexity::{BYTES_PER_TOKEN, KEPT_ROWS};
 use minference_eval::prompt::{PromptEncoder, PromptTemplate};
 use minference_eval::results::{EvaluationKind, FORMAT, READING, READING_SETTING, ResultsFolder, RunHeader};
@@ -127,7 +127,7 @@ impl EvaluationSetup {
         Evaluation {
             model: &self.model.model,
             compute: &self.compute,
-            encoder: PromptEncoder::new(&self.model.model, template).told(&self.render),
+            encoder: PromptEncoder::new(&self.model.model, template).with_render_options(&self.render),
             cache: self.model.cache,
             context: self.model.context,
             methods: &self.methods,
@@ -179,7 +179,7 @@ impl EvaluationSetup {
         self.methods.iter().try_for_each(|variant| {
             let plan = variant.method.plan_at_most(self.minference.plan.clone(), tokens);
             self.model.capacity(&self.requirements(variant, &plan, tokens))?;
-            if variant.method == Method::Static {
+            if variant.method == AttentionMethod::Static {
                 self.check_fixed(&plan, tokens)?;
             }
             Ok(())

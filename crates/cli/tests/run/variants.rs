@@ -7,7 +7,7 @@ use minference_eval::evaluate::SessionMode;
 use minference_eval::methods::CompressionKind;
 use minference_eval::prompt::{PromptEncoder, PromptTemplate};
 use minference_eval::results::{AnswerRecord, LatencyRecord, READING_SETTING, RunHeader};
-use minference_eval::sample::{PromptText, Sample, SampleSource};
+use minference_eval::sample::{QuestionPrompt, SampleSource, TaskSample};
 use minference_eval::tasks::needle::{Needle, NeedleOptions};
 use minference_model::generation::{GenerationOptions, generate};
 use minference_model::session::kv_cache::KvCompression;
@@ -32,7 +32,7 @@ fn of_method<'a>(records: &'a [AnswerRecord], method: &str) -> Vec<&'a AnswerRec
 struct Oracle {
     model: Model,
     compute: Compute,
-    samples: Vec<Sample>,
+    samples: Vec<TaskSample>,
 }
 
 impl Oracle {
@@ -47,7 +47,7 @@ impl Oracle {
         Self { model, compute, samples }
     }
 
-    fn tokens(&self, prompt: &PromptText) -> Vec<u32> {
+    fn tokens(&self, prompt: &QuestionPrompt) -> Vec<u32> {
         PromptEncoder::new(&self.model, PromptTemplate::Model).encode(prompt).unwrap()
     }
 
@@ -73,7 +73,7 @@ impl Oracle {
     }
 
     /// The tokens of a question's prompt, and how many of them are the context's.
-    fn prompt(&self, sample: &Sample, question: usize) -> (Vec<u32>, usize) {
+    fn prompt(&self, sample: &TaskSample, question: usize) -> (Vec<u32>, usize) {
         let prompt = self.tokens(&sample.questions[question].prompt);
         // a token is a byte; the template writes [user] before the message
         (prompt, "[user]".len() + sample.context.len())
@@ -170,7 +170,9 @@ fn turns_follow_the_reference_answers() {
         let mut conversation = String::new();
         let mut parts: Vec<Vec<u32>> = vec![];
         for (number, question) in sample.questions.iter().enumerate() {
-            let PromptText::Asked { user, .. } = &question.prompt else { panic!("{:?}", question.prompt) };
+            let QuestionPrompt::Asked { user, .. } = &question.prompt else {
+                panic!("{:?}", question.prompt)
+            };
             let user = if number == 0 { user } else { user.strip_prefix(&sample.context).unwrap() };
             let before = conversation.len();
             if number > 0 {

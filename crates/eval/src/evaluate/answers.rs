@@ -2,11 +2,11 @@
 
 use super::Evaluation;
 use super::encoded::EncodedSample;
-use super::reading::{Read, Reader};
+use super::reading::{QuestionRead, SampleReader};
 use crate::error::Result;
 use crate::methods::{PlannedMethod, Variant};
 use crate::results::{AnswerRecord, AnswerSeconds, CacheBytes};
-use crate::sample::Sample;
+use crate::sample::TaskSample;
 use minference_model::Session;
 use minference_model::decoder::ForwardReport;
 use minference_model::generation::logits::log_probabilities;
@@ -18,13 +18,13 @@ use std::time::Instant;
 pub(super) struct MethodAnswers {
     pattern: String,
     fixed_by: Option<String>,
-    answers: Vec<TimedAnswer>,
+    answers: Vec<QuestionAnswer>,
     /// Of each answer's first token: logarithms of probabilities.
     pub(super) distributions: Vec<Vec<f32>>,
     prompt_tokens: Vec<usize>,
 }
 
-struct TimedAnswer {
+struct QuestionAnswer {
     answer: Answer,
     report: ForwardReport,
     cache: CacheBytes,
@@ -41,23 +41,23 @@ impl MethodAnswers {
     ) -> Result<Self> {
         let EncodedSample { sample, prompts, .. } = encoded;
         let PlannedMethod { plan, pattern, fixed_by } = planned;
-        let mut reader = Reader::new(evaluation, encoded, variant, plan)?;
+        let mut reader = SampleReader::new(evaluation, encoded, variant, plan)?;
         let (mut answers, mut distributions) = (Vec::new(), Vec::new());
         for (number, question) in sample.questions.iter().enumerate() {
-            let Read { mut session, logits, report, cache, seconds } = reader.read(number)?;
+            let QuestionRead { mut session, logits, report, cache, seconds } = reader.read(number)?;
             distributions.push(log_probabilities(&logits));
             let start = Instant::now();
             let answer = answer(evaluation, session.get(), &prompts[number], logits, question.max_tokens)?;
             let seconds = AnswerSeconds { decode: start.elapsed().as_secs_f64(), ..seconds };
-            answers.push(TimedAnswer { answer, report, cache, seconds });
+            answers.push(QuestionAnswer { answer, report, cache, seconds });
         }
         let prompt_tokens = prompts.iter().map(Vec::len).collect();
         Ok(Self { pattern: variant.describe(pattern), fixed_by, answers, distributions, prompt_tokens })
     }
 
     /// One record for each question, not yet held against dense attention.
-    pub(super) fn records(&self, sample: &Sample, variant: Variant, outside: f64) -> Vec<AnswerRecord> {
-        let record = |(i, timed): (usize, &TimedAnswer)| {
+    pub(super) fn records(&self, sample: &TaskSample, variant: Variant, outside: f64) -> Vec<AnswerRecord> {
+        let record = |(i, timed): (usize, &QuestionAnswer)| {
             let question = &sample.questions[i];
             AnswerRecord {
                 sample: sample.name.clone(),

@@ -5,25 +5,25 @@ use super::SessionMode;
 use super::turns::turn;
 use crate::error::{Error, Result};
 use crate::prompt::PromptEncoder;
-use crate::sample::Sample;
+use crate::sample::TaskSample;
 use minference_model::session::shared_tokens;
 
 /// A sample with the tokens of its prompts.
 pub(super) struct EncodedSample {
-    pub(super) sample: Sample,
+    pub(super) sample: TaskSample,
     /// One for each question. In turns each goes on from the one before.
     pub(super) prompts: Vec<Vec<u32>>,
     /// Tokens that all prompts begin with; none for a single question.
     pub(super) shared: usize,
-    /// Tokens that don't depend on the form of a question either; none where nobody knows which
-    /// they are.
+    /// Tokens that don't depend on the form of a question either; none where the sample does not
+    /// say which they are.
     pub(super) context: usize,
 }
 
 impl EncodedSample {
     /// - `limit`: tokens that a prompt and its answer may have together
     pub(super) fn new(
-        sample: Sample,
+        sample: TaskSample,
         encoder: &PromptEncoder<'_>,
         limit: usize,
         session: SessionMode,
@@ -56,7 +56,7 @@ impl EncodedSample {
 }
 
 /// Refuses prompts without tokens, and those that leave no room for an answer.
-fn check(sample: &Sample, prompts: &[Vec<u32>], limit: usize) -> Result<()> {
+fn check(sample: &TaskSample, prompts: &[Vec<u32>], limit: usize) -> Result<()> {
     for (prompt, question) in prompts.iter().zip(&sample.questions) {
         if prompt.is_empty() {
             return Err(Error::choice(format!("prompt of sample {}", sample.name), "a text", "none"));

@@ -6,7 +6,7 @@
 //!
 //! | session | each question is asked |
 //! |---|---|
-//! | `requests` | of the text alone: whatever was asked and answered before is forgotten |
+//! | `requests` | of the text alone: earlier questions and answers are forgotten |
 //! | `turns` | in one conversation, after the earlier questions and their reference answers |
 //!
 //! As in SCBench, what stands in the conversation are the *reference* answers, not the model's own:
@@ -18,8 +18,8 @@
 //! | `prompt` | when a question was read: of each request, from the whole text, as in SnapKV's paper; of a conversation, the first |
 //!
 //! A sample of one question is read as a whole, unless it is compressed before the question. Where
-//! nobody says which part of a prompt is the text and which the question (RULER, InfiniteBench),
-//! the question is always seen.
+//! the parts of a prompt, text and question, are not known (RULER, InfiniteBench), the question is
+//! always seen.
 //!
 //! ```
 //! use minference_eval::evaluate::{CompressionTime, Protocol, SessionMode};
@@ -74,8 +74,8 @@ pub struct Protocol {
 }
 
 impl Protocol {
-    /// What of it changes results. What is as it always was is not told, so that runs of earlier
-    /// versions can go on.
+    /// The settings that change results. Defaults are left out, so that runs of earlier versions
+    /// can go on.
     pub fn settings(&self) -> BTreeMap<String, String> {
         let mut settings = BTreeMap::new();
         if self.session != SessionMode::default() {

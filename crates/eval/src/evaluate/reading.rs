@@ -1,4 +1,4 @@
-//! [`Reader`]: one method's way through the questions of a sample, as the protocol wants it.
+//! [`SampleReader`]: one method's way through the questions of a sample, as the protocol wants it.
 
 use super::encoded::EncodedSample;
 use super::{CompressionTime, Evaluation, Protocol, SessionMode};
@@ -14,7 +14,7 @@ use std::time::Instant;
 
 /// What is read before the first question, and when the cache is compressed.
 #[derive(Debug, PartialEq)]
-struct Course {
+struct ReadingPlan {
     /// Tokens.
     beginning: usize,
     /// When these were read.
@@ -23,7 +23,7 @@ struct Course {
     at_question: Option<KvCompression>,
 }
 
-impl Course {
+impl ReadingPlan {
     fn of(compression: Option<KvCompression>, protocol: Protocol, encoded: &EncodedSample) -> Self {
         let beginning = match (protocol.compression, protocol.session) {
             (CompressionTime::Context, _) if compression.is_some() => encoded.context,
@@ -54,10 +54,10 @@ impl Course {
 }
 
 /// Reads the prompts of a sample, one after the other.
-pub(super) struct Reader<'a> {
+pub(super) struct SampleReader<'a> {
     encoded: &'a EncodedSample,
     session_mode: SessionMode,
-    course: Course,
+    reading: ReadingPlan,
     /// Without compression.
     options: PrefillOptions,
     /// Has read what all questions share, or the turns so far.
@@ -69,7 +69,7 @@ pub(super) struct Reader<'a> {
 }
 
 /// A session that has read a question.
-pub(super) struct Read<'a> {
+pub(super) struct QuestionRead<'a> {
     pub(super) session: SessionAfter<'a>,
     pub(super) logits: Vec<f32>,
     /// Of all that was read for it.
@@ -94,7 +94,7 @@ impl SessionAfter<'_> {
     }
 }
 
-impl<'a> Reader<'a> {
+impl<'a> SampleReader<'a> {
     /// Reads what comes before the first question.
     pub(super) fn new(
         evaluation: &Evaluation<'_>,
@@ -106,13 +106,13 @@ impl<'a> Reader<'a> {
         let needed = prompts.iter().zip(&sample.questions).map(|(prompt, q)| prompt.len() + q.max_tokens);
         let options = SessionOptions { capacity: needed.max().unwrap_or(1), cache: evaluation.cache };
         let decoder = evaluation.model.decoder();
-        let course = Course::of(variant.compression, evaluation.protocol, encoded);
-        let course = course.for_positions(prompts, |begin, end| decoder.config().same_angles(begin, end));
+        let reading = ReadingPlan::of(variant.compression, evaluation.protocol, encoded);
+        let reading = reading.for_positions(prompts, |begin, end| decoder.config().same_angles(begin, end));
         let progress: Arc<dyn Progress> = evaluation.progress.clone();
         let mut reader = Self {
             encoded,
             session_mode: evaluation.protocol.session,
-            course,
+            reading,
             options: PrefillOptions {
                 plan,
                 chunk: variant.chunk,
@@ -124,10 +124,10 @@ impl<'a> Reader<'a> {
             context_seconds: 0.0,
         };
         let start = Instant::now();
-        if reader.course.beginning > 0 {
+        if reader.reading.beginning > 0 {
             let options =
-                PrefillOptions { compression: reader.course.at_beginning, ..reader.options.clone() };
-            let beginning = &prompts[0][..reader.course.beginning];
+                PrefillOptions { compression: reader.reading.at_beginning, ..reader.options.clone() };
+            let beginning = &prompts[0][..reader.reading.beginning];
             reader.report = reader.session.prefill(beginning, &options)?.report;
             reader.context_seconds = start.elapsed().as_secs_f64() / prompts.len() as f64;
         }
@@ -135,20 +135,20 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a question; those before it have been read.
-    pub(super) fn read(&mut self, question: usize) -> Result<Read<'_>> {
+    pub(super) fn read(&mut self, question: usize) -> Result<QuestionRead<'_>> {
         let prompt = &self.encoded.prompts[question];
         let is_turn = self.session_mode == SessionMode::Turns;
         let known = match question.checked_sub(1) {
             Some(before) if is_turn => self.back_to_turn(before, prompt)?,
             _ => {
-                self.session.truncate(self.course.beginning)?;
+                self.session.truncate(self.reading.beginning)?;
                 self.check_positions(prompt)?;
-                self.course.beginning
+                self.reading.beginning
             }
         };
         // of a conversation the first prompt chooses
-        let compression = self.course.at_question.filter(|_| !is_turn || question == 0);
-        // after the last question nobody needs what all share
+        let compression = self.reading.at_question.filter(|_| !is_turn || question == 0);
+        // what all questions share is not needed after the last one
         let is_last = question + 1 == self.encoded.prompts.len();
         let start = Instant::now();
         let mut session = if compression.is_some() && known > 0 && !is_turn && !is_last {
@@ -170,7 +170,7 @@ impl<'a> Reader<'a> {
             question: question_seconds,
             ..AnswerSeconds::default()
         };
-        Ok(Read { session, logits, report, cache, seconds })
+        Ok(QuestionRead { session, logits, report, cache, seconds })
     }
 
     /// Refuses a prompt for which what was compressed would have to be read again, and to be
@@ -209,10 +209,10 @@ impl<'a> Reader<'a> {
 mod tests {
     use super::*;
     use crate::methods::CompressionKind;
-    use crate::sample::Sample;
+    use crate::sample::TaskSample;
 
     fn encoded(shared: usize, context: usize) -> EncodedSample {
-        let sample = Sample {
+        let sample = TaskSample {
             name: "s".into(),
             task: "t".into(),
             length: 9,
@@ -225,28 +225,28 @@ mod tests {
     #[test]
     fn what_all_share_is_read_before_questions_that_keep_its_positions() {
         let encoded = encoded(60, 50);
-        let course = |compression, time| {
+        let reading = |compression, time| {
             let protocol = Protocol { session: SessionMode::Requests, compression: time };
-            Course::of(compression, protocol, &encoded)
+            ReadingPlan::of(compression, protocol, &encoded)
         };
         let snap = Some(CompressionKind::SnapKv.with_capacity(64).unwrap());
         // prompts of 130 and 100 tokens; another encoding from a length on
-        let beginning = |course: Course, border: usize| {
+        let beginning = |reading: ReadingPlan, border: usize| {
             let same = |a: usize, b: usize| (a > border) == (b > border);
-            course.for_positions(&encoded.prompts, same).beginning
+            reading.for_positions(&encoded.prompts, same).beginning
         };
         for (border, expected) in [(59, 60), (60, 0), (99, 0), (129, 0), (130, 60)] {
-            assert_eq!(beginning(course(None, CompressionTime::Prompt), border), expected, "{border}");
+            assert_eq!(beginning(reading(None, CompressionTime::Prompt), border), expected, "{border}");
         }
-        assert_eq!(beginning(course(snap, CompressionTime::Context), 99), 50);
+        assert_eq!(beginning(reading(snap, CompressionTime::Context), 99), 50);
     }
 
     #[test]
     fn compression_comes_when_the_protocol_says_so() {
         let snap = Some(CompressionKind::SnapKv.with_capacity(64).unwrap());
-        let course = |compression, session, time, encoded: &EncodedSample| {
-            let course = Course::of(compression, Protocol { session, compression: time }, encoded);
-            (course.beginning, course.at_beginning.is_some(), course.at_question.is_some())
+        let reading = |compression, session, time, encoded: &EncodedSample| {
+            let reading = ReadingPlan::of(compression, Protocol { session, compression: time }, encoded);
+            (reading.beginning, reading.at_beginning.is_some(), reading.at_question.is_some())
         };
         let (several, alike) = (encoded(60, 50), encoded(95, 50));
         let (single, whole) = (encoded(0, 50), encoded(0, 0));
@@ -254,26 +254,26 @@ mod tests {
         use SessionMode::{Requests, Turns};
         // without compression its time does not matter
         for time in CompressionTime::ALL {
-            assert_eq!(course(None, Requests, time, &several), (60, false, false));
-            assert_eq!(course(None, Turns, time, &several), (0, false, false));
+            assert_eq!(reading(None, Requests, time, &several), (60, false, false));
+            assert_eq!(reading(None, Turns, time, &several), (0, false, false));
         }
         // before anything of a question was seen
-        assert_eq!(course(snap, Requests, Context, &several), (50, true, false));
-        assert_eq!(course(snap, Turns, Context, &several), (50, true, false));
-        assert_eq!(course(snap, Requests, Prompt, &several), (60, false, true));
-        assert_eq!(course(snap, Turns, Prompt, &several), (0, false, true));
+        assert_eq!(reading(snap, Requests, Context, &several), (50, true, false));
+        assert_eq!(reading(snap, Turns, Context, &several), (50, true, false));
+        assert_eq!(reading(snap, Requests, Prompt, &several), (60, false, true));
+        assert_eq!(reading(snap, Turns, Prompt, &several), (0, false, true));
         // questions that differ in their last 5 tokens only: all 32 queries vote, but where none do
-        assert_eq!(course(None, Requests, Prompt, &alike), (95, false, false));
-        assert_eq!(course(snap, Requests, Prompt, &alike), (100 - 32, false, true));
+        assert_eq!(reading(None, Requests, Prompt, &alike), (95, false, false));
+        assert_eq!(reading(snap, Requests, Prompt, &alike), (100 - 32, false, true));
         let streaming = Some(CompressionKind::StreamingLlm.with_capacity(64).unwrap());
-        assert_eq!(course(streaming, Requests, Prompt, &alike), (95, false, true));
+        assert_eq!(reading(streaming, Requests, Prompt, &alike), (95, false, true));
         // a single question is read as a whole, unless it is to be known later
         for session in [Requests, Turns] {
-            assert_eq!(course(None, session, Context, &single), (0, false, false));
-            assert_eq!(course(snap, session, Context, &single), (50, true, false));
-            assert_eq!(course(snap, session, Prompt, &single), (0, false, true));
+            assert_eq!(reading(None, session, Context, &single), (0, false, false));
+            assert_eq!(reading(snap, session, Context, &single), (50, true, false));
+            assert_eq!(reading(snap, session, Prompt, &single), (0, false, true));
             // or its text can't be told apart
-            assert_eq!(course(snap, session, Context, &whole), (0, false, true));
+            assert_eq!(reading(snap, session, Context, &whole), (0, false, true));
         }
     }
 }

@@ -1,19 +1,19 @@
-//! [`Run`]: samples, one after the other, with the methods that are missing.
+//! [`SampleRun`]: samples, one after the other, with the methods that are missing.
 
 use super::answers::MethodAnswers;
 use super::dense::{DenseAnswers, agreement};
 use super::encoded::EncodedSample;
 use super::{Evaluation, RunStep};
 use crate::error::{Error, Result};
-use crate::methods::{Method, Planner, PromptFacts, Variant};
+use crate::methods::{AttentionMethod, Planner, PromptFacts, Variant};
 use crate::results::{AnswerRecord, References, ResultsFolder};
-use crate::sample::{Sample, SampleSource};
+use crate::sample::{SampleSource, TaskSample};
 use minference_attention::Progress;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A run at work.
-pub(super) struct Run<'a> {
+pub(super) struct SampleRun<'a> {
     pub(super) evaluation: &'a Evaluation<'a>,
     pub(super) planner: Planner<'a>,
     pub(super) references: References,
@@ -24,7 +24,7 @@ pub(super) struct Run<'a> {
     pub(super) steps: usize,
 }
 
-impl Run<'_> {
+impl SampleRun<'_> {
     /// Makes a sample and answers it with the methods that are missing.
     pub(super) fn sample(
         &mut self,
@@ -104,7 +104,7 @@ impl Run<'_> {
         let progress = &self.evaluation.progress;
         progress.begin(&RunStep { done: self.done, steps: self.steps, sample: &sample.name, variant });
         let group = format!("{}/{}", sample.task, sample.length);
-        if variant.method == Method::Static && self.planner.lacks_fixed(&group) {
+        if variant.method == AttentionMethod::Static && self.planner.lacks_fixed(&group) {
             self.fix(&group, encoded, records)?;
         }
         let shares: Vec<f64> =
@@ -141,7 +141,7 @@ impl Run<'_> {
 /// What was found for a sample with a method.
 fn records_of<'a>(
     records: &'a [AnswerRecord],
-    sample: &'a Sample,
+    sample: &'a TaskSample,
     variant: Variant,
 ) -> impl Iterator<Item = &'a AnswerRecord> {
     let method = variant.to_string();

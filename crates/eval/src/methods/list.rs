@@ -1,6 +1,6 @@
 //! [`Methods`]: which variants of methods an evaluation compares.
 
-use super::{Method, Variant};
+use super::{AttentionMethod, Variant};
 use crate::error::{Error, Result};
 use minference_model::session::kv_cache::KvCompression;
 use std::ops::Deref;
@@ -24,7 +24,7 @@ impl Methods {
             if variants[..i].contains(variant) {
                 return Err(Error::choice("methods", "each once", format!("{variant} twice")));
             }
-            if let Method::Matched(shape) = variant.method
+            if let AttentionMethod::Matched(shape) = variant.method
                 && !variants.contains(&Variant::MINFERENCE)
             {
                 let shape = shape.name();
@@ -44,7 +44,8 @@ impl Methods {
     /// As [`new`](Self::new).
     pub fn also_in_chunks(&self, chunks: &[usize]) -> Result<Self> {
         let in_chunks = |&chunk: &usize| move |variant| Variant { chunk: Some(chunk), ..variant };
-        let can_change = |variant: &Variant| variant.chunk.is_none() && variant.method != Method::Dense;
+        let can_change =
+            |variant: &Variant| variant.chunk.is_none() && variant.method != AttentionMethod::Dense;
         self.also(can_change, chunks.iter().map(in_chunks))
     }
 
@@ -142,7 +143,7 @@ mod tests {
         let methods: Methods = list.parse().unwrap();
         assert_eq!(names(&methods), list);
         let order = methods.in_order_of_running();
-        let shape = Variant::plain(Method::Matched(MatchedShape::TriShape));
+        let shape = Variant::plain(AttentionMethod::Matched(MatchedShape::TriShape));
         assert_eq!(order[..3], [Variant::DENSE, Variant::MINFERENCE, shape]);
     }
 

@@ -1,6 +1,6 @@
 //! [`Planner`]: what a method means for a prompt.
 
-use super::Method;
+use super::AttentionMethod;
 use super::fixed_indices::fix_indices;
 use crate::error::{Error, Result};
 use minference_attention::{HeadPattern, Progress};
@@ -28,7 +28,7 @@ pub struct PlannedMethod {
     pub fixed_by: Option<String>,
 }
 
-/// What a prompt is to a method.
+/// What a method has to know of a prompt.
 #[derive(Debug, Clone, Copy)]
 pub struct PromptFacts<'a> {
     /// Its tokens.
@@ -93,25 +93,25 @@ impl<'a> Planner<'a> {
     /// # Errors
     /// A prompt longer than patterns can speak of, a matched shape without a share, `static` for a
     /// group of which no prompt was fixed.
-    pub fn plan(&self, method: Method, prompt: PromptFacts<'_>) -> Result<PlannedMethod> {
+    pub fn plan(&self, method: AttentionMethod, prompt: PromptFacts<'_>) -> Result<PlannedMethod> {
         let planned = |plan, pattern| PlannedMethod { plan, pattern, fixed_by: None };
         let uniform = |pattern: HeadPattern| planned(AttentionPlan::Uniform(pattern), pattern.to_string());
         let ModelPlan { plan, source } = self.minference;
         Ok(match method {
-            Method::Dense => planned(AttentionPlan::Dense, "every key".into()),
-            Method::Minference => planned(plan.clone(), source.clone()),
-            Method::Default => {
+            AttentionMethod::Dense => planned(AttentionPlan::Dense, "every key".into()),
+            AttentionMethod::Minference => planned(plan.clone(), source.clone()),
+            AttentionMethod::Default => {
                 planned(AttentionPlan::Default, HeadPattern::default_for(prompt.tokens).to_string())
             }
-            Method::Matched(shape) => match prompt.share {
+            AttentionMethod::Matched(shape) => match prompt.share {
                 Some(share) => uniform(shape.pattern(prompt.tokens, share)?),
                 None => {
                     let expected = "minference's share of the same prompt";
                     return Err(Error::choice(method.to_string(), expected, "none"));
                 }
             },
-            Method::Uniform(pattern) => uniform(pattern),
-            Method::Static => match self.fixed.get(prompt.group) {
+            AttentionMethod::Uniform(pattern) => uniform(pattern),
+            AttentionMethod::Static => match self.fixed.get(prompt.group) {
                 Some((name, plan)) => PlannedMethod {
                     plan: plan.clone(),
                     pattern: format!("the index of one prompt, by {source}"),

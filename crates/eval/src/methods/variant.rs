@@ -9,18 +9,18 @@
 //! | `minference+chunk:8K+pyramidkv` | both |
 //!
 //! ```
-//! use minference_eval::methods::{Method, Variant};
+//! use minference_eval::methods::{AttentionMethod, Variant};
 //!
 //! let variant: Variant = "minference+chunk:8K+snapkv".parse()?;
-//! assert_eq!((variant.method, variant.chunk), (Method::Minference, Some(8192)));
+//! assert_eq!((variant.method, variant.chunk), (AttentionMethod::Minference, Some(8192)));
 //! assert_eq!(variant.to_string(), "minference+chunk:8192+snapkv:4096");
 //! assert_eq!(variant.whole().to_string(), "minference+snapkv:4096");
-//! assert_eq!(Variant::plain(Method::Dense), Variant::DENSE);
+//! assert_eq!(Variant::plain(AttentionMethod::Dense), Variant::DENSE);
 //! # Ok::<(), minference_eval::Error>(())
 //! ```
 
 use super::compression::CompressionNotation;
-use super::{CompressionKind, Method};
+use super::{AttentionMethod, CompressionKind};
 use crate::error::{Error, Result};
 use crate::numbers::{count, parse_length};
 use minference_model::session::kv_cache::KvCompression;
@@ -31,7 +31,7 @@ use std::str::FromStr;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Variant {
     /// What queries of the prompt attend to.
-    pub method: Method,
+    pub method: AttentionMethod,
     /// Tokens that are read at once, at most; all without it.
     pub chunk: Option<usize>,
     /// What stays of the prompt's keys and values; all without it.
@@ -40,12 +40,12 @@ pub struct Variant {
 
 impl Variant {
     /// What all others are held against.
-    pub const DENSE: Self = Self::plain(Method::Dense);
+    pub const DENSE: Self = Self::plain(AttentionMethod::Dense);
     /// What shapes without a budget refer to.
-    pub const MINFERENCE: Self = Self::plain(Method::Minference);
+    pub const MINFERENCE: Self = Self::plain(AttentionMethod::Minference);
 
     /// A method that reads a prompt as a whole and keeps everything.
-    pub const fn plain(method: Method) -> Self {
+    pub const fn plain(method: AttentionMethod) -> Self {
         Self { method, chunk: None, compression: None }
     }
 
@@ -72,7 +72,7 @@ impl Variant {
         if self.chunk == Some(0) {
             return Err(Error::choice("chunk", "at least 1 token", 0));
         }
-        if self.method == Method::Static && *self != Self::plain(Method::Static) {
+        if self.method == AttentionMethod::Static && *self != Self::plain(AttentionMethod::Static) {
             let expected =
                 "no chunks and no compression: its index says which keys of a whole prompt are attended to";
             return Err(Error::choice("static", expected, self));
@@ -87,8 +87,8 @@ impl Variant {
     }
 }
 
-impl From<Method> for Variant {
-    fn from(method: Method) -> Self {
+impl From<AttentionMethod> for Variant {
+    fn from(method: AttentionMethod) -> Self {
         Self::plain(method)
     }
 }

@@ -29,9 +29,9 @@ pub enum PublishedTemplate {
 }
 
 /// A template, its published name, and what stands before and after the task.
-type Entry = (PublishedTemplate, &'static str, &'static str, &'static str);
+type TemplateFrame = (PublishedTemplate, &'static str, &'static str, &'static str);
 
-const TEMPLATES: [Entry; 10] = [
+const TEMPLATES: [TemplateFrame; 10] = [
     (PublishedTemplate::Base, "base", "", ""),
     (PublishedTemplate::Instruction, "instruction", "User: ", "\n\nAssistant: "),
     (
@@ -102,7 +102,7 @@ impl PublishedTemplate {
         ))
     }
 
-    fn entry(self) -> &'static Entry {
+    fn entry(self) -> &'static TemplateFrame {
         let mut entries = TEMPLATES.iter();
         entries.find(|entry| entry.0 == self).expect("the table has every template")
     }

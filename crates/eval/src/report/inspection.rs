@@ -7,7 +7,7 @@
 //!
 //! ```
 //! use minference_attention::HeadPattern;
-//! use minference_eval::report::{HeadSummary, InspectionReport, LayerSummary, LayerTimes};
+//! use minference_eval::report::{HeadSummary, InspectionReport, InspectedLayer, LayerTimes};
 //!
 //! let head = HeadSummary {
 //!     pattern: HeadPattern::VerticalSlash { vertical: 100, slash: 800 },
@@ -21,7 +21,7 @@
 //!     fingerprint: "9f2c".into(),
 //!     prompt_tokens: 8192,
 //!     patterns: "The default for heads of which nothing is known.".into(),
-//!     layers: vec![LayerSummary { heads: vec![head; 4], times }; 2],
+//!     layers: vec![InspectedLayer { heads: vec![head; 4], times }; 2],
 //!     heads: vec![], // none looked at completely
 //!     computed_share: 0.21,
 //! };
@@ -61,7 +61,7 @@ pub struct InspectionReport {
     /// Where the patterns come from, a sentence.
     pub patterns: String,
     /// All layers, from the first one on.
-    pub layers: Vec<LayerSummary>,
+    pub layers: Vec<InspectedLayer>,
     /// Heads that were looked at completely; maybe none.
     pub heads: Vec<InspectedHead>,
     /// Computed share of all heads' causal pairs, 0 to 1.
@@ -70,7 +70,7 @@ pub struct InspectionReport {
 
 /// One layer.
 #[derive(Debug, Clone, PartialEq)]
-pub struct LayerSummary {
+pub struct InspectedLayer {
     /// One entry per query head.
     pub heads: Vec<HeadSummary>,
     /// What its parts took.

@@ -31,7 +31,7 @@ impl<R: Serialize + DeserializeOwned + Clone> ResultsFolder<R> {
         std::fs::create_dir_all(path).map_err(wrong(path.to_path_buf()))?;
         let (header_path, records_path) = (path.join(HEADER_FILE), path.join(RECORDS_FILE));
         let file = open_records(&records_path)?;
-        // the header is looked at by whoever holds the records
+        // only the holder of the records looks at the header
         if header_path.try_exists().map_err(wrong(header_path.clone()))? {
             check_same(path, &read_header(path)?, header)?;
         } else {
@@ -111,7 +111,7 @@ fn open_records(path: &Path) -> Result<File> {
             let expected = "no other run that writes there; wait for it, or choose another --output";
             Err(Error::choice(path.display().to_string(), expected, "one"))
         }
-        // where the system has no locks, nobody can be kept out
+        // a system without locks can't keep others out
         _ => Ok(file),
     }
 }

@@ -12,7 +12,7 @@ const RECORDS_BYTES: u64 = 4 << 30;
 /// Reads a folder of results, or all such folders in a folder, by their names.
 ///
 /// A last line without its line break was left by an interrupted write. It is ignored, and
-/// [`EvaluationRun::cut_line`] tells.
+/// [`EvaluationRun::cut_line`] says.
 ///
 /// # Errors
 /// No results there, another format, a line that is no record of the evaluation.

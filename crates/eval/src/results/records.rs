@@ -36,11 +36,11 @@ pub struct AnswerRecord {
     pub dense: Option<DenseAgreement>,
     /// Computed share of the prompt's attention, 0 to 1.
     pub computed_share: f64,
-    /// Keys and values when the prompt was read; results of earlier versions don't tell.
+    /// Keys and values when the prompt was read; results of earlier versions lack them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache: Option<CacheBytes>,
     /// Tokens of the answer that were read to get further ones, all but the last; results of
-    /// earlier versions don't tell.
+    /// earlier versions lack them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decode_tokens: Option<usize>,
     /// What it took.
@@ -138,9 +138,9 @@ pub struct LatencyRecord {
     pub seconds: LatencySeconds,
     /// Computed share of attention, 0 to 1.
     pub computed_share: f64,
-    /// Peak memory of the process, in bytes, where the system tells.
+    /// Peak memory of the process, in bytes, where the system reports it.
     pub peak_memory: Option<u64>,
-    /// Keys and values when the prompt was read; results of earlier versions don't tell, nor do
+    /// Keys and values when the prompt was read; results of earlier versions lack them, as do
     /// extrapolated ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache: Option<CacheBytes>,
@@ -159,7 +159,7 @@ pub struct LatencySeconds {
     pub attention: f64,
     /// Attention's output projection and the MLP.
     pub mlp: f64,
-    /// Choosing and dropping keys and values; results of earlier versions don't tell.
+    /// Choosing and dropping keys and values; results of earlier versions lack it.
     #[serde(default)]
     pub compression: f64,
     /// All of it, logits and the choice of the token included.

@@ -41,7 +41,7 @@ mod tests {
     fn letters_at_the_beginning_decide() {
         assert!(is_b("B") && is_b(" B. The lighthouse") && is_b("\nB\n"));
         assert!(!is_b("A") && !is_b("C, or B") && !is_b("") && !is_b("  "));
-        // what begins with such a letter has chosen, whatever the word is
+        // an answer that begins with such a letter has chosen, even if the letter begins a word
         assert!(!is_b("After all, B") && is_b("Because"));
     }
 

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 
 /// A text's lines, as numbers of words.
-type Lines = Vec<Vec<usize>>;
+type NumberedLines = Vec<Vec<usize>>;
 
 /// F-measure of one answer and one reference.
 pub(super) fn l_sum(answer: &str, reference: &str) -> f64 {
@@ -30,12 +30,12 @@ pub(super) fn l_sum(answer: &str, reference: &str) -> f64 {
     if hits == 0.0 {
         return 0.0;
     }
-    let words = |lines: &Lines| lines.iter().map(Vec::len).sum::<usize>() as f64;
+    let words = |lines: &NumberedLines| lines.iter().map(Vec::len).sum::<usize>() as f64;
     let (precision, recall) = (hits / words(&answer), hits / words(&reference));
     2.0 * precision * recall / (precision + recall)
 }
 
-fn lines<'a>(text: &'a str, vocabulary: &mut HashMap<&'a str, usize>) -> Lines {
+fn lines<'a>(text: &'a str, vocabulary: &mut HashMap<&'a str, usize>) -> NumberedLines {
     let mut number = |word: &'a str| {
         let next = vocabulary.len();
         *vocabulary.entry(word).or_insert(next)
@@ -47,7 +47,7 @@ fn lines<'a>(text: &'a str, vocabulary: &mut HashMap<&'a str, usize>) -> Lines {
     text.split('\n').map(&mut words).collect()
 }
 
-fn counts(lines: &Lines, vocabulary: usize) -> Vec<usize> {
+fn counts(lines: &NumberedLines, vocabulary: usize) -> Vec<usize> {
     let mut counts = vec![0; vocabulary];
     for &word in lines.iter().flatten() {
         counts[word] += 1;
@@ -57,7 +57,7 @@ fn counts(lines: &Lines, vocabulary: usize) -> Vec<usize> {
 
 /// Words of a line that belong to a longest common subsequence with any of `others`, in their
 /// order.
-fn marked_words(line: &[usize], others: &Lines) -> Vec<usize> {
+fn marked_words(line: &[usize], others: &NumberedLines) -> Vec<usize> {
     let mut is_marked = vec![false; line.len()];
     for other in others {
         mark_common(line, other, &mut is_marked);

@@ -27,10 +27,10 @@ pub struct AnswerRow {
     pub question: f64,
     /// Mean seconds for answering.
     pub decode: f64,
-    /// Tokens of answers that were decoded in a second; none where results don't tell, or answers
+    /// Tokens of answers that were decoded in a second; none where it is not known, or answers
     /// are of a single token.
     pub decode_speed: Option<f64>,
-    /// Mean memory of the prompts' keys and values; none where results don't tell.
+    /// Mean memory of the prompts' keys and values; none where it is not known.
     pub cache: Option<CacheBytes>,
     /// How many times as fast as dense attention it reads the same prompts.
     pub speedup: Option<f64>,
@@ -83,7 +83,7 @@ impl BesideWhole {
     /// None for a method without chunks, and where the same without them was not run.
     fn of(method: &str, records: &[&AnswerRecord], group: &RecordGroup<'_, AnswerRecord>) -> Option<Self> {
         let method = whole_of(method)?;
-        // the same questions in the same order
+        // a group's methods have the same questions in the same order
         let whole = group.of_method(&method)?;
         let same = records.iter().zip(whole).map(|(record, whole)| {
             let is_same = record.answer.trim() == whole.answer.trim();

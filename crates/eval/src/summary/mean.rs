@@ -38,10 +38,10 @@ impl Share {
     /// Of values with the names of the samples that they come from.
     ///
     /// Questions about one text share it, and what a method chose to read of it: they may well fail
-    /// together. How much they do can't be told from few texts, least of all where nothing failed;
-    /// so values of one sample are taken to be as good as one. For samples of `n1, n2, ...` values
-    /// Kish's effective number is then `(n1 + n2 + ...)² / (n1² + n2² + ...)`: with as many values
-    /// in each, the number of samples.
+    /// together. How much they do can't be estimated from few texts, least of all where nothing
+    /// failed; so values of one sample are taken to be as good as one. For samples of `n1, n2, ...`
+    /// values Kish's effective number is then `(n1 + n2 + ...)² / (n1² + n2² + ...)`: with as many
+    /// values in each, the number of samples.
     ///
     /// ```
     /// use minference_eval::summary::Share;

@@ -16,7 +16,7 @@ pub(super) struct Guess {
 
 /// What fits.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Fit<T> {
+pub(super) struct Fitted<T> {
     pub(super) made: T,
     pub(super) tokens: usize,
     pub(super) guess: Guess,
@@ -31,7 +31,7 @@ pub(super) fn fit<T>(
     (least, most): (usize, usize),
     guess: Option<Guess>,
     mut make: impl FnMut(usize) -> Result<(T, usize)>,
-) -> Result<std::result::Result<Fit<T>, usize>> {
+) -> Result<std::result::Result<Fitted<T>, usize>> {
     // units may count as nothing, and texts must end
     let most = most.min(least.saturating_add(limit)).max(least);
     let mut size = guess.map_or(least, |guess| guess.size.clamp(least, most));
@@ -67,7 +67,7 @@ pub(super) fn fit<T>(
         };
         match fits {
             Some((Count { size, tokens }, made)) if next == size => {
-                return Ok(Ok(Fit { made, tokens, guess: Guess { size, unit: unit.unwrap_or(1.0) } }));
+                return Ok(Ok(Fitted { made, tokens, guess: Guess { size, unit: unit.unwrap_or(1.0) } }));
             }
             _ => size = next,
         }

@@ -9,14 +9,14 @@ const MOST: usize = 1_000_000;
 
 /// A sample that can be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place<T> {
+pub(super) struct SamplePlace<T> {
     pub(super) task: T,
     pub(super) length: usize,
     /// Among those of the task and length, from 0.
     pub(super) number: usize,
 }
 
-impl<T: Display> Place<T> {
+impl<T: Display> SamplePlace<T> {
     /// The sample's name.
     pub(super) fn name(&self) -> String {
         format!("{}/{}/{}", self.task, self.length, self.number)
@@ -33,7 +33,7 @@ pub(super) fn grid<T: Copy + PartialEq>(
     tasks: &[T],
     lengths: &[usize],
     samples: usize,
-) -> Result<Vec<Place<T>>> {
+) -> Result<Vec<SamplePlace<T>>> {
     let (tasks, lengths) = (distinct(tasks), distinct(lengths));
     for (what, count) in
         [("tasks", tasks.len()), ("lengths", lengths.len()), ("samples of each task", samples)]
@@ -50,7 +50,7 @@ pub(super) fn grid<T: Copy + PartialEq>(
     let mut places = Vec::with_capacity(tasks.len() * lengths.len() * samples);
     for &length in &lengths {
         for &task in &tasks {
-            places.extend((0..samples).map(|number| Place { task, length, number }));
+            places.extend((0..samples).map(|number| SamplePlace { task, length, number }));
         }
     }
     Ok(places)
@@ -84,7 +84,7 @@ mod tests {
     #[test]
     fn samples_are_named_once_length_by_length() {
         let places = grid(&['a', 'b', 'a'], &[8, 4, 8], 2).unwrap();
-        let names: Vec<String> = places.iter().map(Place::name).collect();
+        let names: Vec<String> = places.iter().map(SamplePlace::name).collect();
         assert_eq!(names, ["a/8/0", "a/8/1", "b/8/0", "b/8/1", "a/4/0", "a/4/1", "b/4/0", "b/4/1"]);
         assert_eq!(nth(&places, 7).unwrap().length, 4);
         assert!(nth(&places, 8).unwrap_err().to_string().ends_with("expected less than 8, found 8"));

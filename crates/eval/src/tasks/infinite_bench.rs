@@ -6,9 +6,9 @@
 //!
 //! ```
 //! use minference_eval::sample::SampleSource;
-//! use minference_eval::tasks::infinite_bench::{GeneratedSamples, Task};
+//! use minference_eval::tasks::infinite_bench::{GeneratedSamples, InfiniteBenchTask};
 //!
-//! let task: Task = "kv_retrieval".parse()?;
+//! let task: InfiniteBenchTask = "kv_retrieval".parse()?;
 //! assert_eq!(task.longest_answer(), 50);
 //! assert_eq!(task.file_name(), "kv_retrieval.jsonl");
 //! let samples = GeneratedSamples::new(&[task], &[4096, 16384], 2, 0)?;
@@ -43,11 +43,11 @@ use crate::error::{Error, Result};
 use crate::scoring::Scoring;
 use std::fmt;
 use std::str::FromStr;
-use table::{Definition, TASKS};
+use table::{TASKS, TaskDefinition};
 
 /// A task of the benchmark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Task {
+pub enum InfiniteBenchTask {
     /// Five digits in a text that repeats itself.
     Passkey,
     /// Ten digits with repetitions in such a text.
@@ -70,7 +70,7 @@ pub enum Task {
     CodeDebug,
 }
 
-impl Task {
+impl InfiniteBenchTask {
     /// All ten.
     pub fn all() -> impl Iterator<Item = Self> {
         TASKS.iter().map(|definition| definition.task)
@@ -101,18 +101,18 @@ impl Task {
         self.definition().scoring
     }
 
-    fn definition(self) -> &'static Definition {
+    fn definition(self) -> &'static TaskDefinition {
         &TASKS[self as usize]
     }
 }
 
-impl fmt::Display for Task {
+impl fmt::Display for InfiniteBenchTask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
 }
 
-impl FromStr for Task {
+impl FromStr for InfiniteBenchTask {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Self> {
@@ -124,6 +124,6 @@ impl FromStr for Task {
 }
 
 /// Names, for messages.
-fn names(tasks: impl Iterator<Item = Task>) -> String {
-    tasks.map(Task::name).collect::<Vec<_>>().join(", ")
+fn names(tasks: impl Iterator<Item = InfiniteBenchTask>) -> String {
+    tasks.map(InfiniteBenchTask::name).collect::<Vec<_>>().join(", ")
 }

@@ -1,5 +1,5 @@
-//! [`Line`]: a line of a file of samples, found again without reading what stands before it. Files
-//! are larger than memory may be; one line of them is not.
+//! [`FileLine`]: a line of a file of samples, found again without reading what stands before it.
+//! Files may be larger than memory; one line of them is not.
 
 use crate::error::{Error, Result};
 use crate::prompt::PromptEncoder;
@@ -15,16 +15,16 @@ const LONGEST: u64 = 1 << 28;
 
 /// Where a line lies.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Line {
+pub(super) struct FileLine {
     /// From 1.
     pub(super) number: usize,
     start: u64,
     bytes: usize,
 }
 
-impl Line {
-    /// Shows each line of a file that is not blank, in order, and gives what tells the file's
-    /// content from others.
+impl FileLine {
+    /// Shows each line of a file that is not blank, in order, and gives a hash of the file's
+    /// content.
     ///
     /// # Errors
     /// A file that can't be read, a line that is too long, and those of `show`.
@@ -46,7 +46,7 @@ impl Line {
             text.drain(..mark);
             let (start_of_line, bytes_of_line) = (start + mark as u64, bytes - mark);
             if !text.trim_ascii().is_empty() {
-                content = both(content, Fingerprint::of_bytes(text.trim_ascii()));
+                content = chained(content, Fingerprint::of_bytes(text.trim_ascii()));
                 show(Self { number, start: start_of_line, bytes: bytes_of_line }, &text)?;
             }
             start += bytes as u64;
@@ -70,8 +70,8 @@ impl Line {
     }
 }
 
-/// Of one content after another.
-pub(super) fn both(first: Fingerprint, second: Fingerprint) -> Fingerprint {
+/// The hash of one content after another.
+pub(super) fn chained(first: Fingerprint, second: Fingerprint) -> Fingerprint {
     Fingerprint::of_bytes([first, second].map(|part| part.as_u64().to_le_bytes()).as_flattened())
 }
 
@@ -81,7 +81,7 @@ pub(super) fn both(first: Fingerprint, second: Fingerprint) -> Fingerprint {
 /// - `lines`: of the source's samples, in their order
 pub(super) fn longest<'a>(
     source: &impl SampleSource,
-    lines: impl Iterator<Item = &'a Line>,
+    lines: impl Iterator<Item = &'a FileLine>,
     encoder: &PromptEncoder<'_>,
 ) -> Result<usize> {
     let Some((number, _)) = lines.enumerate().max_by_key(|(_, line)| line.bytes) else { return Ok(0) };
@@ -99,12 +99,12 @@ mod tests {
         let path = folder.path().join("lines.jsonl");
         std::fs::write(&path, content).unwrap();
         let mut found = Vec::new();
-        let show = |line: Line, text: &[u8]| {
+        let show = |line: FileLine, text: &[u8]| {
             assert_eq!(line.read(&path)?, text);
             found.push((line.number, String::from_utf8_lossy(text).trim().to_string()));
             Ok(())
         };
-        let content = Line::each(&path, show).unwrap();
+        let content = FileLine::each(&path, show).unwrap();
         (found, content)
     }
 
@@ -122,6 +122,6 @@ mod tests {
             assert_ne!(lines(other).1, content, "{other}");
         }
         assert!(lines("").0.is_empty());
-        assert!(Line::each(Path::new("nowhere.jsonl"), |_, _| Ok(())).is_err());
+        assert!(FileLine::each(Path::new("nowhere.jsonl"), |_, _| Ok(())).is_err());
     }
 }

@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 use crate::evaluate::SessionMode;
 use crate::haystack::{Haystack, HaystackOptions, HaystackStyle};
 use crate::prompt::PromptEncoder;
-use crate::sample::{AnsweredMessage, PromptText, Question, Sample, SampleSource};
+use crate::sample::{AnsweredMessage, Question, QuestionPrompt, SampleSource, TaskSample};
 use crate::scoring::Scoring;
 use minference_model::files::Fingerprint;
 use std::collections::BTreeMap;
@@ -77,7 +77,7 @@ pub struct NeedleOptions {
     pub rounds: usize,
     /// Facts in a text that are asked for.
     pub needles: usize,
-    /// Facts of the same form that nobody asks for; each makes it harder.
+    /// Facts of the same form that no question asks for; each makes the task harder.
     pub similar: usize,
     /// What stands around them.
     pub text: NeedleText,
@@ -110,7 +110,7 @@ pub struct Needle {
 
 /// A place of the grid.
 #[derive(Debug, Clone, Copy)]
-struct Place {
+struct NeedlePlace {
     length: usize,
     /// None for several needles, which lie at all depths.
     depth: Option<f64>,
@@ -178,14 +178,14 @@ impl Needle {
         settings
     }
 
-    fn places(&self) -> Vec<Place> {
+    fn places(&self) -> Vec<NeedlePlace> {
         let NeedleOptions { lengths, depths, rounds, needles, .. } = &self.options;
         let depths: Vec<Option<f64>> =
             if *needles == 1 { depths.iter().copied().map(Some).collect() } else { vec![None] };
         let mut places = Vec::new();
         for &length in lengths {
             for &depth in &depths {
-                places.extend((0..*rounds).map(|round| Place { length, depth, round }));
+                places.extend((0..*rounds).map(|round| NeedlePlace { length, depth, round }));
             }
         }
         places
@@ -200,7 +200,7 @@ impl Needle {
     }
 
     /// All that is read but the text with the facts.
-    fn around_text(&self) -> PromptText {
+    fn around_text(&self) -> QuestionPrompt {
         const QUESTION: &str = "What is the access code of the Helsinki office?";
         // the first one stands where the text ends
         let mut messages = vec![format!("\n{QUESTION}")];
@@ -208,10 +208,10 @@ impl Needle {
         let user = messages.pop().unwrap_or_default();
         let answered =
             messages.into_iter().map(|user| AnsweredMessage { user, answer: " 4711".into() }).collect();
-        PromptText::Conversation { answered, user, answer_prefix: String::new() }
+        QuestionPrompt::Conversation { answered, user, answer_prefix: String::new() }
     }
 
-    fn name(&self, place: Place) -> String {
+    fn name(&self, place: NeedlePlace) -> String {
         let needles = self.options.needles;
         let task = if needles == 1 { "1 needle".into() } else { format!("{needles} needles") };
         match place.depth {
@@ -222,8 +222,8 @@ impl Needle {
 }
 
 /// A question after a text.
-fn ask(text: &str, question: &str) -> PromptText {
-    PromptText::Asked { user: format!("{text}\n{question}"), answer_prefix: String::new() }
+fn ask(text: &str, question: &str) -> QuestionPrompt {
+    QuestionPrompt::Asked { user: format!("{text}\n{question}"), answer_prefix: String::new() }
 }
 
 /// Depths from 0.1 to 0.9; a single one in the middle.
@@ -242,7 +242,7 @@ impl SampleSource for Needle {
         self.places().into_iter().map(|place| self.name(place)).collect()
     }
 
-    fn sample(&self, number: usize, encoder: &PromptEncoder<'_>) -> Result<Sample> {
+    fn sample(&self, number: usize, encoder: &PromptEncoder<'_>) -> Result<TaskSample> {
         let place = self.places()[number];
         let name = self.name(place);
         let task = name.split('/').next().unwrap_or_default().to_string();
@@ -276,7 +276,7 @@ impl SampleSource for Needle {
             // as it was asked for, not as an f32 shows it
             depth: Some((f64::from(fact.depth) * 1e4).round() / 1e4),
         });
-        Ok(Sample { questions: questions.collect(), name, task, length: place.length, context })
+        Ok(TaskSample { questions: questions.collect(), name, task, length: place.length, context })
     }
 }
 

@@ -1,4 +1,4 @@
-//! [`SampleSeed`]: the random numbers of one sample, whatever else is made in a run.
+//! [`SampleSeed`]: the random numbers of one sample, which do not depend on other samples of a run.
 
 use minference_attention::synthetic::Random;
 

@@ -2,8 +2,8 @@
 
 use crate::tiny_model::model;
 use minference_eval::prompt::{PromptEncoder, PromptTemplate};
-use minference_eval::sample::{PromptText, Sample, SampleSource};
-use minference_eval::tasks::infinite_bench::{BenchmarkFiles, Task};
+use minference_eval::sample::{QuestionPrompt, SampleSource, TaskSample};
+use minference_eval::tasks::infinite_bench::{BenchmarkFiles, InfiniteBenchTask};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
@@ -17,7 +17,7 @@ fn numbered_words(count: usize) -> String {
 }
 
 /// What a sample of each task asks, how, and what is right.
-fn examples() -> [(Task, Value, &'static str, &'static [&'static str]); 10] {
+fn examples() -> [(InfiniteBenchTask, Value, &'static str, &'static [&'static str]); 10] {
     let key = "\nKey: \"k\"\nThe value associated with the specified key is: ";
     let list =
         "You should answer with only one number, no other words. The second largest number of the list is: ";
@@ -25,51 +25,61 @@ fn examples() -> [(Task, Value, &'static str, &'static [&'static str]); 10] {
     let functions = ["open", "read", "write", "close"];
     [
         (
-            Task::Passkey,
+            InfiniteBenchTask::Passkey,
             json!({"input": "What is the pass key?", "answer": "71432"}),
             "The pass key is",
             &["71432"],
         ),
         (
-            Task::NumberString,
+            InfiniteBenchTask::NumberString,
             json!({"input": "What is the sequence of digits?", "answer": ["1122334455"]}),
             "The sequence of digits is",
             &["1122334455"],
         ),
         (
-            Task::KeyValueRetrieval,
+            InfiniteBenchTask::KeyValueRetrieval,
             json!({"input": key, "answer": "v"}),
             "The value associated with the specified key is: ",
             &["v"],
         ),
-        (Task::BookSummary, json!({"input": "", "answer": ["One.", "Two."]}), "Summary:", &["One.", "Two."]),
         (
-            Task::BookChoice,
+            InfiniteBenchTask::BookSummary,
+            json!({"input": "", "answer": ["One.", "Two."]}),
+            "Summary:",
+            &["One.", "Two."],
+        ),
+        (
+            InfiniteBenchTask::BookChoice,
             json!({"input": "Who left?", "answer": ["Ann"], "options": options}),
             "The letter of the correct answer is",
             &["Ann", "B"],
         ),
         (
-            Task::BookQuestionEnglish,
+            InfiniteBenchTask::BookQuestionEnglish,
             json!({"input": "Who left?", "answer": ["Ann", "She"]}),
             "Answer:",
             &["Ann", "She"],
         ),
-        (Task::BookQuestionChinese, json!({"input": "谁走了？", "answer": ["安"]}), "答案：", &["安"]),
         (
-            Task::DialogueName,
+            InfiniteBenchTask::BookQuestionChinese,
+            json!({"input": "谁走了？", "answer": ["安"]}),
+            "答案：",
+            &["安"],
+        ),
+        (
+            InfiniteBenchTask::DialogueName,
             json!({"input": "Which character is $$MASK$$?", "answer": ["ANN"]}),
             "The name that has been replaced with $$MASK$$ is likely",
             &["ANN"],
         ),
         (
-            Task::MathFind,
+            InfiniteBenchTask::MathFind,
             json!({"input": list, "answer": 98}),
             "The second largest number of the list is: ",
             &["98"],
         ),
         (
-            Task::CodeDebug,
+            InfiniteBenchTask::CodeDebug,
             json!({"input": "Which function?", "answer": "close", "options": functions}),
             "The correct option is:",
             &["close", "D"],
@@ -77,7 +87,7 @@ fn examples() -> [(Task, Value, &'static str, &'static [&'static str]); 10] {
     ]
 }
 
-fn write(folder: &Path, task: Task, lines: &[Value]) {
+fn write(folder: &Path, task: InfiniteBenchTask, lines: &[Value]) {
     let lines: Vec<String> = lines.iter().map(Value::to_string).collect();
     fs::write(folder.join(task.file_name()), lines.join("\n")).unwrap();
 }
@@ -97,9 +107,9 @@ fn folder() -> TempDir {
     folder
 }
 
-fn parts(sample: &Sample) -> (&str, &str) {
+fn parts(sample: &TaskSample) -> (&str, &str) {
     match &sample.questions[0].prompt {
-        PromptText::Asked { user, answer_prefix } => (user, answer_prefix),
+        QuestionPrompt::Asked { user, answer_prefix } => (user, answer_prefix),
         other => panic!("expected a question, found {other:?}"),
     }
 }
@@ -117,7 +127,7 @@ fn seam(text: &str) -> usize {
 #[test]
 fn all_tasks_are_read_and_cut_in_the_middle() {
     let (folder, model) = (folder(), model());
-    let tasks: Vec<Task> = Task::all().collect();
+    let tasks: Vec<InfiniteBenchTask> = InfiniteBenchTask::all().collect();
     let files = BenchmarkFiles::open(folder.path(), &tasks, None).unwrap().with_limit(LIMIT);
     let names = files.names();
     assert_eq!((names.len(), names[0].as_str(), names[19].as_str()), (20, "passkey/0", "code_debug/1"));
@@ -162,12 +172,12 @@ fn whole_characters_are_kept() {
     let context = "书籍内容很长。".repeat(500);
     write(
         folder.path(),
-        Task::BookQuestionChinese,
+        InfiniteBenchTask::BookQuestionChinese,
         &[json!({"context": context, "input": "谁？", "answer": ["安"]})],
     );
     let encoder = PromptEncoder::new(&model, PromptTemplate::Raw);
     for limit in 500..510 {
-        let files = BenchmarkFiles::open(folder.path(), &[Task::BookQuestionChinese], None)
+        let files = BenchmarkFiles::open(folder.path(), &[InfiniteBenchTask::BookQuestionChinese], None)
             .unwrap()
             .with_limit(limit);
         let sample = files.sample(0, &encoder).unwrap();
@@ -191,7 +201,9 @@ fn what_cannot_fit_is_refused() {
     let (folder, model) = (folder(), model());
     let encoder = PromptEncoder::new(&model, PromptTemplate::Raw);
     for limit in [0, 6, 100] {
-        let files = BenchmarkFiles::open(folder.path(), &[Task::Passkey], None).unwrap().with_limit(limit);
+        let files = BenchmarkFiles::open(folder.path(), &[InfiniteBenchTask::Passkey], None)
+            .unwrap()
+            .with_limit(limit);
         let refused = files.longest(&encoder).unwrap_err().to_string();
         assert!(refused.starts_with("limit of prompt and answer: expected more than "), "{refused}");
         assert!(refused.ends_with(&format!("found {limit}")), "{refused}");
@@ -206,45 +218,50 @@ fn blank_lines_are_passed_over_and_wrong_ones_named() {
     let path = folder.path().join("passkey.jsonl");
     fs::write(&path, format!("\n{good}\r\n  \n{good}\n\n{good}")).unwrap();
     let open = |task, samples| BenchmarkFiles::open(folder.path(), &[task], samples);
-    let files = open(Task::Passkey, None).unwrap();
+    let files = open(InfiniteBenchTask::Passkey, None).unwrap();
     assert_eq!(files.names(), ["passkey/0", "passkey/1", "passkey/2"]);
     assert_eq!(files.sample(0, &encoder).unwrap().questions, files.sample(2, &encoder).unwrap().questions);
     // all lines are checked before any is asked
     for (line, found) in [("{\"context\": \"x\"}", "missing field `answer`"), ("no JSON", "expected ident")] {
         fs::write(&path, format!("{good}\n{good}\n\n{line}\n{good}")).unwrap();
-        let refused = open(Task::Passkey, None).unwrap_err().to_string();
+        let refused = open(InfiniteBenchTask::Passkey, None).unwrap_err().to_string();
         let expected = format!("{}, line 4: expected a JSON object with `context`", path.display());
         assert!(refused.starts_with(&expected) && refused.contains(found), "{refused}");
         // those that will not be asked are none of this run's business
-        assert_eq!(open(Task::Passkey, Some(2)).unwrap().names(), ["passkey/0", "passkey/1"]);
+        assert_eq!(open(InfiniteBenchTask::Passkey, Some(2)).unwrap().names(), ["passkey/0", "passkey/1"]);
     }
-    write(folder.path(), Task::MathFind, &[json!({"context": "[1]", "input": "How many?", "answer": 1})]);
-    let refused = open(Task::MathFind, None).unwrap_err().to_string();
+    write(
+        folder.path(),
+        InfiniteBenchTask::MathFind,
+        &[json!({"context": "[1]", "input": "How many?", "answer": 1})],
+    );
+    let refused = open(InfiniteBenchTask::MathFind, None).unwrap_err().to_string();
     assert!(refused.contains("math_find.jsonl, line 1: expected an `input` with `The ... of`"), "{refused}");
 }
 
 #[test]
 fn contents_are_those_of_all_files_whatever_is_chosen() {
     let folder = folder();
-    let contents = |tasks: &[Task], samples| {
+    let contents = |tasks: &[InfiniteBenchTask], samples| {
         BenchmarkFiles::open(folder.path(), tasks, samples).unwrap().contents().to_vec()
     };
-    let before = contents(&[Task::Passkey], None);
+    let before = contents(&[InfiniteBenchTask::Passkey], None);
     assert_eq!(before.len(), 10);
-    assert_eq!(before, contents(&[Task::CodeDebug, Task::MathFind], Some(1)));
+    assert_eq!(before, contents(&[InfiniteBenchTask::CodeDebug, InfiniteBenchTask::MathFind], Some(1)));
     let path = folder.path().join("code_debug.jsonl");
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, text.replace("word4999", "word5000")).unwrap();
-    let after = contents(&[Task::Passkey], None);
-    let changed: Vec<Task> = (0..10).filter(|&i| before[i] != after[i]).map(|i| after[i].0).collect();
-    assert_eq!(changed, [Task::CodeDebug]);
+    let after = contents(&[InfiniteBenchTask::Passkey], None);
+    let changed: Vec<InfiniteBenchTask> =
+        (0..10).filter(|&i| before[i] != after[i]).map(|i| after[i].0).collect();
+    assert_eq!(changed, [InfiniteBenchTask::CodeDebug]);
 }
 
 #[test]
 fn missing_and_empty_files_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let open = |samples| {
-        let opened = BenchmarkFiles::open(folder.path(), &[Task::CodeDebug], samples);
+        let opened = BenchmarkFiles::open(folder.path(), &[InfiniteBenchTask::CodeDebug], samples);
         opened.unwrap_err().to_string()
     };
     let missing = open(None);

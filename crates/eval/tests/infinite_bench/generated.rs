@@ -3,12 +3,12 @@
 use crate::tiny_model::model;
 use minference_eval::prompt::{PromptEncoder, PromptTemplate};
 use minference_eval::sample::SampleSource;
-use minference_eval::tasks::infinite_bench::{GeneratedSamples, Task};
+use minference_eval::tasks::infinite_bench::{GeneratedSamples, InfiniteBenchTask};
 
 #[test]
 fn lengths_hold_with_and_without_a_chat_template() {
     let model = model();
-    let tasks: Vec<Task> = Task::generated().collect();
+    let tasks: Vec<InfiniteBenchTask> = InfiniteBenchTask::generated().collect();
     let samples = GeneratedSamples::new(&tasks, &[400, 2048, 8192], 2, 1).unwrap();
     for template in [PromptTemplate::Model, PromptTemplate::Raw] {
         let encoder = PromptEncoder::new(&model, template);

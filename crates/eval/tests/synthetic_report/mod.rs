@@ -3,10 +3,10 @@
 use minference_attention::inspection::inspect_head;
 use minference_attention::synthetic::{Planted, Random, planted_head};
 use minference_attention::{AttentionInputs, CpuBackend, HeadPattern, Lowering, TensorView};
-use minference_eval::report::{HeadSummary, InspectedHead, InspectionReport, LayerSummary, LayerTimes};
+use minference_eval::report::{HeadSummary, InspectedHead, InspectedLayer, InspectionReport, LayerTimes};
 
 /// Summaries of `layers` x `heads` heads, all kinds of patterns among them.
-pub(crate) fn layers(layers: usize, heads: usize) -> Vec<LayerSummary> {
+pub(crate) fn layers(layers: usize, heads: usize) -> Vec<InspectedLayer> {
     let mut random = Random::new(7);
     let mut uniform = move || random.below(10_000) as f64 / 10_000.0;
     let mut head = || {
@@ -26,7 +26,7 @@ pub(crate) fn layers(layers: usize, heads: usize) -> Vec<LayerSummary> {
     (0..layers)
         .map(|layer| {
             let attention = times.attention * (1.0 + (layer % 5) as f64 / 10.0);
-            LayerSummary {
+            InspectedLayer {
                 heads: (0..heads).map(|_| head()).collect(),
                 times: LayerTimes { attention, ..times },
             }
@@ -61,7 +61,7 @@ pub(crate) fn inspected(
 }
 
 /// A report with three inspected heads.
-pub(crate) fn report(model: &str, tokens: usize, layers: Vec<LayerSummary>) -> InspectionReport {
+pub(crate) fn report(model: &str, tokens: usize, layers: Vec<InspectedLayer>) -> InspectionReport {
     let vertical_slash = HeadPattern::VerticalSlash { vertical: tokens / 32, slash: tokens / 8 };
     InspectionReport {
         model: model.into(),

@@ -10,7 +10,7 @@ use minference_eval::evaluate::Protocol;
 use minference_eval::prompt::PromptTemplate;
 use minference_eval::results::{EvaluationKind, LIMIT_SETTING};
 use minference_eval::sample::SampleSource;
-use minference_eval::tasks::infinite_bench::{BenchmarkFiles, GeneratedSamples, Task};
+use minference_eval::tasks::infinite_bench::{BenchmarkFiles, GeneratedSamples, InfiniteBenchTask};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -68,7 +68,7 @@ pub(crate) struct Options {
 struct InfiniteBenchOptions {
     /// Which tasks [default: all ten of the official files, or the four that can be generated]
     #[arg(long, value_name = "TASKS", value_delimiter = ',')]
-    tasks: Vec<Task>,
+    tasks: Vec<InfiniteBenchTask>,
     /// The folder with the official files
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["lengths", "seed"])]
     data: Option<PathBuf>,
@@ -97,7 +97,7 @@ enum PreparedInfiniteBench {
     /// Samples of official files, not yet cut.
     Official(BenchmarkFiles),
     /// Tasks whose samples are generated.
-    Generated(Vec<Task>),
+    Generated(Vec<InfiniteBenchTask>),
 }
 
 pub(super) fn run(options: &Options) -> Result<()> {
@@ -129,11 +129,12 @@ impl InfiniteBenchOptions {
         checked(self.check())?;
         match &self.data {
             Some(folder) => {
-                let files = BenchmarkFiles::open(folder, &self.tasks(Task::all()), self.samples)?;
+                let files =
+                    BenchmarkFiles::open(folder, &self.tasks(InfiniteBenchTask::all()), self.samples)?;
                 Ok(PreparedInfiniteBench::Official(files))
             }
             None => {
-                let tasks = self.tasks(Task::generated());
+                let tasks = self.tasks(InfiniteBenchTask::generated());
                 checked(self.generated(&tasks, &self.lengths(usize::MAX)))?;
                 Ok(PreparedInfiniteBench::Generated(tasks))
             }
@@ -179,11 +180,11 @@ impl InfiniteBenchOptions {
         if self.lengths.is_empty() { vec![LENGTH.min(context)] } else { sorted_lengths(&self.lengths) }
     }
 
-    fn generated(&self, tasks: &[Task], lengths: &[usize]) -> Result<GeneratedSamples> {
+    fn generated(&self, tasks: &[InfiniteBenchTask], lengths: &[usize]) -> Result<GeneratedSamples> {
         Ok(GeneratedSamples::new(tasks, lengths, self.samples.unwrap_or(SAMPLES), self.seed)?)
     }
 
-    fn tasks(&self, all: impl Iterator<Item = Task>) -> Vec<Task> {
+    fn tasks(&self, all: impl Iterator<Item = InfiniteBenchTask>) -> Vec<InfiniteBenchTask> {
         if self.tasks.is_empty() { all.collect() } else { self.tasks.clone() }
     }
 }

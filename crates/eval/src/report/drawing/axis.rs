@@ -1,6 +1,6 @@
 //! Axes with their ticks and labels. Every figure draws its axes here.
 
-use super::scale::Scale;
+use super::scale::AxisScale;
 use super::svg::{Anchor, FAINT, INK, Svg};
 
 /// Size of tick labels.
@@ -13,7 +13,7 @@ const LABEL_SIZE: f64 = 12.0;
 /// One axis.
 #[derive(Clone, Copy)]
 pub(crate) struct Axis<'a> {
-    pub(crate) scale: Scale,
+    pub(crate) scale: AxisScale,
     pub(crate) label: &'a str,
 }
 
@@ -56,7 +56,7 @@ impl Plot<'_> {
 
     /// How many labels have room beside each other; those of cells are short.
     fn y_ticks(&self) -> usize {
-        let room = if let Scale::Cells(_) = self.y.scale { 18.0 } else { 30.0 };
+        let room = if let AxisScale::Cells(_) = self.y.scale { 18.0 } else { 30.0 };
         ((self.height / room) as usize).max(1)
     }
 
@@ -98,7 +98,7 @@ impl Plot<'_> {
 
     /// The axis below alone, as a scale bar has it.
     pub(crate) fn draw_x(&self, svg: &mut Svg) {
-        let room = if let Scale::Cells(_) = self.x.scale { 24.0 } else { 55.0 };
+        let room = if let AxisScale::Cells(_) = self.x.scale { 24.0 } else { 55.0 };
         self.draw_x_ticks(svg, &self.x.scale.ticks(((self.width / room) as usize).max(1)));
     }
 

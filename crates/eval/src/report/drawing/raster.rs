@@ -2,7 +2,7 @@
 //! be a hundred times larger.
 
 use super::color::{Rgb, Sequence};
-use super::scale::Scale;
+use super::scale::AxisScale;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
@@ -36,6 +36,6 @@ pub(crate) fn bar_uri(sequence: Sequence) -> String {
 }
 
 /// The colour of a value.
-pub(crate) fn color(sequence: Sequence, scale: Scale, value: f64) -> Rgb {
+pub(crate) fn color(sequence: Sequence, scale: AxisScale, value: f64) -> Rgb {
     sequence.at(scale.at(value))
 }

@@ -1,10 +1,10 @@
-//! [`Scale`]: from values to places on an axis, with ticks and their labels.
+//! [`AxisScale`]: from values to places on an axis, with ticks and their labels.
 
 use crate::numbers::{count, decimal, duration, percent, signed_percent};
 
 /// How an axis places values between its start (0) and its end (1), and writes them.
 #[derive(Clone, Copy)]
-pub(crate) enum Scale {
+pub(crate) enum AxisScale {
     /// Whole numbers up to a value: positions.
     Counts(f64),
     /// Shares from 0 to a value, in percent.
@@ -43,7 +43,7 @@ pub(crate) enum Scale {
     Differences(f64),
 }
 
-impl Scale {
+impl AxisScale {
     /// The place of a value, 0 to 1: what lies beyond is moved to the end, and what is no number to
     /// the start.
     pub(crate) fn at(&self, value: f64) -> f64 {
@@ -147,50 +147,53 @@ fn round_duration(seconds: f64) -> String {
 mod tests {
     use super::*;
 
-    fn labels(scale: Scale, most: usize) -> Vec<String> {
+    fn labels(scale: AxisScale, most: usize) -> Vec<String> {
         scale.ticks(most).into_iter().map(|(_, label)| label).collect()
     }
 
     #[test]
     fn ticks_are_round_numbers() {
-        assert_eq!(labels(Scale::Counts(8192.0), 5), ["0", "2,000", "4,000", "6,000", "8,000"]);
-        assert_eq!(labels(Scale::Shares(1.0), 5), ["0%", "20%", "40%", "60%", "80%", "100%"]);
-        assert_eq!(labels(Scale::Shares(0.031), 4), ["0%", "1%", "2%", "3%"]);
+        assert_eq!(labels(AxisScale::Counts(8192.0), 5), ["0", "2,000", "4,000", "6,000", "8,000"]);
+        assert_eq!(labels(AxisScale::Shares(1.0), 5), ["0%", "20%", "40%", "60%", "80%", "100%"]);
+        assert_eq!(labels(AxisScale::Shares(0.031), 4), ["0%", "1%", "2%", "3%"]);
         assert_eq!(
-            labels(Scale::LogShares { from: 1e-4, to: 1.0 }, 5),
+            labels(AxisScale::LogShares { from: 1e-4, to: 1.0 }, 5),
             ["100%", "10%", "1%", "0.1%", "0.01%"]
         );
-        let lengths = Scale::LogCounts { from: 4000.0, to: 40_000.0 };
+        let lengths = AxisScale::LogCounts { from: 4000.0, to: 40_000.0 };
         assert_eq!(labels(lengths, 5), ["5,000", "10,000", "20,000"]);
-        assert_eq!(labels(Scale::LogCounts { from: 1.0, to: 1e6 }, 4), ["1", "100", "10,000", "1,000,000"]);
         assert_eq!(
-            labels(Scale::LogSeconds { from: 0.04, to: 3.0 }, 9),
+            labels(AxisScale::LogCounts { from: 1.0, to: 1e6 }, 4),
+            ["1", "100", "10,000", "1,000,000"]
+        );
+        assert_eq!(
+            labels(AxisScale::LogSeconds { from: 0.04, to: 3.0 }, 9),
             ["50 ms", "100 ms", "200 ms", "500 ms", "1 s", "2 s"]
         );
         assert_eq!(
-            labels(Scale::Numbers { from: 9.83, to: 12.1 }, 5),
+            labels(AxisScale::Numbers { from: 9.83, to: 12.1 }, 5),
             ["10.0", "10.5", "11.0", "11.5", "12.0"]
         );
-        assert_eq!(labels(Scale::Differences(0.25), 5), ["-20%", "-10%", "0%", "+10%", "+20%"]);
-        assert_eq!(labels(Scale::LogShares { from: 1e-4, to: 1.0 }, 2), ["100%", "1%", "0.01%"]);
-        assert_eq!(labels(Scale::Cells(9), 20), ["0", "1", "2", "3", "4", "5", "6", "7", "8"]);
-        assert_eq!(labels(Scale::Cells(1), 3), ["0"]);
+        assert_eq!(labels(AxisScale::Differences(0.25), 5), ["-20%", "-10%", "0%", "+10%", "+20%"]);
+        assert_eq!(labels(AxisScale::LogShares { from: 1e-4, to: 1.0 }, 2), ["100%", "1%", "0.01%"]);
+        assert_eq!(labels(AxisScale::Cells(9), 20), ["0", "1", "2", "3", "4", "5", "6", "7", "8"]);
+        assert_eq!(labels(AxisScale::Cells(1), 3), ["0"]);
     }
 
     #[test]
     fn no_value_breaks_a_scale() {
         for scale in [
-            Scale::Counts(0.0),
-            Scale::Shares(0.0),
-            Scale::Shares(f64::NAN),
-            Scale::LogShares { from: 1e-3, to: 1.0 },
-            Scale::Cells(0),
-            Scale::LogCounts { from: 0.0, to: 0.0 },
-            Scale::LogCounts { from: f64::NAN, to: 1.0 },
-            Scale::LogSeconds { from: 1.0, to: f64::INFINITY },
-            Scale::Numbers { from: 1.0, to: 1.0 },
-            Scale::Numbers { from: f64::NAN, to: f64::NAN },
-            Scale::Differences(0.0),
+            AxisScale::Counts(0.0),
+            AxisScale::Shares(0.0),
+            AxisScale::Shares(f64::NAN),
+            AxisScale::LogShares { from: 1e-3, to: 1.0 },
+            AxisScale::Cells(0),
+            AxisScale::LogCounts { from: 0.0, to: 0.0 },
+            AxisScale::LogCounts { from: f64::NAN, to: 1.0 },
+            AxisScale::LogSeconds { from: 1.0, to: f64::INFINITY },
+            AxisScale::Numbers { from: 1.0, to: 1.0 },
+            AxisScale::Numbers { from: f64::NAN, to: f64::NAN },
+            AxisScale::Differences(0.0),
         ] {
             assert!(scale.ticks(5).len() < 20);
             for value in [0.0, -1.0, f64::NAN, f64::INFINITY, 3.0] {

@@ -71,7 +71,7 @@ impl Svg {
         self.body.push('\n');
     }
 
-    /// A filled rectangle, `[left, top, width, height]`, which tells `tip` under the pointer.
+    /// A filled rectangle, `[left, top, width, height]`, which shows `tip` under the pointer.
     pub(crate) fn rect(&mut self, area: [f64; 4], fill: &str, tip: Option<&str>) {
         let [x, y, width, height] = area.map(number);
         let start = format!(r#"<rect x="{x}" y="{y}" width="{width}" height="{height}" fill="{fill}""#);

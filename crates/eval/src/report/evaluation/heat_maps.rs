@@ -4,7 +4,7 @@ use super::styles::cut;
 use crate::numbers::{count, percent, short_length};
 use crate::report::drawing::color::{self, DIFFERENCES, NOTHING, Rgb, SCORES};
 use crate::report::drawing::figure::{Figure, WIDTH};
-use crate::report::drawing::scale::Scale;
+use crate::report::drawing::scale::AxisScale;
 use crate::report::drawing::svg::{Anchor, FAINT, INK, Svg};
 use crate::report::drawing::{raster, scale_bar};
 use crate::summary::{DENSE, DepthGrid, GridCell, Share};
@@ -28,7 +28,7 @@ const LEAST_DIFFERENCE: f64 = 0.2;
 #[derive(Clone, Copy)]
 enum Shown {
     Score,
-    Difference(Scale),
+    Difference(AxisScale),
 }
 
 pub(super) fn figure(name: String, title: &str, grid: &DepthGrid) -> Figure {
@@ -38,7 +38,7 @@ pub(super) fn figure(name: String, title: &str, grid: &DepthGrid) -> Figure {
     let largest =
         differences.iter().flat_map(|&method| cells(grid, method)).filter_map(|cell| cell.difference);
     let largest = largest.map(f64::abs).filter(|size| size.is_finite()).fold(LEAST_DIFFERENCE, f64::max);
-    let difference = Scale::Differences(largest);
+    let difference = AxisScale::Differences(largest);
     // Four maps beside each other, if their cells still have room for numbers.
     let columns = if grid.methods.len() == 4 && grid.lengths.len() <= 6 { 4 } else { 3 };
     let step = MAPS / columns as f64;
@@ -67,7 +67,7 @@ pub(super) fn figure(name: String, title: &str, grid: &DepthGrid) -> Figure {
         );
     }
     let left = 16.0 + LEFT;
-    scale_bar::draw(&mut svg, [left, bars_top, BAR, 12.0], SCORES, Scale::Shares(1.0), "mean score");
+    scale_bar::draw(&mut svg, [left, bars_top, BAR, 12.0], SCORES, AxisScale::Shares(1.0), "mean score");
     if !differences.is_empty() {
         let area = [left + 330.0, bars_top, BAR, 12.0];
         scale_bar::draw(
@@ -138,7 +138,7 @@ fn signed_points(difference: f64) -> String {
 
 fn look(cell: &GridCell, shown: Shown) -> Option<(Rgb, String)> {
     let (value, sequence, scale) = match shown {
-        Shown::Score => (Some(cell.score.mean), SCORES, Scale::Shares(1.0)),
+        Shown::Score => (Some(cell.score.mean), SCORES, AxisScale::Shares(1.0)),
         Shown::Difference(scale) => (cell.difference, DIFFERENCES, scale),
     };
     let value = value.filter(|value| value.is_finite())?;

@@ -5,7 +5,7 @@ use super::styles::{Legend, Styles};
 use crate::numbers::count;
 use crate::report::drawing::axis::{Axis, Plot};
 use crate::report::drawing::figure::{Figure, LEFT, RIGHT, WIDTH};
-use crate::report::drawing::scale::Scale;
+use crate::report::drawing::scale::AxisScale;
 use crate::report::drawing::svg::Svg;
 use crate::summary::{LatencyRow, LatencySummary};
 
@@ -32,7 +32,7 @@ pub(super) fn figure(name: String, title: &str, summary: &LatencySummary, styles
             label: "tokens of the prompt, logarithmic",
         },
         y: Axis {
-            scale: Scale::LogSeconds { from: low / 1.3, to: (high * 1.3).max(low * 4.0) },
+            scale: AxisScale::LogSeconds { from: low / 1.3, to: (high * 1.3).max(low * 4.0) },
             label: "time to the first token, logarithmic",
         },
         y_downwards: false,

@@ -1,8 +1,8 @@
 //! Lines of methods in a chart: marks, their intervals, and what was not measured as dashes.
 
-use super::styles::Style;
+use super::styles::MethodStyle;
 use crate::report::drawing::axis::Plot;
-use crate::report::drawing::scale::Scale;
+use crate::report::drawing::scale::AxisScale;
 use crate::report::drawing::svg::{Svg, number};
 
 /// One value of a method.
@@ -24,7 +24,7 @@ impl Point {
 
 /// Draws a method's points, moved to the right by some pixels so that equal ones don't hide each
 /// other. What is no number interrupts the line.
-pub(super) fn draw(svg: &mut Svg, plot: &Plot<'_>, style: Style, points: &[Point], shift: f64) {
+pub(super) fn draw(svg: &mut Svg, plot: &Plot<'_>, style: MethodStyle, points: &[Point], shift: f64) {
     let at = |point: &Point| (plot.x(point.x) + shift, plot.y(point.y));
     for pair in points.windows(2).filter(|pair| pair.iter().all(|point| point.y.is_finite())) {
         let ((x1, y1), (x2, y2)) = (at(&pair[0]), at(&pair[1]));
@@ -52,9 +52,9 @@ pub(super) fn shift(place: usize, methods: usize) -> f64 {
 }
 
 /// A logarithmic scale over lengths, with some room at both ends.
-pub(super) fn lengths_scale(lengths: impl Iterator<Item = usize> + Clone) -> Scale {
+pub(super) fn lengths_scale(lengths: impl Iterator<Item = usize> + Clone) -> AxisScale {
     let shortest = lengths.clone().min().unwrap_or(1).max(1) as f64;
     let longest = lengths.max().unwrap_or(1).max(1) as f64;
     let room = (longest / shortest).powf(0.1).max(1.12);
-    Scale::LogCounts { from: shortest / room, to: longest * room }
+    AxisScale::LogCounts { from: shortest / room, to: longest * room }
 }

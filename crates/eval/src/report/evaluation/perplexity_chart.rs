@@ -6,7 +6,7 @@ use crate::numbers::count;
 use crate::report::drawing::axis::{Axis, Plot};
 use crate::report::drawing::figure::{Figure, LEFT, RIGHT, WIDTH};
 use crate::report::drawing::finite;
-use crate::report::drawing::scale::Scale;
+use crate::report::drawing::scale::AxisScale;
 use crate::report::drawing::svg::{Anchor, FAINT, INK, Svg};
 use crate::summary::{BucketLoss, DENSE, PerplexityGroup, PerplexityRow};
 
@@ -26,14 +26,14 @@ pub(super) fn figure(name: String, title: &str, group: &PerplexityGroup, styles:
     let legend = Legend::new(styles, group.rows.iter().map(|row| row.method.as_str()), RIGHT - LEFT);
     let top = 50.0 + legend.height + 8.0;
     let x = Axis {
-        scale: Scale::LogCounts { from: from / 1.2, to: to.max(from) },
+        scale: AxisScale::LogCounts { from: from / 1.2, to: to.max(from) },
         label: "position in the text, in tokens, logarithmic",
     };
     let (low, high) = buckets()
         .map(|bucket| bucket.perplexity)
         .fold((f64::MAX, 0.0f64), |(low, high), value| (low.min(value), high.max(value)));
     let room = (0.08 * (high - low)).max(0.01 * high);
-    let scale = Scale::Numbers { from: (low - room).max(0.0), to: high + room };
+    let scale = AxisScale::Numbers { from: (low - room).max(0.0), to: high + room };
     let plot = Plot {
         left: LEFT,
         top,
@@ -49,7 +49,7 @@ pub(super) fn figure(name: String, title: &str, group: &PerplexityGroup, styles:
     let change = Plot {
         top: plot.bottom() + 82.0,
         height: CHANGE_HEIGHT,
-        y: Axis { scale: Scale::Differences(largest), label: "change" },
+        y: Axis { scale: AxisScale::Differences(largest), label: "change" },
         ..plot
     };
     let bottom = if has_changes { change.bottom() } else { plot.bottom() };

@@ -5,7 +5,7 @@ use super::styles::{Legend, Styles};
 use crate::numbers::count;
 use crate::report::drawing::axis::{Axis, Plot};
 use crate::report::drawing::figure::{Figure, LEFT, WIDTH};
-use crate::report::drawing::scale::Scale;
+use crate::report::drawing::scale::AxisScale;
 use crate::report::drawing::svg::{Anchor, INK, Svg};
 use crate::summary::{AnswerSummary, Share, TaskAverages};
 
@@ -27,7 +27,7 @@ pub(super) fn figure(name: String, title: &str, summary: &AnswerSummary, styles:
         scale: lengths_scale(averages.lengths.iter().map(|length| length.longest)),
         label: "length in tokens",
     };
-    let y = |label| Axis { scale: Scale::Shares(1.0), label };
+    let y = |label| Axis { scale: AxisScale::Shares(1.0), label };
     let scores = Plot {
         left: LEFT,
         top,

@@ -11,12 +11,12 @@ const LINE: f64 = 20.0;
 
 /// How a method is drawn.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Style {
+pub(super) struct MethodStyle {
     pub(super) color: &'static str,
     mark: Mark,
 }
 
-/// Marks that can be told apart without colours.
+/// Marks that differ without colours, too.
 #[derive(Debug, Clone, Copy)]
 enum Mark {
     Circle,
@@ -47,14 +47,14 @@ impl Mark {
 
 /// Styles of methods.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Styles(BTreeMap<String, Style>);
+pub(super) struct Styles(BTreeMap<String, MethodStyle>);
 
 impl Styles {
     /// Of all methods of a report. The first one of a kind has the kind's colour; others of it take
     /// the next free one.
     pub(super) fn new<'a>(methods: impl Iterator<Item = &'a str>) -> Self {
         const MARKS: [Mark; 4] = [Mark::Circle, Mark::Square, Mark::Diamond, Mark::Triangle];
-        let mut styles: BTreeMap<String, Style> = BTreeMap::new();
+        let mut styles: BTreeMap<String, MethodStyle> = BTreeMap::new();
         let mut others = OTHERS.iter().cycle();
         for method in methods {
             if styles.contains_key(method) {
@@ -64,17 +64,17 @@ impl Styles {
             let own = METHODS.iter().find(|(name, _)| *name == kind).map(|&(_, color)| color);
             let free = own.filter(|color| styles.values().all(|style| style.color != *color));
             let color = free.unwrap_or_else(|| others.next().copied().unwrap_or(INK));
-            styles.insert(method.to_string(), Style { color, mark: MARKS[styles.len() % MARKS.len()] });
+            styles.insert(method.to_string(), MethodStyle { color, mark: MARKS[styles.len() % MARKS.len()] });
         }
         Self(styles)
     }
 
-    pub(super) fn of(&self, method: &str) -> Style {
-        self.0.get(method).copied().unwrap_or(Style { color: INK, mark: Mark::Circle })
+    pub(super) fn of(&self, method: &str) -> MethodStyle {
+        self.0.get(method).copied().unwrap_or(MethodStyle { color: INK, mark: Mark::Circle })
     }
 }
 
-impl Style {
+impl MethodStyle {
     /// A mark; a hollow one stands for what was not measured.
     pub(super) fn draw_mark(&self, svg: &mut Svg, at: (f64, f64), is_hollow: bool) {
         let path = self.mark.path(at, 4.2);
@@ -93,7 +93,7 @@ pub(super) fn cut(text: &str, most: usize) -> String {
 
 /// Which mark is which method.
 pub(super) struct Legend {
-    entries: Vec<(Style, String, f64, f64)>,
+    entries: Vec<(MethodStyle, String, f64, f64)>,
     pub(super) height: f64,
 }
 

@@ -4,7 +4,7 @@ use super::lines::shift;
 use super::styles::{Legend, Styles, cut};
 use crate::report::drawing::axis::{Axis, Plot};
 use crate::report::drawing::figure::{Figure, RIGHT, WIDTH};
-use crate::report::drawing::scale::Scale;
+use crate::report::drawing::scale::AxisScale;
 use crate::report::drawing::svg::{Anchor, INK, Svg, number};
 use crate::summary::{AnswerGroup, AnswerSummary};
 
@@ -27,8 +27,8 @@ pub(super) fn figure(name: String, title: &str, summary: &AnswerSummary, styles:
         top: 50.0 + legend.height + 8.0,
         width: RIGHT - LEFT,
         height: row * groups.len() as f64,
-        x: Axis { scale: Scale::Shares(1.0), label: "mean score" },
-        y: Axis { scale: Scale::Cells(groups.len()), label: "" },
+        x: Axis { scale: AxisScale::Shares(1.0), label: "mean score" },
+        y: Axis { scale: AxisScale::Cells(groups.len()), label: "" },
         y_downwards: true,
         gap_below: 0.0,
     };

@@ -5,7 +5,7 @@ use crate::numbers::{count, percent};
 use crate::report::drawing::axis::{Axis, Plot};
 use crate::report::drawing::color::{BLUES, HEAT, NOTHING, Rgb};
 use crate::report::drawing::figure::{Figure, LEFT, RIGHT, WIDTH};
-use crate::report::drawing::scale::Scale;
+use crate::report::drawing::scale::AxisScale;
 use crate::report::drawing::svg::{Anchor, INK, Svg};
 use crate::report::drawing::{raster, scale_bar};
 
@@ -20,13 +20,13 @@ pub(super) fn figure(head: &InspectedHead) -> Figure {
     let mut svg = Svg::titled(WIDTH, TOP + SIDE + 132.0, &title);
 
     // Paler than the second colour is what gets less than if all keys were equal.
-    let probability = Scale::LogShares { from: least_power(keys), to: 1.0 };
-    let share = Scale::Shares(1.0);
+    let probability = AxisScale::LogShares { from: least_power(keys), to: 1.0 };
+    let share = AxisScale::Shares(1.0);
     let panels = [
         ("Largest probability", &inspection.attention, HEAT, probability, "probability, logarithmic"),
         ("Computed share", &inspection.computed, BLUES, share, "of a cell's causal pairs"),
     ];
-    let positions = Scale::Counts(keys as f64);
+    let positions = AxisScale::Counts(keys as f64);
     for (left, (name, values, sequence, scale, label)) in LEFTS.into_iter().zip(panels) {
         let plot = Plot {
             left,

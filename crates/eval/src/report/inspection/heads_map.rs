@@ -6,7 +6,7 @@ use crate::numbers::percent;
 use crate::report::drawing::axis::{Axis, Plot};
 use crate::report::drawing::color::{self, BLUES, HEAT, Sequence};
 use crate::report::drawing::figure::{Figure, WIDTH};
-use crate::report::drawing::scale::Scale;
+use crate::report::drawing::scale::AxisScale;
 use crate::report::drawing::svg::{Anchor, INK, Svg};
 use crate::report::drawing::{finite, raster, scale_bar};
 use minference_attention::HeadPattern;
@@ -30,8 +30,8 @@ pub(super) fn figure(report: &InspectionReport) -> Option<Figure> {
         top: TOP,
         width: cell_width * heads as f64,
         height: cell_height * layers as f64,
-        x: Axis { scale: Scale::Cells(heads), label: "head" },
-        y: Axis { scale: Scale::Cells(layers), label: "layer" },
+        x: Axis { scale: AxisScale::Cells(heads), label: "head" },
+        y: Axis { scale: AxisScale::Cells(layers), label: "layer" },
         y_downwards: true,
         gap_below: 0.0,
     };
@@ -46,14 +46,14 @@ pub(super) fn figure(report: &InspectionReport) -> Option<Figure> {
     draw_marks(&mut svg, &plot, report);
     draw_legend(&mut svg, (plot.left, below), &kinds, marks_dense);
 
-    let share = Scale::Shares(1.0);
+    let share = AxisScale::Shares(1.0);
     let second = Plot { left: LEFT + PANEL, ..plot };
     let fill = |head: &HeadSummary| color::hex(raster::color(BLUES, share, finite(head.computed_share)));
     draw_map(&mut svg, &second, "Computed share", report, fill);
     draw_bar(&mut svg, (second.left, below), BLUES, share, "of all causal pairs");
 
     let largest = report.layers.iter().flat_map(|layer| &layer.heads).map(|head| finite(head.error));
-    let error = Scale::Shares(largest.fold(0.0, f64::max).max(1e-6));
+    let error = AxisScale::Shares(largest.fold(0.0, f64::max).max(1e-6));
     let third = Plot { left: LEFT + 2.0 * PANEL, ..plot };
     let fill = |head: &HeadSummary| color::hex(raster::color(HEAT, error, finite(head.error)));
     draw_map(&mut svg, &third, "Error of the output", report, fill);
@@ -88,7 +88,9 @@ fn kinds(report: &InspectionReport) -> Vec<HeadPattern> {
 
 /// Left, top, width and height of a head's cell.
 fn cell(plot: &Plot<'_>, layer: usize, head: usize) -> [f64; 4] {
-    let (Scale::Cells(columns), Scale::Cells(rows)) = (plot.x.scale, plot.y.scale) else { return [0.0; 4] };
+    let (AxisScale::Cells(columns), AxisScale::Cells(rows)) = (plot.x.scale, plot.y.scale) else {
+        return [0.0; 4];
+    };
     let (width, height) = (plot.width / columns as f64, plot.height / rows as f64);
     [plot.left + width * head as f64, plot.top + height * layer as f64, width, height]
 }
@@ -108,7 +110,7 @@ fn draw_map(
             let pattern = head.pattern;
             let tip =
                 format!("layer {layer}, head {number}: {pattern}{dense}, computed {share}, error {error}");
-            // A thin white gap, so that neighbours of one colour can be told apart.
+            // A thin white gap, so that neighbours of one colour stay separate.
             let [x, y, width, height] = cell(plot, layer, number);
             let gap = 0.08 * width.min(height);
             svg.rect([x, y, width - gap, height - gap], &fill(head), Some(&tip));
@@ -149,6 +151,6 @@ fn draw_legend(svg: &mut Svg, (x, y): (f64, f64), kinds: &[HeadPattern], marks_d
     }
 }
 
-fn draw_bar(svg: &mut Svg, (left, top): (f64, f64), sequence: Sequence, scale: Scale, label: &str) {
+fn draw_bar(svg: &mut Svg, (left, top): (f64, f64), sequence: Sequence, scale: AxisScale, label: &str) {
     scale_bar::draw(svg, [left, top, MAP_WIDTH, 12.0], sequence, scale, label);
 }

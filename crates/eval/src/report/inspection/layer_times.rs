@@ -6,7 +6,7 @@ use crate::report::drawing::axis::{Axis, Plot};
 use crate::report::drawing::color::PARTS;
 use crate::report::drawing::figure::{Figure, LEFT, RIGHT, WIDTH};
 use crate::report::drawing::finite;
-use crate::report::drawing::scale::Scale;
+use crate::report::drawing::scale::AxisScale;
 use crate::report::drawing::svg::{Anchor, INK, Svg};
 
 const TOP: f64 = 84.0;
@@ -38,8 +38,8 @@ pub(super) fn figure(report: &InspectionReport) -> Option<Figure> {
         top: TOP,
         width: (RIGHT - LEFT).min(60.0 * layers as f64),
         height: HEIGHT,
-        x: Axis { scale: Scale::Cells(layers), label: "layer" },
-        y: Axis { scale: Scale::Shares(1.0), label: "share of the layer's time" },
+        x: Axis { scale: AxisScale::Cells(layers), label: "layer" },
+        y: Axis { scale: AxisScale::Shares(1.0), label: "share of the layer's time" },
         y_downwards: false,
         gap_below: 0.0,
     };

@@ -7,7 +7,7 @@ use crate::numbers::{count, percent};
 use crate::report::drawing::axis::{Axis, Plot};
 use crate::report::drawing::figure::{Figure, LEFT, RIGHT, WIDTH};
 use crate::report::drawing::finite;
-use crate::report::drawing::scale::Scale;
+use crate::report::drawing::scale::AxisScale;
 use crate::report::drawing::svg::{Anchor, INK, Svg, number};
 use minference_attention::HeadPattern;
 use minference_attention::inspection::LineInspection;
@@ -89,8 +89,11 @@ fn draw_chart(svg: &mut Svg, top: f64, name: &str, label: &str, line: &LineInspe
         top,
         width: RIGHT - LEFT,
         height: HEIGHT,
-        x: Axis { scale: Scale::Counts(keys as f64), label },
-        y: Axis { scale: Scale::LogShares { from, to: 10.0f64.powf(to) }, label: "probability, logarithmic" },
+        x: Axis { scale: AxisScale::Counts(keys as f64), label },
+        y: Axis {
+            scale: AxisScale::LogShares { from, to: 10.0f64.powf(to) },
+            label: "probability, logarithmic",
+        },
         y_downwards: false,
         gap_below: STRIP.0 + STRIP.1 + 3.0,
     };

@@ -4,7 +4,7 @@ use super::InspectedHead;
 use crate::numbers::percent;
 use crate::report::drawing::axis::{Axis, Plot};
 use crate::report::drawing::figure::{Figure, LEFT, RIGHT, WIDTH};
-use crate::report::drawing::scale::Scale;
+use crate::report::drawing::scale::AxisScale;
 use crate::report::drawing::svg::{Svg, number};
 
 const TOP: f64 = 50.0;
@@ -18,8 +18,8 @@ pub(super) fn figure(head: &InspectedHead) -> Figure {
         top: TOP,
         width: RIGHT - LEFT,
         height: HEIGHT,
-        x: Axis { scale: Scale::Counts(head.keys() as f64), label: "query position" },
-        y: Axis { scale: Scale::Shares(1.0), label: "mass held" },
+        x: Axis { scale: AxisScale::Counts(head.keys() as f64), label: "query position" },
+        y: Axis { scale: AxisScale::Shares(1.0), label: "mass held" },
         y_downwards: false,
         gap_below: 0.0,
     };

@@ -1,6 +1,6 @@
 //! [`Example`]: one line of an official file.
 
-use super::Task;
+use super::InfiniteBenchTask;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -32,22 +32,22 @@ impl Fault {
 /// Other fields are refused by name: what they say might belong to the prompt or to the score.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Line {
-    /// A number that tells nobody more than the line's place.
+struct ExampleFields {
+    /// A number that says no more than the line's place.
     #[serde(default, rename = "id")]
     _id: IgnoredAny,
     #[serde(alias = "content")]
     context: String,
     #[serde(default)]
     input: Option<String>,
-    answer: Answer,
+    answer: ExampleAnswers,
     #[serde(default)]
     options: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "expected `answer` to be a text, a number, or a list of them")]
-enum Answer {
+enum ExampleAnswers {
     One(Item),
     Several(Vec<Item>),
 }
@@ -61,21 +61,23 @@ enum Item {
 
 impl Example {
     /// Reads a line.
-    pub(super) fn read(task: Task, line: &[u8]) -> Result<Self, Fault> {
-        let line: Line = serde_json::from_slice(line).map_err(|error| {
+    pub(super) fn read(task: InfiniteBenchTask, line: &[u8]) -> Result<Self, Fault> {
+        let line: ExampleFields = serde_json::from_slice(line).map_err(|error| {
             let fields = "a JSON object with `context`, `input`, `answer` and `options`, and no field that would change a prompt or a score \
                           unread";
             Fault::new(fields, error)
         })?;
         let items = match line.answer {
-            Answer::One(item) => vec![item],
-            Answer::Several(items) => items,
+            ExampleAnswers::One(item) => vec![item],
+            ExampleAnswers::Several(items) => items,
         };
         let answers: Vec<String> = items.into_iter().map(Item::into_text).collect();
         let options = line.options.unwrap_or_default();
         let references = match task {
-            Task::BookChoice | Task::CodeDebug => text_and_letter(answers, &options)?,
-            Task::MathFind => numbers(answers)?,
+            InfiniteBenchTask::BookChoice | InfiniteBenchTask::CodeDebug => {
+                text_and_letter(answers, &options)?
+            }
+            InfiniteBenchTask::MathFind => numbers(answers)?,
             _ => answers,
         };
         if references.is_empty() {
@@ -122,19 +124,25 @@ fn numbers(answers: Vec<String>) -> Result<Vec<String>, Fault> {
 mod tests {
     use super::*;
 
-    fn references(task: Task, line: &str) -> Result<Vec<String>, Fault> {
+    fn references(task: InfiniteBenchTask, line: &str) -> Result<Vec<String>, Fault> {
         Example::read(task, line.as_bytes()).map(|example| example.references)
     }
 
     #[test]
     fn answers_have_several_forms() {
         let line = r#"{"id": 3, "context": "x", "input": "", "answer": 49.0, "options": []}"#;
-        assert_eq!(references(Task::MathFind, line).unwrap(), ["49.0"]);
-        assert_eq!(references(Task::MathFind, r#"{"context": "x", "answer": [7]}"#).unwrap(), ["7"]);
-        assert_eq!(references(Task::BookSummary, r#"{"content": "x", "answer": "s"}"#).unwrap(), ["s"]);
+        assert_eq!(references(InfiniteBenchTask::MathFind, line).unwrap(), ["49.0"]);
+        assert_eq!(
+            references(InfiniteBenchTask::MathFind, r#"{"context": "x", "answer": [7]}"#).unwrap(),
+            ["7"]
+        );
+        assert_eq!(
+            references(InfiniteBenchTask::BookSummary, r#"{"content": "x", "answer": "s"}"#).unwrap(),
+            ["s"]
+        );
         let choice = |answer: &str| {
             let line = format!(r#"{{"context": "x", "answer": {answer}, "options": ["p", "q", "r", "s"]}}"#);
-            references(Task::CodeDebug, &line)
+            references(InfiniteBenchTask::CodeDebug, &line)
         };
         for answer in [r#""q""#, r#"["q"]"#, r#"["q", "B"]"#] {
             assert_eq!(choice(answer).unwrap(), ["q", "B"]);
@@ -146,30 +154,40 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said() {
         for (task, line, expected, found) in [
-            (Task::Passkey, "{", "JSON object", "EOF"),
-            (Task::Passkey, r#"{"context": "x"}"#, "JSON object", "missing field `answer`"),
-            (Task::Passkey, r#"{"answer": "x"}"#, "JSON object", "missing field `context`"),
+            (InfiniteBenchTask::Passkey, "{", "JSON object", "EOF"),
+            (InfiniteBenchTask::Passkey, r#"{"context": "x"}"#, "JSON object", "missing field `answer`"),
+            (InfiniteBenchTask::Passkey, r#"{"answer": "x"}"#, "JSON object", "missing field `context`"),
             (
-                Task::Passkey,
+                InfiniteBenchTask::Passkey,
                 r#"{"context": "x", "answer": {}}"#,
                 "JSON object",
                 "a text, a number, or a list",
             ),
             (
-                Task::Passkey,
+                InfiniteBenchTask::Passkey,
                 r#"{"context": "x", "answer": "1", "system": "Be brief."}"#,
                 "JSON object",
                 "unknown field `system`",
             ),
             (
-                Task::Passkey,
+                InfiniteBenchTask::Passkey,
                 r#"{"context": "x", "content": "y", "answer": "1"}"#,
                 "JSON object",
                 "duplicate field `context`",
             ),
-            (Task::BookQuestionEnglish, r#"{"context": "x", "answer": []}"#, "at least one answer", "empty"),
-            (Task::BookChoice, r#"{"context": "x", "answer": "p", "options": ["p"]}"#, "four `options`", "1"),
-            (Task::MathFind, r#"{"context": "x", "answer": "many"}"#, "a number", "many"),
+            (
+                InfiniteBenchTask::BookQuestionEnglish,
+                r#"{"context": "x", "answer": []}"#,
+                "at least one answer",
+                "empty",
+            ),
+            (
+                InfiniteBenchTask::BookChoice,
+                r#"{"context": "x", "answer": "p", "options": ["p"]}"#,
+                "four `options`",
+                "1",
+            ),
+            (InfiniteBenchTask::MathFind, r#"{"context": "x", "answer": "many"}"#, "a number", "many"),
         ] {
             let fault = references(task, line).unwrap_err();
             assert!(fault.expected.contains(expected) && fault.found.contains(found), "{fault:?}");

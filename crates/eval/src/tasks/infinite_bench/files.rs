@@ -3,12 +3,12 @@
 use super::example::{Example, Fault};
 use super::frame::Frame;
 use super::truncate::within;
-use super::{Task, names};
+use super::{InfiniteBenchTask, names};
 use crate::error::{Error, Result};
 use crate::prompt::PromptEncoder;
-use crate::sample::{Question, Sample, SampleSource};
+use crate::sample::{Question, SampleSource, TaskSample};
 use crate::tasks::grid::{distinct, nth};
-use crate::tasks::lines::{Line, longest};
+use crate::tasks::lines::{FileLine, longest};
 use minference_model::files::Fingerprint;
 use std::path::{Path, PathBuf};
 
@@ -21,18 +21,18 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone)]
 pub struct BenchmarkFiles {
     folder: PathBuf,
-    samples: Vec<Place>,
-    contents: Vec<(Task, Fingerprint)>,
+    samples: Vec<ExamplePlace>,
+    contents: Vec<(InfiniteBenchTask, Fingerprint)>,
     limit: usize,
 }
 
 /// Where a sample's line lies.
 #[derive(Debug, Clone, Copy)]
-struct Place {
-    task: Task,
+struct ExamplePlace {
+    task: InfiniteBenchTask,
     /// Among the task's samples, from 0.
     number: usize,
-    line: Line,
+    line: FileLine,
 }
 
 impl BenchmarkFiles {
@@ -44,7 +44,7 @@ impl BenchmarkFiles {
     /// # Errors
     /// No tasks or samples; files that are missing, empty or not to be read; a line that is no
     /// sample.
-    pub fn open(folder: &Path, tasks: &[Task], samples: Option<usize>) -> Result<Self> {
+    pub fn open(folder: &Path, tasks: &[InfiniteBenchTask], samples: Option<usize>) -> Result<Self> {
         for (what, is_empty) in [("tasks", tasks.is_empty()), ("samples of each task", samples == Some(0))] {
             if is_empty {
                 return Err(Error::choice(what, "at least one", "none"));
@@ -55,10 +55,10 @@ impl BenchmarkFiles {
         for task in distinct(tasks) {
             files.add(task, samples.unwrap_or(usize::MAX))?;
         }
-        for task in Task::all().filter(|task| !tasks.contains(task)) {
+        for task in InfiniteBenchTask::all().filter(|task| !tasks.contains(task)) {
             let path = files.path(task);
             if path.is_file() {
-                files.contents.push((task, Line::each(&path, |_, _| Ok(()))?));
+                files.contents.push((task, FileLine::each(&path, |_, _| Ok(()))?));
             }
         }
         files.contents.sort();
@@ -72,10 +72,10 @@ impl BenchmarkFiles {
         Self { limit, ..self }
     }
 
-    /// What tells the content of each official file in the folder from others, also of those whose
+    /// A hash of the content of each official file in the folder, also of those whose
     /// tasks were not chosen: a later run may choose them, and must find what it would have found
     /// before.
-    pub fn contents(&self) -> &[(Task, Fingerprint)] {
+    pub fn contents(&self) -> &[(InfiniteBenchTask, Fingerprint)] {
         &self.contents
     }
 
@@ -88,16 +88,16 @@ impl BenchmarkFiles {
     }
 
     /// Checks a file and finds its first samples.
-    fn add(&mut self, task: Task, most: usize) -> Result<()> {
+    fn add(&mut self, task: InfiniteBenchTask, most: usize) -> Result<()> {
         let path = self.path(task);
         if !path.exists() {
             return Err(missing(task, &path));
         }
         let mut number = 0;
-        let content = Line::each(&path, |line, text| {
+        let content = FileLine::each(&path, |line, text| {
             if number < most {
                 read(task, text).map_err(|fault| fault.at(&path, line))?;
-                self.samples.push(Place { task, number, line });
+                self.samples.push(ExamplePlace { task, number, line });
                 number += 1;
             }
             Ok(())
@@ -109,19 +109,19 @@ impl BenchmarkFiles {
         Ok(())
     }
 
-    fn path(&self, task: Task) -> PathBuf {
+    fn path(&self, task: InfiniteBenchTask) -> PathBuf {
         self.folder.join(task.file_name())
     }
 }
 
 impl SampleSource for BenchmarkFiles {
     fn names(&self) -> Vec<String> {
-        self.samples.iter().map(Place::name).collect()
+        self.samples.iter().map(ExamplePlace::name).collect()
     }
 
-    fn sample(&self, number: usize, encoder: &PromptEncoder<'_>) -> Result<Sample> {
+    fn sample(&self, number: usize, encoder: &PromptEncoder<'_>) -> Result<TaskSample> {
         let place = nth(&self.samples, number)?;
-        let Place { task, line, .. } = *place;
+        let ExamplePlace { task, line, .. } = *place;
         let path = self.path(task);
         let (example, frame) = read(task, &line.read(&path)?).map_err(|fault| fault.at(&path, line))?;
         let limits = (self.limit, task.longest_answer());
@@ -133,41 +133,34 @@ impl SampleSource for BenchmarkFiles {
             max_tokens: task.longest_answer(),
             depth: None,
         };
-        let context = String::new();
-        Ok(Sample {
-            name: place.name(),
-            task: task.name().into(),
-            length,
-            context,
-            questions: vec![question],
-        })
+        Ok(TaskSample::of_question(place.name(), task.name(), length, question))
     }
 }
 
-impl Place {
+impl ExamplePlace {
     fn name(&self) -> String {
         format!("{}/{}", self.task, self.number)
     }
 }
 
 impl Fault {
-    fn at(self, path: &Path, line: Line) -> Error {
+    fn at(self, path: &Path, line: FileLine) -> Error {
         Error::file(path, Some(line.number), self.expected, self.found)
     }
 }
 
 /// A sample, and what stands around its context.
-fn read(task: Task, line: &[u8]) -> std::result::Result<(Example, Frame), Fault> {
+fn read(task: InfiniteBenchTask, line: &[u8]) -> std::result::Result<(Example, Frame), Fault> {
     let example = Example::read(task, line)?;
     let frame = Frame::new(task, &example)?;
     Ok((example, frame))
 }
 
-fn missing(task: Task, path: &Path) -> Error {
+fn missing(task: InfiniteBenchTask, path: &Path) -> Error {
     let expected = format!(
         "the file of the task {task} from the InfiniteBench data set, which has to be there beforehand: it can't be had otherwise (only {} can \
          be generated)",
-        names(Task::generated())
+        names(InfiniteBenchTask::generated())
     );
     Error::file(path, None, expected, "no such file")
 }

@@ -6,12 +6,12 @@ mod number_list;
 
 use super::example::Example;
 use super::frame::Frame;
-use super::{Task, names};
+use super::{InfiniteBenchTask, names};
 use crate::error::{Error, Result};
 use crate::prompt::PromptEncoder;
-use crate::sample::{PromptText, Question, Sample, SampleSource};
+use crate::sample::{Question, QuestionPrompt, SampleSource, TaskSample};
 use crate::tasks::fit::fit;
-use crate::tasks::grid::{Place, grid, nth};
+use crate::tasks::grid::{SamplePlace, grid, nth};
 use crate::tasks::sample_seed::SampleSeed;
 use hidden_line::HiddenLine;
 use key_values::KeyValues;
@@ -25,12 +25,12 @@ use number_list::NumberList;
 /// and number only.
 #[derive(Debug, Clone)]
 pub struct GeneratedSamples {
-    places: Vec<Place<Task>>,
+    places: Vec<SamplePlace<InfiniteBenchTask>>,
     seed: u64,
 }
 
 /// A context that can be as long as one likes.
-trait Content {
+trait GeneratedContext {
     /// What is asked.
     fn input(&self) -> String;
 
@@ -49,10 +49,12 @@ impl GeneratedSamples {
     ///
     /// # Errors
     /// No tasks, lengths or samples, more than a million in all; tasks that can't be generated.
-    pub fn new(tasks: &[Task], lengths: &[usize], samples: usize, seed: u64) -> Result<Self> {
+    pub fn new(tasks: &[InfiniteBenchTask], lengths: &[usize], samples: usize, seed: u64) -> Result<Self> {
         if let Some(task) = tasks.iter().find(|task| !task.definition().is_synthetic) {
-            let expected =
-                format!("one of {} (the others need the official files)", names(Task::generated()));
+            let expected = format!(
+                "one of {} (the others need the official files)",
+                names(InfiniteBenchTask::generated())
+            );
             return Err(Error::choice("task to generate", expected, task));
         }
         Ok(Self { places: grid(tasks, lengths, samples)?, seed })
@@ -61,17 +63,21 @@ impl GeneratedSamples {
 
 impl SampleSource for GeneratedSamples {
     fn names(&self) -> Vec<String> {
-        self.places.iter().map(Place::name).collect()
+        self.places.iter().map(SamplePlace::name).collect()
     }
 
-    fn sample(&self, number: usize, encoder: &PromptEncoder<'_>) -> Result<Sample> {
+    fn sample(&self, number: usize, encoder: &PromptEncoder<'_>) -> Result<TaskSample> {
         make(*nth(&self.places, number)?, self.seed, |prompt| encoder.count(prompt))
     }
 }
 
 /// Makes a sample, whose length a caller's count of tokens decides.
-fn make(place: Place<Task>, seed: u64, count: impl Fn(&PromptText) -> Result<usize>) -> Result<Sample> {
-    let Place { task, length, .. } = place;
+fn make(
+    place: SamplePlace<InfiniteBenchTask>,
+    seed: u64,
+    count: impl Fn(&QuestionPrompt) -> Result<usize>,
+) -> Result<TaskSample> {
+    let SamplePlace { task, length, .. } = place;
     let mut content = content(place, seed)?;
     let input = content.input();
     let example = Example { context: String::new(), input, options: vec![], references: vec![] };
@@ -98,22 +104,21 @@ fn make(place: Place<Task>, seed: u64, count: impl Fn(&PromptText) -> Result<usi
         max_tokens: task.longest_answer(),
         depth: content.depth(),
     };
-    let context = String::new();
-    Ok(Sample { name: place.name(), task: task.name().into(), length, context, questions: vec![question] })
+    Ok(TaskSample::of_question(place.name(), task.name(), length, question))
 }
 
-fn content(place: Place<Task>, seed: u64) -> Result<Box<dyn Content>> {
+fn content(place: SamplePlace<InfiniteBenchTask>, seed: u64) -> Result<Box<dyn GeneratedContext>> {
     let parts = [place.task as u64, place.length as u64, place.number as u64];
     let mut random = SampleSeed::new(seed, &parts).random(0);
     // However many samples there are, their depths are spread evenly: steps of the golden ratio.
     let start = Random::new(seed).below(1 << 20) as f64 / f64::from(1 << 20);
     let depth = (start + place.number as f64 * 0.618_033_988_749_894_9).fract();
     match place.task {
-        Task::Passkey => Ok(Box::new(HiddenLine::passkey(&mut random, depth))),
-        Task::NumberString => Ok(Box::new(HiddenLine::number_string(&mut random, depth))),
-        Task::KeyValueRetrieval => Ok(Box::new(KeyValues::new(random, depth))),
-        Task::MathFind => Ok(Box::new(NumberList::new(random, place.number))),
-        task => Err(Error::choice("task to generate", names(Task::generated()), task)),
+        InfiniteBenchTask::Passkey => Ok(Box::new(HiddenLine::passkey(&mut random, depth))),
+        InfiniteBenchTask::NumberString => Ok(Box::new(HiddenLine::number_string(&mut random, depth))),
+        InfiniteBenchTask::KeyValueRetrieval => Ok(Box::new(KeyValues::new(random, depth))),
+        InfiniteBenchTask::MathFind => Ok(Box::new(NumberList::new(random, place.number))),
+        task => Err(Error::choice("task to generate", names(InfiniteBenchTask::generated()), task)),
     }
 }
 

@@ -2,12 +2,12 @@
 //! `yarn_mistral_templates`, with two words changed in `passkey`), and the benchmark's longest
 //! answers.
 
-use super::Task;
+use super::InfiniteBenchTask;
 use crate::scoring::Scoring;
 
 /// What makes a task.
-pub(super) struct Definition {
-    pub(super) task: Task,
+pub(super) struct TaskDefinition {
+    pub(super) task: InfiniteBenchTask,
     pub(super) name: &'static str,
     /// The prompt; in braces what comes from the sample. `{prefix}` is made of the input.
     pub(super) template: &'static str,
@@ -20,10 +20,10 @@ pub(super) struct Definition {
     pub(super) is_synthetic: bool,
 }
 
-/// In the order of [`Task`].
-pub(super) const TASKS: [Definition; 10] = [
-    Definition {
-        task: Task::Passkey,
+/// In the order of [`InfiniteBenchTask`].
+pub(super) const TASKS: [TaskDefinition; 10] = [
+    TaskDefinition {
+        task: InfiniteBenchTask::Passkey,
         name: "passkey",
         template: "There is an important info hidden inside a lot of irrelevant text. Find it and memorize it. I will quiz you about the \
             important information.\n\n{context}\n\n{input}\n\nThe pass key is",
@@ -32,8 +32,8 @@ pub(super) const TASKS: [Definition; 10] = [
         scoring: Scoring::FirstNumber,
         is_synthetic: true,
     },
-    Definition {
-        task: Task::NumberString,
+    TaskDefinition {
+        task: InfiniteBenchTask::NumberString,
         name: "number_string",
         template: "There is an important info hidden inside a lot of irrelevant text. Find it. I will quiz you about the important \
             information there.\n\n{context}\n\n{input}\n\nThe sequence of digits is",
@@ -42,8 +42,8 @@ pub(super) const TASKS: [Definition; 10] = [
         scoring: Scoring::FirstNumber,
         is_synthetic: true,
     },
-    Definition {
-        task: Task::KeyValueRetrieval,
+    TaskDefinition {
+        task: InfiniteBenchTask::KeyValueRetrieval,
         name: "kv_retrieval",
         template: "Extract the value corresponding to the specified key in the JSON object below.\n\n{context}\n\n{input}",
         answer_begins: "The value associated with the specified key is:",
@@ -51,8 +51,8 @@ pub(super) const TASKS: [Definition; 10] = [
         scoring: Scoring::RetrievedWord,
         is_synthetic: true,
     },
-    Definition {
-        task: Task::BookSummary,
+    TaskDefinition {
+        task: InfiniteBenchTask::BookSummary,
         name: "longbook_sum_eng",
         template: "Summarize the book below.\n\n{context}\n\nSummary:",
         answer_begins: "Summary:",
@@ -60,8 +60,8 @@ pub(super) const TASKS: [Definition; 10] = [
         scoring: Scoring::RougeLSum,
         is_synthetic: false,
     },
-    Definition {
-        task: Task::BookChoice,
+    TaskDefinition {
+        task: InfiniteBenchTask::BookChoice,
         name: "longbook_choice_eng",
         template: "Read the book and answer the question.\n\n{context}\n\nQuestion: {input}\nA. {option_a}\nB. {option_b}\nC. {option_c}\nD. \
             {option_d}\n\nThe letter of the correct answer is",
@@ -70,8 +70,8 @@ pub(super) const TASKS: [Definition; 10] = [
         scoring: Scoring::Choice,
         is_synthetic: false,
     },
-    Definition {
-        task: Task::BookQuestionEnglish,
+    TaskDefinition {
+        task: InfiniteBenchTask::BookQuestionEnglish,
         name: "longbook_qa_eng",
         template: "Read the book and answer the question. Be very concise in your answer.\n\n{context}\n\nQuestion: {input}\nAnswer:",
         answer_begins: "Answer:",
@@ -79,8 +79,8 @@ pub(super) const TASKS: [Definition; 10] = [
         scoring: Scoring::EnglishOverlap,
         is_synthetic: false,
     },
-    Definition {
-        task: Task::BookQuestionChinese,
+    TaskDefinition {
+        task: InfiniteBenchTask::BookQuestionChinese,
         name: "longbook_qa_chn",
         template: "阅读以下书籍然后回答问题。\n\n{context}\n\n问题：{input}\n答案：",
         answer_begins: "答案：",
@@ -88,8 +88,8 @@ pub(super) const TASKS: [Definition; 10] = [
         scoring: Scoring::ChineseOverlap,
         is_synthetic: false,
     },
-    Definition {
-        task: Task::DialogueName,
+    TaskDefinition {
+        task: InfiniteBenchTask::DialogueName,
         name: "longdialogue_qa_eng",
         template: "Below is a dialogue script where one random occurrence of a character name is replaced with \"$$MASK$$\", and you should \
             try to guess who that character is.\n\n{context}\n\nThe name that has been replaced with $$MASK$$ is likely",
@@ -98,8 +98,8 @@ pub(super) const TASKS: [Definition; 10] = [
         scoring: Scoring::CharacterName,
         is_synthetic: false,
     },
-    Definition {
-        task: Task::MathFind,
+    TaskDefinition {
+        task: InfiniteBenchTask::MathFind,
         name: "math_find",
         template: "{prefix}\n\n{context}\n\n{input}",
         answer_begins: "The ",
@@ -107,8 +107,8 @@ pub(super) const TASKS: [Definition; 10] = [
         scoring: Scoring::FirstValue,
         is_synthetic: true,
     },
-    Definition {
-        task: Task::CodeDebug,
+    TaskDefinition {
+        task: InfiniteBenchTask::CodeDebug,
         name: "code_debug",
         template: "Following is a Python code where exactly one of the functions/methods has a deliberate error that makes it crash.\n\n\
             {context}\n\nOptions:\nA. {option_a}\nB. {option_b}\nC. {option_c}\nD. {option_d}\n\nThe correct option is:",
@@ -127,10 +127,10 @@ mod tests {
     fn the_table_is_in_the_order_of_tasks_and_names_are_read_back() {
         for definition in &TASKS {
             assert_eq!(definition.task.name(), definition.name);
-            assert_eq!(definition.name.parse::<Task>().unwrap(), definition.task);
+            assert_eq!(definition.name.parse::<InfiniteBenchTask>().unwrap(), definition.task);
             assert_eq!(definition.template.matches("{context}").count(), 1);
         }
-        let refused = "code_run".parse::<Task>().unwrap_err().to_string();
+        let refused = "code_run".parse::<InfiniteBenchTask>().unwrap_err().to_string();
         assert!(
             refused.contains("passkey, number_string") && refused.ends_with("found code_run"),
             "{refused}"

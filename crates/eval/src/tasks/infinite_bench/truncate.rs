@@ -3,7 +3,7 @@
 use super::frame::Frame;
 use crate::error::{Error, Result};
 use crate::prompt::PromptEncoder;
-use crate::sample::PromptText;
+use crate::sample::QuestionPrompt;
 
 /// Bytes of a text that are looked at for each token that is wanted, at first; most tokens are
 /// shorter.
@@ -19,7 +19,7 @@ pub(super) fn within(
     context: &str,
     (limit, answer): (usize, usize),
     encoder: &PromptEncoder<'_>,
-) -> Result<(PromptText, usize)> {
+) -> Result<(QuestionPrompt, usize)> {
     let needed = encoder.count(&frame.prompt(""))? + answer;
     let too_small = || {
         let expected = format!("more than {needed} tokens, which the question and its longest answer take");

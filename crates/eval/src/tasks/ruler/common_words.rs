@@ -4,7 +4,7 @@
 use super::draw::shuffle;
 use super::generator::{Draft, Generator};
 use super::words::WordList;
-use crate::sample::{AnsweredMessage, PromptText};
+use crate::sample::{AnsweredMessage, QuestionPrompt};
 use crate::tasks::sample_seed::SampleSeed;
 use crate::tasks::template::fill;
 use minference_attention::synthetic::Random;
@@ -26,10 +26,10 @@ struct Repeats {
 }
 
 /// The example's words and repeats, and the list's repeats.
-type Setting = (usize, Repeats, Repeats);
+type ListLengths = (usize, Repeats, Repeats);
 
-const SHORT_SETTING: Setting = (20, Repeats { common: 3, others: 1 }, Repeats { common: 6, others: 1 });
-const LONG_SETTING: Setting = (40, Repeats { common: 10, others: 3 }, Repeats { common: 30, others: 3 });
+const SHORT_SETTING: ListLengths = (20, Repeats { common: 3, others: 1 }, Repeats { common: 6, others: 1 });
+const LONG_SETTING: ListLengths = (40, Repeats { common: 10, others: 3 }, Repeats { common: 30, others: 3 });
 
 /// Makes the questions.
 pub(super) struct CommonWords<'a> {
@@ -61,7 +61,7 @@ impl Generator for CommonWords<'_> {
         let (example, answer) = self.list(example_size, example_repeats, &mut seed.random(0));
         let (user, references) = self.list(size, repeats, &mut seed.random(1));
         let answer = numbered(&answer);
-        let prompt = PromptText::Conversation {
+        let prompt = QuestionPrompt::Conversation {
             answered: vec![AnsweredMessage { user: example, answer: format!("{ANSWER_PREFIX}{answer}") }],
             user,
             answer_prefix: ANSWER_PREFIX.into(),

@@ -177,7 +177,7 @@ fn parsed<T: DeserializeOwned>(path: &Path, format: QuestionFormat, content: &st
         .map_err(|error| Error::file(path, Some(error.line()), format.description(), &error))
 }
 
-type Parts = (Vec<String>, Vec<DocumentQuestion>);
+type QuestionsOfDocuments = (Vec<String>, Vec<DocumentQuestion>);
 
 /// Different documents in order, and their places.
 fn ordered(documents: BTreeSet<String>) -> (Vec<String>, HashMap<String, usize>) {
@@ -186,7 +186,7 @@ fn ordered(documents: BTreeSet<String>) -> (Vec<String>, HashMap<String, usize>)
     (documents, places)
 }
 
-fn squad(file: SquadFile) -> Parts {
+fn squad(file: SquadFile) -> QuestionsOfDocuments {
     let paragraphs = || file.data.iter().flat_map(|article| &article.paragraphs);
     let (documents, places) = ordered(paragraphs().map(|paragraph| paragraph.context.clone()).collect());
     let mut questions = Vec::new();
@@ -210,7 +210,7 @@ fn squad(file: SquadFile) -> Parts {
     (documents, questions)
 }
 
-fn hotpot(file: Vec<HotpotQuestion>) -> Parts {
+fn hotpot(file: Vec<HotpotQuestion>) -> QuestionsOfDocuments {
     let document = |(title, sentences): &(String, Vec<String>)| format!("{title}\n{}", sentences.concat());
     let all = file.iter().flat_map(|asked| &asked.context).map(document).collect();
     let (documents, places) = ordered(all);

@@ -3,7 +3,7 @@
 
 use super::draw::{different_letters, shuffle};
 use super::generator::{Draft, Generator};
-use crate::sample::PromptText;
+use crate::sample::QuestionPrompt;
 use crate::tasks::sample_seed::SampleSeed;
 use crate::tasks::template::fill;
 
@@ -49,7 +49,7 @@ impl Generator for FrequentWords {
             .collect();
         shuffle(&mut text, &mut seed.random(1));
         let user = fill(TASK, &[("context", &text.join(" "))]);
-        let prompt = PromptText::Asked { user, answer_prefix: ANSWER_PREFIX.into() };
+        let prompt = QuestionPrompt::Asked { user, answer_prefix: ANSWER_PREFIX.into() };
         Draft { prompt, references: vocabulary[1..=ASKED].to_vec(), depth: None }
     }
 }

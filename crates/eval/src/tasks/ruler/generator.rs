@@ -1,12 +1,12 @@
 //! [`Generator`]: a kind of task, before it is known how much fits.
 
-use crate::sample::PromptText;
+use crate::sample::QuestionPrompt;
 use crate::tasks::sample_seed::SampleSeed;
 
 /// A question at some size.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Draft {
-    pub(super) prompt: PromptText,
+    pub(super) prompt: QuestionPrompt,
     pub(super) references: Vec<String>,
     /// Where the answer lies, if in one place.
     pub(super) depth: Option<f64>,

@@ -11,11 +11,11 @@ use std::path::Path;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct HaystackText {
     /// What was read; nothing for generated sentences.
-    read: Option<Read>,
+    read: Option<TextWords>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Read {
+struct TextWords {
     description: String,
     words: Vec<String>,
 }
@@ -33,7 +33,7 @@ impl HaystackText {
         if words.is_empty() {
             return Err(Error::file(path, None, "a text", "no words"));
         }
-        Ok(Self { read: Some(Read { description: described(path, &content), words }) })
+        Ok(Self { read: Some(TextWords { description: described(path, &content), words }) })
     }
 
     /// Where it comes from, for the settings of a run.

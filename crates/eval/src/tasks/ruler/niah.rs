@@ -5,14 +5,14 @@ use super::generator::{Draft, Generator};
 use super::haystack_text::{HaystackText, sentences};
 use super::words::WordList;
 use crate::haystack::prose::REFRAIN;
-use crate::sample::PromptText;
+use crate::sample::QuestionPrompt;
 use crate::tasks::sample_seed::SampleSeed;
 use crate::tasks::template::fill;
 use minference_attention::synthetic::Random;
 
 /// What needles lie in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Haystack {
+pub(super) enum NeedleHaystack {
     /// A line of the same sentences ([`REFRAIN`]), again and again.
     Repeat,
     /// A text.
@@ -32,7 +32,7 @@ pub(super) enum NeedlePart {
 /// What differs between the tasks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct NiahParameters {
-    pub(super) haystack: Haystack,
+    pub(super) haystack: NeedleHaystack,
     pub(super) keys: NeedlePart,
     pub(super) values: NeedlePart,
     pub(super) key_count: usize,
@@ -99,7 +99,7 @@ impl Niah<'_> {
     fn lines(&self, size: usize, needles: &[String], keys: &[String], seed: SampleSeed) -> Vec<String> {
         let (mut filler, mut places) = (seed.random(FILLER), seed.random(PLACES));
         let lines = match self.parameters.haystack {
-            Haystack::Essay => {
+            NeedleHaystack::Essay => {
                 let text = sentences(&self.essay.words(size, &mut filler));
                 let mut depths = sample(DEPTHS, needles.len(), &mut places);
                 depths.sort_unstable();
@@ -110,8 +110,8 @@ impl Niah<'_> {
                 let places = depths.into_iter().map(place).collect::<Vec<_>>();
                 return insert(&text, &places, needles);
             }
-            Haystack::Repeat => vec![REFRAIN.to_string(); size],
-            Haystack::Needles => (0..size)
+            NeedleHaystack::Repeat => vec![REFRAIN.to_string(); size],
+            NeedleHaystack::Needles => (0..size)
                 .map(|_| {
                     let mut draw = |part: NeedlePart| part.draw(self.words, &mut filler);
                     let mut key = draw(self.parameters.keys);
@@ -161,7 +161,7 @@ impl Generator for Niah<'_> {
         let asked = sample(key_count, queries, &mut random);
 
         let lines = self.lines(size, &needles, &keys, seed);
-        let context = lines.join(if haystack == Haystack::Essay { " " } else { "\n" });
+        let context = lines.join(if haystack == NeedleHaystack::Essay { " " } else { "\n" });
         let references: Vec<String> = asked.iter().flat_map(|&key| values_of(key).to_vec()).collect();
         let depth = (references.len() == 1).then(|| {
             let needle = self.needle(&keys[asked[0]], &references[0]);
@@ -175,7 +175,7 @@ impl Generator for Niah<'_> {
             if references.len() == 1 { (ONE, name) } else { (SEVERAL, names) };
         let places = [("type_needle_v", name), ("context", &context), ("query", &query)];
         let [user, answer_prefix] = [task, answer_prefix].map(|template| fill(template, &places));
-        Draft { prompt: PromptText::Asked { user, answer_prefix }, references, depth }
+        Draft { prompt: QuestionPrompt::Asked { user, answer_prefix }, references, depth }
     }
 }
 

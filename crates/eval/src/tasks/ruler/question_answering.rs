@@ -3,7 +3,7 @@
 use super::documents::DocumentQuestions;
 use super::draw::{sample, shuffle};
 use super::generator::{Draft, Generator};
-use crate::sample::PromptText;
+use crate::sample::QuestionPrompt;
 use crate::tasks::sample_seed::SampleSeed;
 use crate::tasks::template::fill;
 
@@ -58,7 +58,7 @@ impl Generator for QuestionAnswering<'_> {
         });
         let context = documents.collect::<Vec<_>>().join("\n\n");
         let user = fill(TASK, &[("context", &context), ("query", &question.question)]);
-        let prompt = PromptText::Asked { user, answer_prefix: ANSWER_PREFIX.into() };
+        let prompt = QuestionPrompt::Asked { user, answer_prefix: ANSWER_PREFIX.into() };
         Draft { prompt, references: question.answers.clone(), depth: None }
     }
 }

@@ -4,9 +4,9 @@ use super::sample_line::SampleLine;
 use super::task::RulerTask;
 use crate::error::{Error, Result};
 use crate::prompt::PromptEncoder;
-use crate::sample::{PromptText, Question, Sample, SampleSource};
+use crate::sample::{Question, QuestionPrompt, SampleSource, TaskSample};
 use crate::tasks::grid::nth;
-use crate::tasks::lines::{Line, both, longest};
+use crate::tasks::lines::{FileLine, chained, longest};
 use minference_model::files::Fingerprint;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -37,7 +37,7 @@ pub enum SampleForm {
 pub struct SampleFiles {
     form: SampleForm,
     files: Vec<TaskFile>,
-    samples: Vec<Place>,
+    samples: Vec<SampleLinePlace>,
     content: Fingerprint,
     has_prefixes: bool,
 }
@@ -49,18 +49,18 @@ struct TaskFile {
     /// What names begin with.
     name: String,
     length: Option<usize>,
-    /// Whether its samples are counted, since their indices don't tell them apart.
+    /// Whether its samples are counted, since their indices are not all different.
     is_counted: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Place {
+struct SampleLinePlace {
     /// Among the files.
     file: usize,
     /// Among the file's samples.
     number: u64,
     index: u64,
-    line: Line,
+    line: FileLine,
 }
 
 impl SampleFiles {
@@ -84,7 +84,7 @@ impl SampleFiles {
     ///
     /// # Errors
     /// [`Error::Read`]; [`Error::File`] with the line for what is no sample, for a field that is
-    /// not read, and for a sample that needs a template which nobody has chosen; no files, an
+    /// not read, and for a sample that needs a template where none was chosen; no files, an
     /// unknown task, an index twice in a file.
     pub fn open_as(path: &Path, form: SampleForm) -> Result<Self> {
         let mut paths = Vec::new();
@@ -126,7 +126,7 @@ impl SampleFiles {
         })?;
         let (mut indices, mut longest, mut is_counted) = (HashSet::new(), None, false);
         let mut numbers = 0..;
-        let content = Line::each(&path, |line, text| {
+        let content = FileLine::each(&path, |line, text| {
             let sample = SampleLine::parse(&path, line, text)?;
             let index = sample.index;
             if !indices.insert(index) && !sample.index_is_a_place() {
@@ -145,22 +145,22 @@ impl SampleFiles {
             self.has_prefixes |= !sample.answer_prefix.is_empty();
             longest = longest.max(sample.whole_length());
             let number = numbers.next().unwrap_or(u64::MAX);
-            self.samples.push(Place { file: self.files.len(), number, index, line });
+            self.samples.push(SampleLinePlace { file: self.files.len(), number, index, line });
             Ok(())
         })?;
-        self.content = both(self.content, content);
+        self.content = chained(self.content, content);
         let folder = parts.iter().skip(1).find_map(|part| part.parse::<usize>().ok());
         let length = folder.or(longest.map(rounded));
         self.files.push(TaskFile { path, task, name, length, is_counted });
         Ok(())
     }
 
-    /// What tells their content from others.
+    /// A hash of their content.
     pub fn fingerprint(&self) -> Fingerprint {
         self.content
     }
 
-    /// What a run's settings say about them: whatever changes prompts, their content included.
+    /// What a run's settings say about them: all that changes prompts, their content included.
     pub fn description(&self) -> String {
         let prefixes = if self.has_prefixes { " with answer prefixes" } else { "" };
         let form = match self.form {
@@ -171,7 +171,7 @@ impl SampleFiles {
     }
 
     /// A sample's name: its file's, and its index there, or its number where indices are places.
-    fn name(&self, place: &Place) -> String {
+    fn name(&self, place: &SampleLinePlace) -> String {
         let file = &self.files[place.file];
         format!("{}/{}", file.name, if file.is_counted { place.number } else { place.index })
     }
@@ -219,7 +219,7 @@ impl SampleSource for SampleFiles {
         self.samples.iter().map(|place| self.name(place)).collect()
     }
 
-    fn sample(&self, number: usize, encoder: &PromptEncoder<'_>) -> Result<Sample> {
+    fn sample(&self, number: usize, encoder: &PromptEncoder<'_>) -> Result<TaskSample> {
         let place = nth(&self.samples, number)?;
         let (file, line) = (&self.files[place.file], place.line);
         let sample = SampleLine::parse(&file.path, line, &line.read(&file.path)?)?;
@@ -230,8 +230,8 @@ impl SampleSource for SampleFiles {
             return Err(Error::file(&file.path, Some(line.number), expected, found));
         }
         let prompt = match self.form {
-            SampleForm::Whole => PromptText::Rendered(input + &answer_prefix),
-            SampleForm::Message => PromptText::Asked { user: input, answer_prefix },
+            SampleForm::Whole => QuestionPrompt::Rendered(input + &answer_prefix),
+            SampleForm::Message => QuestionPrompt::Asked { user: input, answer_prefix },
         };
         let length = match file.length {
             Some(length) => length,
@@ -239,12 +239,6 @@ impl SampleSource for SampleFiles {
         };
         let (scoring, max_tokens) = (file.task.scoring(), file.task.max_tokens());
         let question = Question { prompt, references: outputs, scoring, max_tokens, depth: None };
-        Ok(Sample {
-            name: self.name(place),
-            task: file.task.name().into(),
-            length,
-            context: String::new(),
-            questions: vec![question],
-        })
+        Ok(TaskSample::of_question(self.name(place), file.task.name(), length, question))
     }
 }

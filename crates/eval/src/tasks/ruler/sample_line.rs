@@ -7,13 +7,13 @@
 //! | `answer_prefix` | since 2025: how the answer begins, with which the prompt ends |
 //! | `outputs` | what a right answer holds |
 //! | `length`, `length_w_model_temp` | tokens of prompt and longest answer, the latter with a template that the input was not put into |
-//! | `token_position_answer`, `others`, `truncation` | these change neither prompts nor scores, and nobody looks into them |
+//! | `token_position_answer`, `others`, `truncation` | not read, as they change neither prompts nor scores |
 //!
 //! Any other field is refused by name: what it says might belong to the prompt, as `gen_prefix` of
 //! another harness does, or to the score.
 
 use crate::error::{Error, Result};
-use crate::tasks::lines::Line;
+use crate::tasks::lines::FileLine;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use std::fmt::Display;
@@ -68,7 +68,7 @@ impl SampleLine {
     ///
     /// # Errors
     /// [`Error::File`] with the place for what is no sample.
-    pub(super) fn parse(path: &Path, line: Line, text: &[u8]) -> Result<Self> {
+    pub(super) fn parse(path: &Path, line: FileLine, text: &[u8]) -> Result<Self> {
         let wrong = |found: &dyn Display| Error::file(path, Some(line.number), EXPECTED, found);
         let sample: Self = serde_json::from_slice(text).map_err(|error| {
             // the error counts lines from the beginning of this one
@@ -94,7 +94,7 @@ impl SampleLine {
         self.length.max(self.length_w_model_temp)
     }
 
-    /// Whether its index is the place of the answer, by which samples can't be told apart.
+    /// Whether its index is the place of the answer, which several samples may share.
     pub(super) fn index_is_a_place(&self) -> bool {
         self.token_position_answer.is_some()
     }

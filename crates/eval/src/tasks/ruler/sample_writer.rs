@@ -15,7 +15,7 @@ const SUBSET: &str = "validation";
 /// Writes a source's samples as `FOLDER/LENGTH/TASK/validation.jsonl`: what the official harness
 /// takes for `FOLDER/LENGTH`. Gives the files. A sample of several questions becomes several lines.
 ///
-/// - `progress`: is told samples, and may cancel between them
+/// - `progress`: counts samples, and may cancel between them
 ///
 /// # Errors
 /// Those of the source; cancelled; [`Error::Write`], also for a file that exists: it is not

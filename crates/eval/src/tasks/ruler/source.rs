@@ -7,14 +7,14 @@ use super::generator::{Draft, Generator};
 use super::haystack_text::HaystackText;
 use super::niah::Niah;
 use super::question_answering::QuestionAnswering;
-use super::task::{Kind, RulerTask};
+use super::task::{RulerTask, TaskKind};
 use super::variable_tracking::VariableTracking;
 use super::words::WordList;
 use crate::error::{Error, Result};
 use crate::prompt::PromptEncoder;
-use crate::sample::{PromptText, Question, Sample, SampleSource};
-use crate::tasks::fit::{Fit, Guess, fit};
-use crate::tasks::grid::{Place, grid, nth};
+use crate::sample::{Question, QuestionPrompt, SampleSource, TaskSample};
+use crate::tasks::fit::{Fitted, Guess, fit};
+use crate::tasks::grid::{SamplePlace, grid, nth};
 use crate::tasks::sample_seed::SampleSeed;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -56,7 +56,7 @@ impl RulerData {
 pub struct RulerSource {
     seed: u64,
     data: RulerData,
-    places: Vec<Place<RulerTask>>,
+    places: Vec<SamplePlace<RulerTask>>,
     guesses: RefCell<HashMap<(RulerTask, usize), Guess>>,
 }
 
@@ -89,25 +89,26 @@ impl RulerSource {
     /// A sample, measured by any count of tokens.
     fn make(
         &self,
-        place: Place<RulerTask>,
+        place: SamplePlace<RulerTask>,
         count_text: &dyn Fn(&str) -> Result<usize>,
-        count: &dyn Fn(&PromptText) -> Result<usize>,
-    ) -> Result<Sample> {
-        let Place { task, length, number } = place;
+        count: &dyn Fn(&QuestionPrompt) -> Result<usize>,
+    ) -> Result<TaskSample> {
+        let SamplePlace { task, length, number } = place;
         let generator = self.generator(task, length, number, count_text)?;
         let limit = length.saturating_sub(task.max_tokens());
-        let fitted = |generator: &dyn Generator, number: u64, guess: Option<Guess>| -> Result<Fit<Draft>> {
-            let seed = SampleSeed::new(self.seed, &[task as u64, length as u64, number]);
-            let made = fit(limit, (generator.least(), generator.most()), guess, |size| {
-                let draft = generator.draft(size, seed);
-                let tokens = count(&draft.prompt)?;
-                Ok((draft, tokens))
-            })?;
-            made.map_err(|least| {
-                let least = format!("at least {} tokens, prompt and answer", least + task.max_tokens());
-                Error::choice(format!("length of {task}"), least, length)
-            })
-        };
+        let fitted =
+            |generator: &dyn Generator, number: u64, guess: Option<Guess>| -> Result<Fitted<Draft>> {
+                let seed = SampleSeed::new(self.seed, &[task as u64, length as u64, number]);
+                let made = fit(limit, (generator.least(), generator.most()), guess, |size| {
+                    let draft = generator.draft(size, seed);
+                    let tokens = count(&draft.prompt)?;
+                    Ok((draft, tokens))
+                })?;
+                made.map_err(|least| {
+                    let least = format!("at least {} tokens, prompt and answer", least + task.max_tokens());
+                    Error::choice(format!("length of {task}"), least, length)
+                })
+            };
         // What later samples begin with comes from a sample of its own: they must not depend on
         // which of them was made first.
         let known = self.guesses.borrow().get(&(task, length)).copied();
@@ -123,14 +124,7 @@ impl RulerSource {
         let Draft { prompt, references, depth } = fitted(&*generator, number as u64, Some(guess))?.made;
         let question =
             Question { prompt, references, scoring: task.scoring(), max_tokens: task.max_tokens(), depth };
-        let context = String::new();
-        Ok(Sample {
-            name: place.name(),
-            task: task.name().into(),
-            length,
-            context,
-            questions: vec![question],
-        })
+        Ok(TaskSample::of_question(place.name(), task.name(), length, question))
     }
 
     fn generator(
@@ -142,11 +136,11 @@ impl RulerSource {
     ) -> Result<Box<dyn Generator + '_>> {
         let RulerData { words, essays, .. } = &self.data;
         Ok(match task.kind() {
-            Kind::Niah(parameters) => Box::new(Niah { parameters, words, essay: essays }),
-            Kind::VariableTracking => Box::new(VariableTracking::new(task.max_tokens(), count_text)?),
-            Kind::CommonWords => Box::new(CommonWords { length, words }),
-            Kind::FrequentWords => Box::new(FrequentWords { length }),
-            Kind::QuestionAnswering(format) => {
+            TaskKind::Niah(parameters) => Box::new(Niah { parameters, words, essay: essays }),
+            TaskKind::VariableTracking => Box::new(VariableTracking::new(task.max_tokens(), count_text)?),
+            TaskKind::CommonWords => Box::new(CommonWords { length, words }),
+            TaskKind::FrequentWords => Box::new(FrequentWords { length }),
+            TaskKind::QuestionAnswering(format) => {
                 let data = self.data.questions(format);
                 let data = data.ok_or_else(|| Error::choice(task.name(), format.description(), "no file"))?;
                 Box::new(QuestionAnswering { data, number })
@@ -157,10 +151,10 @@ impl RulerSource {
 
 impl SampleSource for RulerSource {
     fn names(&self) -> Vec<String> {
-        self.places.iter().map(Place::name).collect()
+        self.places.iter().map(SamplePlace::name).collect()
     }
 
-    fn sample(&self, number: usize, encoder: &PromptEncoder<'_>) -> Result<Sample> {
+    fn sample(&self, number: usize, encoder: &PromptEncoder<'_>) -> Result<TaskSample> {
         let place = *nth(&self.places, number)?;
         self.make(place, &|text| encoder.count_text(text), &|prompt| encoder.count(prompt))
     }

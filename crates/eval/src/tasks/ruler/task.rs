@@ -1,7 +1,7 @@
 //! [`RulerTask`]: the thirteen tasks, as the benchmark's configuration has them.
 
 use super::documents::QuestionFormat;
-use super::niah::{Haystack, NeedlePart, NiahParameters};
+use super::niah::{NeedleHaystack, NeedlePart, NiahParameters};
 use crate::error::{Error, Result};
 use crate::scoring::Scoring;
 use std::fmt;
@@ -40,7 +40,7 @@ pub enum RulerTask {
 
 /// What a task is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum TaskKind {
     Niah(NiahParameters),
     VariableTracking,
     CommonWords,
@@ -49,21 +49,21 @@ pub(super) enum Kind {
 }
 
 const fn niah(
-    haystack: Haystack,
+    haystack: NeedleHaystack,
     keys: NeedlePart,
     values: NeedlePart,
     counts: (usize, usize, usize),
-) -> Kind {
+) -> TaskKind {
     let (key_count, values_per_key, queries) = counts;
-    Kind::Niah(NiahParameters { haystack, keys, values, key_count, values_per_key, queries })
+    TaskKind::Niah(NiahParameters { haystack, keys, values, key_count, values_per_key, queries })
 }
 
-use Haystack::{Essay, Needles, Repeat};
+use NeedleHaystack::{Essay, Needles, Repeat};
 use NeedlePart::{Numbers, Uuids, Words};
 
 /// Tasks, names and parameters; a haystack's counts are keys, values of each, and keys that are
 /// asked for.
-const TASKS: [(RulerTask, &str, Kind); 13] = [
+const TASKS: [(RulerTask, &str, TaskKind); 13] = [
     (RulerTask::NiahSingle1, "niah_single_1", niah(Repeat, Words, Numbers, (1, 1, 1))),
     (RulerTask::NiahSingle2, "niah_single_2", niah(Essay, Words, Numbers, (1, 1, 1))),
     (RulerTask::NiahSingle3, "niah_single_3", niah(Essay, Words, Uuids, (1, 1, 1))),
@@ -72,11 +72,11 @@ const TASKS: [(RulerTask, &str, Kind); 13] = [
     (RulerTask::NiahMultikey3, "niah_multikey_3", niah(Needles, Uuids, Uuids, (1, 1, 1))),
     (RulerTask::NiahMultivalue, "niah_multivalue", niah(Essay, Words, Numbers, (1, 4, 1))),
     (RulerTask::NiahMultiquery, "niah_multiquery", niah(Essay, Words, Numbers, (4, 1, 4))),
-    (RulerTask::Vt, "vt", Kind::VariableTracking),
-    (RulerTask::Cwe, "cwe", Kind::CommonWords),
-    (RulerTask::Fwe, "fwe", Kind::FrequentWords),
-    (RulerTask::Qa1, "qa_1", Kind::QuestionAnswering(QuestionFormat::Squad)),
-    (RulerTask::Qa2, "qa_2", Kind::QuestionAnswering(QuestionFormat::Hotpot)),
+    (RulerTask::Vt, "vt", TaskKind::VariableTracking),
+    (RulerTask::Cwe, "cwe", TaskKind::CommonWords),
+    (RulerTask::Fwe, "fwe", TaskKind::FrequentWords),
+    (RulerTask::Qa1, "qa_1", TaskKind::QuestionAnswering(QuestionFormat::Squad)),
+    (RulerTask::Qa2, "qa_2", TaskKind::QuestionAnswering(QuestionFormat::Hotpot)),
 ];
 
 impl RulerTask {
@@ -93,7 +93,7 @@ impl RulerTask {
     /// The file that its questions come from, if they come from one.
     pub fn questions(self) -> Option<QuestionFormat> {
         match self.kind() {
-            Kind::QuestionAnswering(format) => Some(format),
+            TaskKind::QuestionAnswering(format) => Some(format),
             _ => None,
         }
     }
@@ -101,23 +101,23 @@ impl RulerTask {
     /// Longest answer, in tokens.
     pub fn max_tokens(self) -> usize {
         match self.kind() {
-            Kind::Niah(_) => 128,
-            Kind::VariableTracking => 30,
-            Kind::CommonWords => 120,
-            Kind::FrequentWords => 50,
-            Kind::QuestionAnswering(_) => 32,
+            TaskKind::Niah(_) => 128,
+            TaskKind::VariableTracking => 30,
+            TaskKind::CommonWords => 120,
+            TaskKind::FrequentWords => 50,
+            TaskKind::QuestionAnswering(_) => 32,
         }
     }
 
     /// How answers are judged.
     pub fn scoring(self) -> Scoring {
         match self.kind() {
-            Kind::QuestionAnswering(_) => Scoring::MatchAny,
+            TaskKind::QuestionAnswering(_) => Scoring::MatchAny,
             _ => Scoring::MatchAll,
         }
     }
 
-    pub(super) fn kind(self) -> Kind {
+    pub(super) fn kind(self) -> TaskKind {
         TASKS[self as usize].2
     }
 }

@@ -8,7 +8,7 @@ use super::draw::{different_letters, sample};
 use super::generator::{Draft, Generator};
 use crate::error::Result;
 use crate::haystack::prose::REFRAIN;
-use crate::sample::PromptText;
+use crate::sample::QuestionPrompt;
 use crate::tasks::sample_seed::SampleSeed;
 use crate::tasks::template::fill;
 use minference_attention::synthetic::Random;
@@ -92,6 +92,6 @@ impl Generator for VariableTracking {
         let example = example(self.example_noise, &mut seed.random(0));
         let Chain { task, answer_prefix, variables } = chain(size, VARIABLE_LETTERS, &mut seed.random(1));
         let user = format!(" {example}\n\n{task}");
-        Draft { prompt: PromptText::Asked { user, answer_prefix }, references: variables, depth: None }
+        Draft { prompt: QuestionPrompt::Asked { user, answer_prefix }, references: variables, depth: None }
     }
 }

@@ -81,7 +81,7 @@ pub(super) fn read_text(path: &Path) -> Result<String> {
     files::read_text(path, files::TEXT_BYTES).map(text_without_mark).map_err(Error::read(path))
 }
 
-/// A file's name, and what tells its content from others.
+/// A file's name, and a hash of its content.
 pub(super) fn described(path: &Path, content: &str) -> String {
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
     format!("{name} ({})", Fingerprint::of_bytes(content.as_bytes()))

@@ -1,6 +1,6 @@
 //! A line with digits among many lines that are all the same: `passkey` and `number_string`.
 
-use super::Content;
+use super::GeneratedContext;
 use crate::haystack::prose::REFRAIN;
 use minference_attention::synthetic::Random;
 
@@ -30,7 +30,7 @@ impl HiddenLine {
     }
 }
 
-impl Content for HiddenLine {
+impl GeneratedContext for HiddenLine {
     fn input(&self) -> String {
         format!("What is the {}?", self.name)
     }

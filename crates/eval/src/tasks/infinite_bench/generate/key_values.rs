@@ -1,6 +1,6 @@
 //! A JSON object of random keys and values: `kv_retrieval`.
 
-use super::Content;
+use super::GeneratedContext;
 use crate::haystack::key_values::{entry, identifier};
 use minference_attention::synthetic::Random;
 
@@ -20,7 +20,7 @@ impl KeyValues {
     }
 }
 
-impl Content for KeyValues {
+impl GeneratedContext for KeyValues {
     fn input(&self) -> String {
         format!("\nKey: \"{}\"\nThe value associated with the specified key is: ", self.asked[0])
     }

@@ -1,6 +1,6 @@
 //! A list of numbers from 0 to 99, of which one is asked for: `math_find`.
 
-use super::Content;
+use super::GeneratedContext;
 use minference_attention::synthetic::Random;
 
 /// Numbers of the shortest list: enough for three different ones.
@@ -62,7 +62,7 @@ impl NumberList {
     }
 }
 
-impl Content for NumberList {
+impl GeneratedContext for NumberList {
     fn input(&self) -> String {
         format!("You should answer with only one number, no other words. The {} of the list is: ", self.name)
     }

@@ -3,23 +3,23 @@
 
 use super::*;
 
-fn count(prompt: &PromptText) -> Result<usize> {
-    let PromptText::Asked { user, answer_prefix } = prompt else { unreachable!("all are asked") };
+fn count(prompt: &QuestionPrompt) -> Result<usize> {
+    let QuestionPrompt::Asked { user, answer_prefix } = prompt else { unreachable!("all are asked") };
     Ok((user.len() + answer_prefix.len()).div_ceil(3))
 }
 
-fn make(task: Task, length: usize, number: usize, seed: u64) -> Sample {
-    super::make(Place { task, length, number }, seed, count).unwrap()
+fn make(task: InfiniteBenchTask, length: usize, number: usize, seed: u64) -> TaskSample {
+    super::make(SamplePlace { task, length, number }, seed, count).unwrap()
 }
 
-fn text(sample: &Sample) -> String {
-    let PromptText::Asked { user, answer_prefix } = &sample.questions[0].prompt else { unreachable!() };
+fn text(sample: &TaskSample) -> String {
+    let QuestionPrompt::Asked { user, answer_prefix } = &sample.questions[0].prompt else { unreachable!() };
     format!("{user}{answer_prefix}")
 }
 
 #[test]
 fn prompts_leave_room_for_the_answer_and_little_more() {
-    for task in Task::generated() {
+    for task in InfiniteBenchTask::generated() {
         for length in [300, 1000, 4096, 20_000, 131_072] {
             for number in 0..7 {
                 let sample = make(task, length, number, 5);
@@ -33,7 +33,7 @@ fn prompts_leave_room_for_the_answer_and_little_more() {
 
 #[test]
 fn digits_hide_in_one_line_at_their_depth() {
-    for (task, digits) in [(Task::Passkey, 5), (Task::NumberString, 10)] {
+    for (task, digits) in [(InfiniteBenchTask::Passkey, 5), (InfiniteBenchTask::NumberString, 10)] {
         for number in 0..20 {
             let sample = make(task, 20_000, number, 1);
             let (text, question) = (text(&sample), &sample.questions[0]);
@@ -48,7 +48,7 @@ fn digits_hide_in_one_line_at_their_depth() {
         }
     }
     // each of the ten digits of a string stands beside one like it or was there before
-    let sample = make(Task::NumberString, 1000, 0, 1);
+    let sample = make(InfiniteBenchTask::NumberString, 1000, 0, 1);
     let mut digits = sample.questions[0].references[0].clone().into_bytes();
     digits.dedup();
     assert!(digits.len() <= 5);
@@ -56,8 +56,9 @@ fn digits_hide_in_one_line_at_their_depth() {
 
 #[test]
 fn depths_are_spread_over_the_text() {
-    let mut depths: Vec<f64> =
-        (0..10).map(|number| make(Task::Passkey, 500, number, 3).questions[0].depth.unwrap()).collect();
+    let mut depths: Vec<f64> = (0..10)
+        .map(|number| make(InfiniteBenchTask::Passkey, 500, number, 3).questions[0].depth.unwrap())
+        .collect();
     depths.sort_by(f64::total_cmp);
     assert!(depths.windows(2).all(|pair| pair[1] - pair[0] < 0.2), "{depths:?}");
     assert!(depths[0] < 0.2 && depths[9] > 0.8);
@@ -66,7 +67,7 @@ fn depths_are_spread_over_the_text() {
 #[test]
 fn the_key_that_is_asked_for_has_its_value() {
     for number in 0..5 {
-        let sample = make(Task::KeyValueRetrieval, 8000, number, 9);
+        let sample = make(InfiniteBenchTask::KeyValueRetrieval, 8000, number, 9);
         let (text, question) = (text(&sample), &sample.questions[0]);
         let from = text.find("JSON data:\n{").unwrap() + "JSON data:\n".len();
         let object = &text[from..=text.find('}').unwrap()];
@@ -84,7 +85,7 @@ fn the_key_that_is_asked_for_has_its_value() {
 fn lists_hold_the_number_that_is_asked_for() {
     let mut inputs = Vec::new();
     for number in 0..7 {
-        let sample = make(Task::MathFind, 3000, number, 2);
+        let sample = make(InfiniteBenchTask::MathFind, 3000, number, 2);
         let (text, question) = (text(&sample), &sample.questions[0]);
         let list = &text[text.find('[').unwrap()..=text.find(']').unwrap()];
         let numbers: Vec<u32> = serde_json::from_str(list).unwrap();
@@ -107,10 +108,14 @@ fn lists_hold_the_number_that_is_asked_for() {
 
 #[test]
 fn samples_depend_on_seed_task_length_and_number_alone() {
-    let few = GeneratedSamples::new(&[Task::Passkey], &[1000], 1, 4).unwrap();
-    let many =
-        GeneratedSamples::new(&[Task::MathFind, Task::Passkey, Task::Passkey], &[500, 1000, 500], 3, 4)
-            .unwrap();
+    let few = GeneratedSamples::new(&[InfiniteBenchTask::Passkey], &[1000], 1, 4).unwrap();
+    let many = GeneratedSamples::new(
+        &[InfiniteBenchTask::MathFind, InfiniteBenchTask::Passkey, InfiniteBenchTask::Passkey],
+        &[500, 1000, 500],
+        3,
+        4,
+    )
+    .unwrap();
     assert_eq!(many.places.len(), 12);
     let at = many.names().iter().position(|name| name == "passkey/1000/0").unwrap();
     let sample = super::make(few.places[0], few.seed, count).unwrap();
@@ -119,13 +124,13 @@ fn samples_depend_on_seed_task_length_and_number_alone() {
         (sample.name.as_str(), sample.task.as_str(), sample.length),
         ("passkey/1000/0", "passkey", 1000)
     );
-    for task in Task::generated() {
+    for task in InfiniteBenchTask::generated() {
         let one = text(&make(task, 1000, 3, 1));
         for other in [make(task, 1000, 3, 2), make(task, 1000, 4, 1), make(task, 1100, 3, 1)] {
             assert_ne!(one, text(&other));
         }
     }
-    let answers = [Task::Passkey, Task::NumberString]
+    let answers = [InfiniteBenchTask::Passkey, InfiniteBenchTask::NumberString]
         .map(|task| make(task, 1000, 3, 1).questions[0].references[0].clone());
     assert!(!answers[1].starts_with(&answers[0][..3]), "tasks don't share their digits: {answers:?}");
 }
@@ -133,21 +138,22 @@ fn samples_depend_on_seed_task_length_and_number_alone() {
 #[test]
 fn what_makes_no_sense_is_refused() {
     let message = |error: Error| error.to_string();
-    let refused = GeneratedSamples::new(&[Task::CodeDebug], &[1000], 1, 0).map_err(message).unwrap_err();
+    let refused =
+        GeneratedSamples::new(&[InfiniteBenchTask::CodeDebug], &[1000], 1, 0).map_err(message).unwrap_err();
     assert!(refused.contains("passkey, number_string, kv_retrieval, math_find"), "{refused}");
     assert!(refused.ends_with("found code_debug"), "{refused}");
     for (tasks, lengths, samples) in [
         (&[][..], &[1000][..], 1),
-        (&[Task::Passkey], &[], 1),
-        (&[Task::Passkey], &[1000], 0),
-        (&[Task::Passkey], &[1000], usize::MAX),
+        (&[InfiniteBenchTask::Passkey], &[], 1),
+        (&[InfiniteBenchTask::Passkey], &[1000], 0),
+        (&[InfiniteBenchTask::Passkey], &[1000], usize::MAX),
     ] {
         let refused = GeneratedSamples::new(tasks, lengths, samples, 0).map_err(message).unwrap_err();
         assert!(refused.contains("expected"), "{refused}");
     }
-    for task in Task::generated() {
+    for task in InfiniteBenchTask::generated() {
         let refused =
-            super::make(Place { task, length: 10, number: 0 }, 0, count).map_err(message).unwrap_err();
+            super::make(SamplePlace { task, length: 10, number: 0 }, 0, count).map_err(message).unwrap_err();
         assert!(refused.starts_with(&format!("length of {task}: expected at least ")), "{refused}");
         assert!(refused.ends_with("tokens, found 10"), "{refused}");
     }

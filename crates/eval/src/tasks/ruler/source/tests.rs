@@ -12,14 +12,14 @@ fn words(text: &str) -> Result<usize> {
 }
 
 /// A prompt without any form.
-fn text(prompt: &PromptText) -> String {
+fn text(prompt: &QuestionPrompt) -> String {
     match prompt {
-        PromptText::Asked { user, answer_prefix } => format!("{user}{answer_prefix}"),
-        PromptText::Conversation { answered, user, answer_prefix } => {
+        QuestionPrompt::Asked { user, answer_prefix } => format!("{user}{answer_prefix}"),
+        QuestionPrompt::Conversation { answered, user, answer_prefix } => {
             let rounds = answered.iter().map(|round| format!("{}{}\n", round.user, round.answer));
             format!("{}{user}{answer_prefix}", rounds.collect::<String>())
         }
-        PromptText::Raw(text) | PromptText::Rendered(text) => text.clone(),
+        QuestionPrompt::Raw(text) | QuestionPrompt::Rendered(text) => text.clone(),
     }
 }
 
@@ -60,23 +60,23 @@ fn source(tasks: impl IntoIterator<Item = RulerTask>, length: usize, seed: u64) 
     RulerSource::new(plan, RulerData { questions: questions(), ..RulerData::default() }).unwrap()
 }
 
-fn made(source: &RulerSource, place: usize) -> Result<Sample> {
+fn made(source: &RulerSource, place: usize) -> Result<TaskSample> {
     source.make(source.places[place], &words, &|prompt| words(&text(prompt)))
 }
 
 /// How far below a length a prompt may stay: about a unit in words.
 fn slack(task: RulerTask) -> usize {
     match task.kind() {
-        Kind::Niah(parameters) => match parameters.haystack {
-            super::super::niah::Haystack::Essay => 1,
-            super::super::niah::Haystack::Repeat => 19,
-            super::super::niah::Haystack::Needles => 10,
+        TaskKind::Niah(parameters) => match parameters.haystack {
+            super::super::niah::NeedleHaystack::Essay => 1,
+            super::super::niah::NeedleHaystack::Repeat => 19,
+            super::super::niah::NeedleHaystack::Needles => 10,
         },
-        Kind::VariableTracking => 20,
-        Kind::CommonWords => 6,
+        TaskKind::VariableTracking => 20,
+        TaskKind::CommonWords => 6,
         // some more words of the vocabulary may appear at once
-        Kind::FrequentWords => 4,
-        Kind::QuestionAnswering(_) => 60,
+        TaskKind::FrequentWords => 4,
+        TaskKind::QuestionAnswering(_) => 60,
     }
 }
 
@@ -130,7 +130,7 @@ fn few_texts_are_counted() {
         let mut of_samples = Vec::new();
         for place in 0..3 {
             counts.set(0);
-            let count = |prompt: &PromptText| {
+            let count = |prompt: &QuestionPrompt| {
                 counts.set(counts.get() + 1);
                 words(&text(prompt))
             };

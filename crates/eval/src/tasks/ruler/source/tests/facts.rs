@@ -199,11 +199,11 @@ fn prompts_are_built_as_the_official_ones() {
                 let question = &sample.questions[0];
                 let (prompt, outputs) = (text(&question.prompt), &question.references);
                 let facts = match task.kind() {
-                    Kind::Niah(_) => niah(&prompt, outputs),
-                    Kind::VariableTracking => variable_tracking(&prompt, outputs),
-                    Kind::CommonWords => common_words(&prompt, outputs),
-                    Kind::FrequentWords => frequent_words(length, &recorded["facts"]),
-                    Kind::QuestionAnswering(_) => question_answering(&prompt),
+                    TaskKind::Niah(_) => niah(&prompt, outputs),
+                    TaskKind::VariableTracking => variable_tracking(&prompt, outputs),
+                    TaskKind::CommonWords => common_words(&prompt, outputs),
+                    TaskKind::FrequentWords => frequent_words(length, &recorded["facts"]),
+                    TaskKind::QuestionAnswering(_) => question_answering(&prompt),
                 };
                 assert_eq!(facts, recorded["facts"], "{}", sample.name);
                 // as near to the length, or nearer
