@@ -48,7 +48,7 @@ mod narrow_range;
 mod packed;
 mod peak;
 mod query_block;
-mod simd;
+pub mod simd;
 mod spare_buffers;
 mod stored;
 mod tile;
