@@ -3,7 +3,9 @@
 //! with 99 % of their mass on the first token are common; a kernel that rounds probabilities
 //! relative to the largest one loses the rest without a word.
 
-use super::{Data, Failure, relative_square};
+use super::accuracy::relative_square;
+use super::case_inputs::TensorData;
+use super::failure::Failure;
 use crate::backend::AttentionBackend;
 use crate::element::ElementType;
 use crate::error::Error;
@@ -102,7 +104,7 @@ pub(super) fn cases() -> Vec<SinkCase> {
 
 impl SinkCase {
     /// Q, K and V, as elements of the case's type.
-    fn tensors(&self) -> [Data; 3] {
+    fn tensors(&self) -> [TensorData; 3] {
         let sinks = self.sinks.len() as f64;
         // the other scores are normal, with a variance of 1: a sum of e^0.5 for each key
         let others = self.keys as f64 * 0.5f64.exp();
@@ -114,7 +116,7 @@ impl SinkCase {
             for (token, row) in data.chunks_exact_mut(self.head_dim).enumerate() {
                 fill(token, &mut random, row);
             }
-            Data::new(data, self.element_type)
+            TensorData::new(data, self.element_type)
         };
         // The element that makes a sink is 0 in the other keys, and takes no part of the others'
         // variance.
@@ -160,9 +162,9 @@ impl SinkCase {
         Ok(())
     }
 
-    fn inputs<'a>(&self, [q, k, v]: &'a [Data; 3]) -> crate::Result<AttentionInputs<'a>> {
+    fn inputs<'a>(&self, [q, k, v]: &'a [TensorData; 3]) -> crate::Result<AttentionInputs<'a>> {
         let strides = [self.head_dim, self.head_dim];
-        let view = |data: &'a Data, tokens| -> crate::Result<TensorView<'a>> {
+        let view = |data: &'a TensorData, tokens| -> crate::Result<TensorView<'a>> {
             data.view([tokens, 1, self.head_dim], strides)
         };
         AttentionInputs::new(view(q, self.queries)?, view(k, self.keys)?, view(v, self.keys)?)

@@ -6,8 +6,9 @@
 
 use super::attend::heads_at_once;
 use super::line_scores::{PARTITION, exponential_words};
+use super::spare_buffers::SPARE_BYTES_PER_THREAD;
 use super::tile::CHUNK;
-use super::{CpuBackend, SPARE_BYTES_PER_THREAD, decode};
+use super::{CpuBackend, decode};
 use crate::element::ElementType;
 use crate::index::BLOCK;
 

@@ -13,9 +13,9 @@ use super::line_scores::{
 };
 use super::packed::{PackedPart, PackedShape};
 use super::peak::multiply_adds;
-use super::simd::{Simd, portable::Portable};
 #[cfg(target_arch = "x86_64")]
-use super::simd::{avx2::Avx2, avx512::Avx512};
+use super::simd::{Avx2, Avx512};
+use super::simd::{Portable, Simd};
 use super::tile_loop::{HeadWork, Workspace, attend_blocks};
 use crate::error::Result;
 use crate::inputs::AttentionInputs;
@@ -111,7 +111,7 @@ macro_rules! float32_kernels {
     };
 }
 
-float32_kernels! { FLOAT32_PORTABLE: Portable, tile: 4 by 2, decode: 1 }
+float32_kernels! { FLOAT32_PORTABLE: Portable<4>, tile: 4 by 2, decode: 1 }
 #[cfg(target_arch = "x86_64")]
 float32_kernels! { FLOAT32_AVX2: Avx2, tile: 4 by 2, decode: 1, features: "avx2,fma,f16c" }
 #[cfg(target_arch = "x86_64")]
@@ -183,7 +183,7 @@ macro_rules! kernels {
 
 kernels! {
     /// Whatever the compiler's baseline has.
-    PORTABLE: InFloat32<Portable>, tile: 4 by 2, float32: FLOAT32_PORTABLE
+    PORTABLE: InFloat32<Portable<4>>, tile: 4 by 2, float32: FLOAT32_PORTABLE
 }
 
 #[cfg(target_arch = "x86_64")]

@@ -1,4 +1,4 @@
-//! The vectors that the kernels are written over.
+//! The vectors that kernels are written over, here and in `minference-model`.
 //!
 //! A kernel is generic over [`Simd`]; an instruction set is one small file that implements it. Two
 //! things make that as fast as hand-written code: every method here is `#[inline(always)]`, and
@@ -6,16 +6,46 @@
 //! `cpu/instances.rs`), so that everything is compiled inside it.
 //!
 //! Lanes are 32 bits wide throughout. A lane holds one `f32`, or a [`Word`](Simd::Word): whatever
-//! 32 bits the arithmetic of `cpu/dot` puts there (one `f32`, two `bf16`, two `f16` or two `i16`).
+//! 32 bits an arithmetic puts there (one `f32`, two `bf16`, two `f16` or two `i16` in `cpu/dot`,
+//! four bytes or their sum in the matrix products of `minference-model`).
+//!
+//! ```
+//! use minference_attention::cpu::simd::{Portable, Simd};
+//!
+//! /// The sum of squares of a row of whole vectors.
+//! unsafe fn sum_of_squares<S: Simd>(row: &[f32]) -> f32 {
+//!     // SAFETY: the caller's contract is that of `Simd`; parts of a row are whole vectors.
+//!     unsafe {
+//!         let mut sum = S::splat(0.0);
+//!         for part in row.chunks_exact(S::LANES) {
+//!             sum = S::mul_add(S::load_slice(part), S::load_slice(part), sum);
+//!         }
+//!         S::sum_lanes(sum)
+//!     }
+//! }
+//!
+//! // SAFETY: every machine has the instructions of plain arrays.
+//! assert_eq!(unsafe { sum_of_squares::<Portable<4>>(&[1.0, 2.0, 3.0, 4.0]) }, 30.0);
+//! ```
 
 #[cfg(target_arch = "x86_64")]
-pub(crate) mod avx2;
+mod avx2;
 #[cfg(target_arch = "x86_64")]
-pub(crate) mod avx512;
-pub(crate) mod portable;
+mod avx512;
+mod exp2;
+mod portable;
+
+#[cfg(target_arch = "x86_64")]
+pub use avx2::Avx2;
+#[cfg(target_arch = "x86_64")]
+pub use avx512::Avx512;
+pub(crate) use exp2::exp2;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use exp2::exp2_rough;
+pub use portable::{Portable, widen_f16};
 
 /// Lanes of the widest vector.
-pub(crate) const MAX_LANES: usize = 16;
+pub const MAX_LANES: usize = 16;
 
 /// A vector instruction set with lanes of 32 bits.
 ///
@@ -23,9 +53,11 @@ pub(crate) const MAX_LANES: usize = 16;
 ///
 /// Every method must only be called on a machine that has the instruction set, from code that is
 /// inlined into a function with the matching `#[target_feature]`. Pointers must be valid for
-/// [`LANES`](Simd::LANES) lanes (`load_f16` and `load_bf16`: that many 16-bit elements; `load_u8`
-/// and `load_u4`: that many bytes; `splat_word`: one word); no alignment is required.
-pub(crate) trait Simd: Copy + 'static {
+/// [`LANES`](Simd::LANES) lanes (`load_f16` and `load_bf16`: that many 16-bit elements; `load_u8`,
+/// `load_i8` and `load_u4`: that many bytes; `splat_word`: one word); no alignment is required.
+/// Slices must be as long.
+#[allow(clippy::missing_safety_doc)] // One contract for all methods, above.
+pub trait Simd: Copy + 'static {
     /// Lanes of 32 bits in a vector.
     const LANES: usize;
     /// A vector of `f32`.
@@ -39,32 +71,65 @@ pub(crate) trait Simd: Copy + 'static {
 
     /// Asks for the cache line at `from`, which need not be valid, in the second-level cache.
     unsafe fn prefetch(from: *const u8);
+    /// `LANES` numbers.
     unsafe fn load(from: *const f32) -> Self::Float;
+    /// Stores `LANES` numbers.
     unsafe fn store(to: *mut f32, value: Self::Float);
+    /// The first `LANES` numbers of a slice.
+    #[inline(always)]
+    unsafe fn load_slice(from: &[f32]) -> Self::Float {
+        debug_assert!(from.len() >= Self::LANES);
+        // SAFETY: the slice is as long.
+        unsafe { Self::load(from.as_ptr()) }
+    }
+    /// Stores to the first `LANES` numbers of a slice.
+    #[inline(always)]
+    unsafe fn store_slice(to: &mut [f32], value: Self::Float) {
+        debug_assert!(to.len() >= Self::LANES);
+        // SAFETY: the slice is as long.
+        unsafe { Self::store(to.as_mut_ptr(), value) }
+    }
+    /// `LANES` words.
     unsafe fn load_words(from: *const u32) -> Self::Word;
+    /// Stores `LANES` words.
     unsafe fn store_words(to: *mut u32, value: Self::Word);
     /// `LANES` half-precision elements, widened.
     unsafe fn load_f16(from: *const u16) -> Self::Float;
     /// `LANES` bfloat16 elements, widened.
     unsafe fn load_bf16(from: *const u16) -> Self::Float;
-    /// `LANES` bytes as numbers.
+    /// `LANES` bytes as numbers from 0 to 255.
     unsafe fn load_u8(from: *const u8) -> Self::Float;
+    /// `LANES` bytes as numbers from -128 to 127.
+    unsafe fn load_i8(from: *const u8) -> Self::Float;
     /// `LANES` bytes of two numbers each: the low halves, the high halves.
     unsafe fn load_u4(from: *const u8) -> (Self::Float, Self::Float);
 
+    /// A number in every lane.
     unsafe fn splat(value: f32) -> Self::Float;
+    /// An integer in every lane.
+    unsafe fn splat_int(value: i32) -> Self::Word;
     /// The word at `from` in every lane: a broadcast from memory, which costs no shuffle.
     unsafe fn splat_word(from: *const u32) -> Self::Word;
+    /// The same bits as numbers.
     unsafe fn words_to_floats(words: Self::Word) -> Self::Float;
+    /// The same bits as words.
     unsafe fn floats_to_words(floats: Self::Float) -> Self::Word;
+    /// Signed integers, converted to numbers.
+    unsafe fn ints_to_floats(ints: Self::Word) -> Self::Float;
+    /// One half-precision number, widened.
+    unsafe fn widen_f16(bits: u16) -> f32;
 
+    /// `a + b`
     unsafe fn add(a: Self::Float, b: Self::Float) -> Self::Float;
+    /// `a * b`
+    unsafe fn mul(a: Self::Float, b: Self::Float) -> Self::Float;
     /// `a * b + c`
     unsafe fn mul_add(a: Self::Float, b: Self::Float, c: Self::Float) -> Self::Float;
     /// The larger lanes; `b` where a lane of `a` is NaN.
     unsafe fn max(a: Self::Float, b: Self::Float) -> Self::Float;
     /// The smaller lanes; `b` where a lane of `a` is NaN.
     unsafe fn min(a: Self::Float, b: Self::Float) -> Self::Float;
+    /// The sum of all lanes, always in the same order.
     unsafe fn sum_lanes(a: Self::Float) -> f32;
     /// Lane `r` of the result is the sum of row `r`, of which the first `LANES` count.
     unsafe fn sum_rows(rows: &[Self::Float; MAX_LANES]) -> Self::Float;
@@ -84,47 +149,17 @@ pub(crate) trait Simd: Copy + 'static {
     unsafe fn visible(queries: Self::Word, key: i32, window: i32) -> Self::Mask;
     /// `value` where the mask is set, `otherwise` elsewhere.
     unsafe fn select(mask: Self::Mask, value: Self::Float, otherwise: Self::Float) -> Self::Float;
-}
 
-/// Coefficients of the minimax polynomial of degree 5 for `2^f`, `0 <= f < 1`, among those that are
-/// exact at 0 (the largest probability of a row is then exactly 1): relative error 8.2e-8.
-const EXP2_DEGREE_5: [f32; 6] =
-    [1.0, 0.693_151_3, 0.240_164_44, 0.055_799_916, 0.009_017_027, 0.001_867_131_7];
-/// The same of degree 3, for arithmetics that only x86-64 has: relative error 8.6e-5, a fortieth of
-/// what rounding to `bf16` costs.
-#[cfg(target_arch = "x86_64")]
-const EXP2_DEGREE_3: [f32; 4] = [1.0, 0.695_116_8, 0.227_644_85, 0.077_067_174];
-
-#[inline(always)]
-unsafe fn exp2_polynomial<S: Simd, const TERMS: usize>(x: S::Float, coefficients: &[f32; TERMS]) -> S::Float {
-    // SAFETY: the caller's contract is that of `Simd`.
-    unsafe {
-        let (fraction, exponent) = S::exp2_split(x);
-        let mut sum = S::splat(coefficients[TERMS - 1]);
-        for i in (0..TERMS - 1).rev() {
-            sum = S::mul_add(sum, fraction, S::splat(coefficients[i]));
-        }
-        S::exp2_scale(sum, exponent)
-    }
-}
-
-/// `2^x` to the precision of `f32`.
-///
-/// # Safety
-/// As for [`Simd`].
-#[inline(always)]
-pub(crate) unsafe fn exp2<S: Simd>(x: S::Float) -> S::Float {
-    // SAFETY: the caller's contract is that of `Simd`.
-    unsafe { exp2_polynomial::<S, 6>(x, &EXP2_DEGREE_5) }
-}
-
-/// `2^x` to 1e-4, for probabilities that are rounded to 16 bits next.
-///
-/// # Safety
-/// As for [`Simd`].
-#[cfg(target_arch = "x86_64")]
-#[inline(always)]
-pub(crate) unsafe fn exp2_rough<S: Simd>(x: S::Float) -> S::Float {
-    // SAFETY: the caller's contract is that of `Simd`.
-    unsafe { exp2_polynomial::<S, 4>(x, &EXP2_DEGREE_3) }
+    /// Bytes that are 16 where a bit is set, and 0 elsewhere: bit 0 is the first byte's.
+    unsafe fn spread_bits(bits: u32) -> [u8; 32];
+    /// Bytes of a table, at places from 0 to 15.
+    unsafe fn look_up(table: &[u8; 16], places: &[u8; 16]) -> [u8; 16];
+    /// Writes the columns of 8 rows of 8 numbers as rows, or adds them to what is there. Rows begin
+    /// a stride apart, on both sides, and are valid.
+    unsafe fn transpose<const ADD: bool>(
+        from: *const f32,
+        from_stride: usize,
+        to: *mut f32,
+        to_stride: usize,
+    );
 }

@@ -4,6 +4,9 @@
 use crate::error::{Error, Result};
 use std::sync::{Mutex, PoisonError};
 
+/// Bytes that a backend keeps for its next estimates.
+pub(super) const SPARE_BYTES_PER_THREAD: usize = 16 << 20;
+
 /// Buffers that wait for use, up to a limit.
 #[derive(Debug)]
 pub(super) struct SpareBuffers {

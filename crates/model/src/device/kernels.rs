@@ -1,24 +1,26 @@
-//! Loops over rows and blocks, compiled once per instruction set and chosen at run time.
+//! Loops over rows and blocks, compiled once per instruction set and chosen at run time. Their
+//! vectors are those of the attention kernels ([`minference_attention::cpu::simd`]): compilers turn
+//! simple loops into vector code, but not reliably those of quantised blocks, whose parts are
+//! unpacked, widened and multiplied in registers.
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | `vector`, `vector/` | a few `f32` in a register, one file per instruction set |
 //! | `blocks`, `k_blocks`, `iq4_blocks` | blocks of stored elements, widened to vectors |
 //! | `product` | products of stored matrix rows with a few input rows: decoding |
 //! | `batch` | the same, of rows that have nothing to do with each other: decoding several sessions |
 //! | `tile` | products of widened matrix rows with many input rows: prefill |
-//! | `tile_int8` | the same in 8 bits |
+//! | `tile_int8`, `byte_dot` | the same in 8 bits; its arithmetic |
 //! | `rows` | norms, gated activations, rotations: safe code that the compiler vectorises |
 
 mod batch;
 mod blocks;
+mod byte_dot;
 mod iq4_blocks;
 mod k_blocks;
 mod product;
 mod rows;
 mod tile;
 mod tile_int8;
-mod vector;
 
 pub(crate) use product::MOST_INPUTS;
 pub(crate) use tile::{BLOCK_COLUMNS, BLOCK_ROWS, OutBlock};
@@ -26,8 +28,13 @@ pub(crate) use tile_int8::{GROUP, QuantisedBlock, QuantisedRows};
 
 use crate::decoder::config::Activation;
 use crate::device::matrix::WeightFormat;
+use byte_dot::Baseline;
+#[cfg(target_arch = "x86_64")]
+use byte_dot::Vnni;
 use minference_attention::InstructionSet;
-use vector::Vector;
+#[cfg(target_arch = "x86_64")]
+use minference_attention::cpu::simd::{Avx2, Avx512};
+use minference_attention::cpu::simd::{Portable, Simd};
 
 /// How `a * b + c` is computed in safe loops: fused where the instruction set has it, since the
 /// function behind `f32::mul_add` is slow where it has not.
@@ -54,37 +61,25 @@ impl MulAdd for Separate {
     }
 }
 
-/// Half precision to `f32`, without branches, so that loops over it vectorise.
-#[inline(always)]
-fn widen_half(bits: u16) -> f32 {
-    // The exponent of f16 is moved into that of f32 and its bias made good by a product, which also
-    // normalises subnormals.
-    const BIAS: f32 = f32::from_bits((127 + 112) << 23);
-    let (sign, magnitude) = (u32::from(bits & 0x8000) << 16, u32::from(bits & 0x7fff));
-    let finite = (f32::from_bits(magnitude << 13) * BIAS).to_bits();
-    let infinite_or_nan = 0x7f80_0000 | (magnitude << 13);
-    f32::from_bits(sign | if magnitude < 0x7c00 { finite } else { infinite_or_nan })
-}
-
 /// Calls a generic function with the block of a format.
 macro_rules! with_block {
-    ($format:expr, $function:ident :: <$vector:ty> $arguments:tt) => {
+    ($format:expr, $function:ident :: <$simd:ty> $arguments:tt) => {
         match $format {
-            WeightFormat::F32 => product::$function::<blocks::F32, $vector> $arguments,
-            WeightFormat::F16 => product::$function::<blocks::F16, $vector> $arguments,
-            WeightFormat::Bf16 => product::$function::<blocks::Bf16, $vector> $arguments,
-            WeightFormat::Q4_0 => product::$function::<blocks::Q4_0, $vector> $arguments,
-            WeightFormat::Q4_1 => product::$function::<blocks::Q4_1, $vector> $arguments,
-            WeightFormat::Q5_0 => product::$function::<blocks::Q5_0, $vector> $arguments,
-            WeightFormat::Q5_1 => product::$function::<blocks::Q5_1, $vector> $arguments,
-            WeightFormat::Q8_0 => product::$function::<blocks::Q8_0, $vector> $arguments,
-            WeightFormat::Q2K => product::$function::<k_blocks::Q2K, $vector> $arguments,
-            WeightFormat::Q3K => product::$function::<k_blocks::Q3K, $vector> $arguments,
-            WeightFormat::Q4K => product::$function::<k_blocks::Q4K, $vector> $arguments,
-            WeightFormat::Q5K => product::$function::<k_blocks::Q5K, $vector> $arguments,
-            WeightFormat::Q6K => product::$function::<k_blocks::Q6K, $vector> $arguments,
-            WeightFormat::Iq4Nl => product::$function::<iq4_blocks::Iq4Nl, $vector> $arguments,
-            WeightFormat::Iq4Xs => product::$function::<iq4_blocks::Iq4Xs, $vector> $arguments,
+            WeightFormat::F32 => product::$function::<blocks::F32, $simd> $arguments,
+            WeightFormat::F16 => product::$function::<blocks::F16, $simd> $arguments,
+            WeightFormat::Bf16 => product::$function::<blocks::Bf16, $simd> $arguments,
+            WeightFormat::Q4_0 => product::$function::<blocks::Q4_0, $simd> $arguments,
+            WeightFormat::Q4_1 => product::$function::<blocks::Q4_1, $simd> $arguments,
+            WeightFormat::Q5_0 => product::$function::<blocks::Q5_0, $simd> $arguments,
+            WeightFormat::Q5_1 => product::$function::<blocks::Q5_1, $simd> $arguments,
+            WeightFormat::Q8_0 => product::$function::<blocks::Q8_0, $simd> $arguments,
+            WeightFormat::Q2K => product::$function::<k_blocks::Q2K, $simd> $arguments,
+            WeightFormat::Q3K => product::$function::<k_blocks::Q3K, $simd> $arguments,
+            WeightFormat::Q4K => product::$function::<k_blocks::Q4K, $simd> $arguments,
+            WeightFormat::Q5K => product::$function::<k_blocks::Q5K, $simd> $arguments,
+            WeightFormat::Q6K => product::$function::<k_blocks::Q6K, $simd> $arguments,
+            WeightFormat::Iq4Nl => product::$function::<iq4_blocks::Iq4Nl, $simd> $arguments,
+            WeightFormat::Iq4Xs => product::$function::<iq4_blocks::Iq4Xs, $simd> $arguments,
         }
     };
 }
@@ -127,43 +122,43 @@ pub(crate) struct Kernels {
 
 /// Defines a constant table of kernels, compiled for some target features.
 macro_rules! kernels {
-    ($name:ident: $vector:ty, $mul_add:ty, tile rows: $tile_rows:literal, bytes: $bytes:ty, byte tile rows: $byte_rows:literal $(, features: $features:literal)?) => {
+    ($name:ident: $simd:ty, $mul_add:ty, tile rows: $tile_rows:literal, byte tile rows: $byte_rows:literal $(, features: $features:literal)?) => {
         const $name: Kernels = {
             // SAFETY of all entries: the caller's contract is that the machine has these features.
             $(#[target_feature(enable = $features)])?
             unsafe fn widen(format: WeightFormat, rows: &[u8], columns: usize, out: &mut [f32]) {
                 // SAFETY: as above.
-                unsafe { with_block!(format, widen::<$vector>(rows, columns, out)) }
+                unsafe { with_block!(format, widen::<$simd>(rows, columns, out)) }
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn products(format: WeightFormat, rows: &[u8], inputs: &[f32], columns: usize, out: &mut [f32]) {
                 // SAFETY: as above.
-                unsafe { with_block!(format, products::<$vector>(rows, inputs, columns, out)) }
+                unsafe { with_block!(format, products::<$simd>(rows, inputs, columns, out)) }
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn batch_products(format: WeightFormat, rows: &[u8], inputs: &[f32], columns: usize, out: &mut [f32]) {
                 // SAFETY: as above.
-                unsafe { with_block!(format, batch_products::<$vector>(rows, inputs, columns, out)) }
+                unsafe { with_block!(format, batch_products::<$simd>(rows, inputs, columns, out)) }
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn pack(rows: &[f32], columns: usize, packed: &mut [f32]) {
                 // SAFETY: as above.
-                unsafe { tile::pack::<$vector>(rows, columns, packed) }
+                unsafe { tile::pack::<$simd>(rows, columns, packed) }
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn multiply_block(widened: &[f32], columns: usize, packed: &[f32], out: &mut [f32]) {
                 // SAFETY: as above.
-                unsafe { tile::multiply_block::<$vector, $tile_rows>(widened, columns, packed, out) }
+                unsafe { tile::multiply_block::<$simd, $tile_rows>(widened, columns, packed, out) }
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn store(products: &[f32], out: &mut OutBlock<'_>) {
                 // SAFETY: as above.
-                unsafe { tile::unpack::<$vector, false>(products, out) }
+                unsafe { tile::unpack::<$simd, false>(products, out) }
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn add(products: &[f32], out: &mut OutBlock<'_>) {
                 // SAFETY: as above.
-                unsafe { tile::unpack::<$vector, true>(products, out) }
+                unsafe { tile::unpack::<$simd, true>(products, out) }
             }
             $(#[target_feature(enable = $features)])?
             fn quantise_rows(widened: &[f32], columns: usize, out: &mut QuantisedRows) {
@@ -171,17 +166,17 @@ macro_rules! kernels {
             }
             $(#[target_feature(enable = $features)])?
             fn pack_int8(rows: &[f32], columns: usize, quants: &mut [u8], scales: &mut [f32]) {
-                tile_int8::pack(rows, columns, 2 * <$vector as Vector>::LEN, quants, scales)
+                tile_int8::pack(rows, columns, 2 * <$simd as Simd>::LANES, quants, scales)
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn multiply_block_int8(rows: &QuantisedRows, inputs: QuantisedBlock<'_>, out: &mut [f32]) {
                 // SAFETY: as above.
-                unsafe { tile_int8::multiply_block::<$bytes, $byte_rows>(rows, inputs, out) }
+                unsafe { tile_int8::multiply_block::<$simd, Baseline, $byte_rows>(rows, inputs, out) }
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn sum_of_squares(row: &[f32]) -> f32 {
                 // SAFETY: as above.
-                unsafe { product::sum_of_squares::<$vector>(row) }
+                unsafe { product::sum_of_squares::<$simd>(row) }
             }
             $(#[target_feature(enable = $features)])?
             fn scale(row: &[f32], weight: &[f32], factor: f32, out: &mut [f32]) {
@@ -207,7 +202,7 @@ macro_rules! kernels {
                 widen,
                 products,
                 batch_products,
-                token_lanes: 2 * <$vector as Vector>::LEN,
+                token_lanes: 2 * <$simd as Simd>::LANES,
                 pack,
                 multiply_block,
                 store,
@@ -226,15 +221,15 @@ macro_rules! kernels {
     };
 }
 
-kernels! { PORTABLE: vector::portable::Portable, Separate, tile rows: 2, bytes: vector::portable::Portable, byte tile rows: 2 }
+kernels! { PORTABLE: Portable<8>, Separate, tile rows: 2, byte tile rows: 2 }
 #[cfg(target_arch = "x86_64")]
 kernels! {
-    AVX2: vector::avx2::Avx2, Fused, tile rows: 6, bytes: vector::avx2::Avx2, byte tile rows: 4,
+    AVX2: Avx2, Fused, tile rows: 6, byte tile rows: 4,
     features: "avx2,fma,f16c"
 }
 #[cfg(target_arch = "x86_64")]
 kernels! {
-    AVX512: vector::avx512::Avx512, Fused, tile rows: 12, bytes: vector::avx512::Avx512, byte tile rows: 12,
+    AVX512: Avx512, Fused, tile rows: 12, byte tile rows: 12,
     features: "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c"
 }
 /// Those of AVX-512, on machines that multiply bytes in one instruction.
@@ -244,7 +239,7 @@ const AVX512_VNNI: Kernels = {
     #[target_feature(enable = "avx512vnni,avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
     unsafe fn multiply_block_int8(rows: &QuantisedRows, inputs: QuantisedBlock<'_>, out: &mut [f32]) {
         // SAFETY: as above.
-        unsafe { tile_int8::multiply_block::<vector::avx512::Vnni, 12>(rows, inputs, out) }
+        unsafe { tile_int8::multiply_block::<Avx512, Vnni, 12>(rows, inputs, out) }
     }
     Kernels { multiply_block_int8, ..AVX512 }
 };

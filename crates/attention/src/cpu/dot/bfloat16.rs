@@ -7,7 +7,7 @@
 #![allow(clippy::undocumented_unsafe_blocks)]
 
 use super::super::narrow_range::NarrowRange;
-use super::super::simd::{Simd, avx512::Avx512, exp2_rough};
+use super::super::simd::{Avx512, Simd, exp2_rough};
 use super::{ScoreDot, ValueDot, pair};
 use half::bf16;
 use std::arch::x86_64::*;

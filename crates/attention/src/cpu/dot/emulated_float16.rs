@@ -6,7 +6,7 @@
 #![allow(clippy::undocumented_unsafe_blocks)]
 
 use super::super::narrow_range::NarrowRange;
-use super::super::simd::{Simd, avx2::Avx2, exp2_rough};
+use super::super::simd::{Avx2, Simd, exp2_rough};
 use super::{ValueDot, pair};
 use half::f16;
 use std::arch::x86_64::*;

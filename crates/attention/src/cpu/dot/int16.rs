@@ -7,7 +7,7 @@
 #![allow(clippy::undocumented_unsafe_blocks)]
 
 use super::super::packed::largest_magnitude;
-use super::super::simd::{Simd, avx512::Avx512};
+use super::super::simd::{Avx512, Simd};
 use super::ScoreDot;
 use std::arch::asm;
 use std::arch::x86_64::*;

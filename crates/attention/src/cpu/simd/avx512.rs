@@ -4,11 +4,12 @@
 // valid for the access; everything below is an intrinsic under just that contract.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
-use super::{MAX_LANES, Simd};
+use super::{Avx2, MAX_LANES, Simd};
 use std::arch::x86_64::*;
 
-#[derive(Clone, Copy)]
-pub(crate) struct Avx512;
+/// Vectors of 16 `f32`.
+#[derive(Debug, Clone, Copy)]
+pub struct Avx512;
 
 // Functions, not closures: a closure can't be `#[inline(always)]`, and where it is not inlined
 // every intrinsic in it is a call.
@@ -79,6 +80,10 @@ impl Simd for Avx512 {
         unsafe { _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(from.cast()))) }
     }
     #[inline(always)]
+    unsafe fn load_i8(from: *const u8) -> __m512 {
+        unsafe { _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(from.cast()))) }
+    }
+    #[inline(always)]
     unsafe fn load_u4(from: *const u8) -> (__m512, __m512) {
         unsafe {
             let bytes = _mm512_cvtepu8_epi32(_mm_loadu_si128(from.cast()));
@@ -92,6 +97,10 @@ impl Simd for Avx512 {
         unsafe { _mm512_set1_ps(value) }
     }
     #[inline(always)]
+    unsafe fn splat_int(value: i32) -> __m512i {
+        unsafe { _mm512_set1_epi32(value) }
+    }
+    #[inline(always)]
     unsafe fn splat_word(from: *const u32) -> __m512i {
         unsafe { _mm512_set1_epi32(from.read_unaligned().cast_signed()) }
     }
@@ -103,10 +112,22 @@ impl Simd for Avx512 {
     unsafe fn floats_to_words(floats: __m512) -> __m512i {
         unsafe { _mm512_castps_si512(floats) }
     }
+    #[inline(always)]
+    unsafe fn ints_to_floats(ints: __m512i) -> __m512 {
+        unsafe { _mm512_cvtepi32_ps(ints) }
+    }
+    #[inline(always)]
+    unsafe fn widen_f16(bits: u16) -> f32 {
+        unsafe { Avx2::widen_f16(bits) }
+    }
 
     #[inline(always)]
     unsafe fn add(a: __m512, b: __m512) -> __m512 {
         unsafe { _mm512_add_ps(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn mul(a: __m512, b: __m512) -> __m512 {
+        unsafe { _mm512_mul_ps(a, b) }
     }
     #[inline(always)]
     unsafe fn mul_add(a: __m512, b: __m512, c: __m512) -> __m512 {
@@ -173,5 +194,24 @@ impl Simd for Avx512 {
     #[inline(always)]
     unsafe fn select(mask: __mmask16, value: __m512, otherwise: __m512) -> __m512 {
         unsafe { _mm512_mask_blend_ps(mask, otherwise, value) }
+    }
+
+    // Bytes and squares of 8 numbers are those of AVX2.
+    #[inline(always)]
+    unsafe fn spread_bits(bits: u32) -> [u8; 32] {
+        unsafe { Avx2::spread_bits(bits) }
+    }
+    #[inline(always)]
+    unsafe fn look_up(table: &[u8; 16], places: &[u8; 16]) -> [u8; 16] {
+        unsafe { Avx2::look_up(table, places) }
+    }
+    #[inline(always)]
+    unsafe fn transpose<const ADD: bool>(
+        from: *const f32,
+        from_stride: usize,
+        to: *mut f32,
+        to_stride: usize,
+    ) {
+        unsafe { Avx2::transpose::<ADD>(from, from_stride, to, to_stride) }
     }
 }

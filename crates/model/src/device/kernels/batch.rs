@@ -9,7 +9,7 @@
 
 use super::blocks::{Block, Sink};
 use super::product::{SUMS, rest_product, sum};
-use super::vector::Vector;
+use minference_attention::cpu::simd::Simd;
 
 /// Input rows that share the widening of a block: their sums still fit into the nearest cache.
 const GROUP: usize = 4;
@@ -17,7 +17,7 @@ const GROUP: usize = 4;
 /// Products of consecutive matrix rows with `inputs`, `[inputs][columns]`; `out` is
 /// `[rows][inputs]`.
 #[inline(always)]
-pub(super) unsafe fn batch_products<B: Block, V: Vector>(
+pub(super) unsafe fn batch_products<B: Block, S: Simd>(
     rows: &[u8],
     inputs: &[f32],
     columns: usize,
@@ -29,10 +29,10 @@ pub(super) unsafe fn batch_products<B: Block, V: Vector>(
         for (inputs, out) in inputs.chunks(GROUP * columns).zip(out.chunks_mut(GROUP)) {
             unsafe {
                 match out.len() {
-                    1 => group::<B, V, 1>(row, inputs, columns, out),
-                    2 => group::<B, V, 2>(row, inputs, columns, out),
-                    3 => group::<B, V, 3>(row, inputs, columns, out),
-                    _ => group::<B, V, GROUP>(row, inputs, columns, out),
+                    1 => group::<B, S, 1>(row, inputs, columns, out),
+                    2 => group::<B, S, 2>(row, inputs, columns, out),
+                    3 => group::<B, S, 3>(row, inputs, columns, out),
+                    _ => group::<B, S, GROUP>(row, inputs, columns, out),
                 }
             }
         }
@@ -40,39 +40,40 @@ pub(super) unsafe fn batch_products<B: Block, V: Vector>(
 }
 
 /// Adds products with each of `N` inputs, which lie `columns` apart.
-struct AddProducts<'a, V, const N: usize> {
+struct AddGroupProducts<'a, S: Simd, const N: usize> {
     inputs: &'a [f32],
     columns: usize,
-    sums: [[V; SUMS]; N],
+    sums: [[S::Float; SUMS]; N],
 }
 
-impl<V: Vector, const N: usize> Sink<V> for AddProducts<'_, V, N> {
+impl<S: Simd, const N: usize> Sink<S> for AddGroupProducts<'_, S, N> {
     #[inline(always)]
-    unsafe fn take(&mut self, at: usize, elements: V) {
+    unsafe fn take(&mut self, at: usize, elements: S::Float) {
         for (i, sums) in self.sums.iter_mut().enumerate() {
-            let sum = &mut sums[at / V::LEN % SUMS];
-            *sum = unsafe { elements.mul_add(V::load(&self.inputs[i * self.columns + at..]), *sum) };
+            let sum = &mut sums[at / S::LANES % SUMS];
+            *sum =
+                unsafe { S::mul_add(elements, S::load_slice(&self.inputs[i * self.columns + at..]), *sum) };
         }
     }
 }
 
 #[inline(always)]
-unsafe fn group<B: Block, V: Vector, const N: usize>(
+unsafe fn group<B: Block, S: Simd, const N: usize>(
     row: &[u8],
     inputs: &[f32],
     columns: usize,
     out: &mut [f32],
 ) {
-    let sums = [[unsafe { V::splat(0.0) }; SUMS]; N];
-    let mut sink = AddProducts { inputs, columns, sums };
+    let sums = [[unsafe { S::splat(0.0) }; SUMS]; N];
+    let mut sink = AddGroupProducts::<S, N> { inputs, columns, sums };
     let blocks = row.chunks_exact(B::BYTES);
     let rest = blocks.remainder();
     for (i, bytes) in blocks.enumerate() {
         sink.inputs = &inputs[i * B::LEN..];
-        unsafe { B::widen::<V>(bytes, &mut sink) };
+        unsafe { B::widen::<S>(bytes, &mut sink) };
     }
     let start = columns / B::LEN * B::LEN;
     for ((out, input), sums) in out.iter_mut().zip(inputs.chunks_exact(columns)).zip(sink.sums) {
-        *out = unsafe { sum::<V>(sums) + rest_product::<B>(rest, &input[start..]) };
+        *out = unsafe { sum::<S>(sums) + rest_product::<B>(rest, &input[start..]) };
     }
 }

@@ -5,7 +5,7 @@
 #![allow(clippy::undocumented_unsafe_blocks)]
 
 use super::blocks::{Block, Sink, array, half_at, high_nibbles, low_nibbles};
-use super::vector::Vector;
+use minference_attention::cpu::simd::Simd;
 
 /// 4 bits and a scale.
 pub(super) struct Iq4Nl;
@@ -29,13 +29,13 @@ const TABLE: [u8; 16] = {
 /// 32 elements with one scale, from element `at` of the block on: low nibbles first, then high
 /// ones.
 #[inline(always)]
-unsafe fn looked_up<V: Vector>(quants: &[u8; 16], scale: f32, at: usize, sink: &mut impl Sink<V>) {
+unsafe fn looked_up<S: Simd>(quants: &[u8; 16], scale: f32, at: usize, sink: &mut impl Sink<S>) {
     unsafe {
-        let scale = V::splat(scale);
+        let scale = S::splat(scale);
         for (half, places) in [low_nibbles(quants), high_nibbles(quants)].iter().enumerate() {
-            let values = V::look_up(&TABLE, places);
-            for i in (0..16).step_by(V::LEN) {
-                sink.take(at + 16 * half + i, V::from_i8(&values[i..]).mul(scale));
+            let values = S::look_up(&TABLE, places);
+            for i in (0..16).step_by(S::LANES) {
+                sink.take(at + 16 * half + i, S::mul(S::load_i8(values[i..].as_ptr()), scale));
             }
         }
     }
@@ -45,8 +45,8 @@ impl Block for Iq4Nl {
     const LEN: usize = 32;
     const BYTES: usize = 18;
     #[inline(always)]
-    unsafe fn widen<V: Vector>(bytes: &[u8], sink: &mut impl Sink<V>) {
-        unsafe { looked_up(array::<16>(bytes, 2), half_at::<V>(bytes, 0), 0, sink) }
+    unsafe fn widen<S: Simd>(bytes: &[u8], sink: &mut impl Sink<S>) {
+        unsafe { looked_up(array::<16>(bytes, 2), half_at::<S>(bytes, 0), 0, sink) }
     }
 }
 
@@ -54,8 +54,8 @@ impl Block for Iq4Xs {
     const LEN: usize = 256;
     const BYTES: usize = 136;
     #[inline(always)]
-    unsafe fn widen<V: Vector>(bytes: &[u8], sink: &mut impl Sink<V>) {
-        let all = unsafe { half_at::<V>(bytes, 0) };
+    unsafe fn widen<S: Simd>(bytes: &[u8], sink: &mut impl Sink<S>) {
+        let all = unsafe { half_at::<S>(bytes, 0) };
         // of each run's scale, two high bits in one word, and four low ones in a nibble
         let (high, low) = (u16::from_le_bytes(*array::<2>(bytes, 2)), array::<4>(bytes, 4));
         for run in 0..8 {

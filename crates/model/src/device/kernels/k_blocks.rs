@@ -4,7 +4,7 @@
 #![allow(clippy::undocumented_unsafe_blocks)]
 
 use super::blocks::{Block, Sink, array, bit_pairs, bits, half_at, high_nibbles, join, low_nibbles, scaled};
-use super::vector::Vector;
+use minference_attention::cpu::simd::Simd;
 
 /// 2 bits; 16 runs of 16 elements with scales and minima of 4 bits.
 pub(super) struct Q2K;
@@ -21,9 +21,9 @@ impl Block for Q2K {
     const LEN: usize = 256;
     const BYTES: usize = 84;
     #[inline(always)]
-    unsafe fn widen<V: Vector>(bytes: &[u8], sink: &mut impl Sink<V>) {
+    unsafe fn widen<S: Simd>(bytes: &[u8], sink: &mut impl Sink<S>) {
         let scales = array::<16>(bytes, 0);
-        let (scale, minimum) = unsafe { (half_at::<V>(bytes, 80), half_at::<V>(bytes, 82)) };
+        let (scale, minimum) = unsafe { (half_at::<S>(bytes, 80), half_at::<S>(bytes, 82)) };
         // Each half of 128 elements lies in 32 bytes, two bits of a byte for each quarter of the
         // half.
         for half in 0..2 {
@@ -60,8 +60,8 @@ impl Block for Q3K {
     const LEN: usize = 256;
     const BYTES: usize = 110;
     #[inline(always)]
-    unsafe fn widen<V: Vector>(bytes: &[u8], sink: &mut impl Sink<V>) {
-        let all = unsafe { half_at::<V>(bytes, 108) };
+    unsafe fn widen<S: Simd>(bytes: &[u8], sink: &mut impl Sink<S>) {
+        let all = unsafe { half_at::<S>(bytes, 108) };
         let scales = six_bit_scales(array::<12>(bytes, 96)).map(|scale| all * (f32::from(scale) - 32.0));
         for part in 0..2 {
             // One bit of each of these bytes for each of the eight runs of 32 elements.
@@ -100,8 +100,8 @@ impl Block for Q4K {
     const LEN: usize = 256;
     const BYTES: usize = 144;
     #[inline(always)]
-    unsafe fn widen<V: Vector>(bytes: &[u8], sink: &mut impl Sink<V>) {
-        let (scale, minimum) = unsafe { (half_at::<V>(bytes, 0), half_at::<V>(bytes, 2)) };
+    unsafe fn widen<S: Simd>(bytes: &[u8], sink: &mut impl Sink<S>) {
+        let (scale, minimum) = unsafe { (half_at::<S>(bytes, 0), half_at::<S>(bytes, 2)) };
         let packed = array::<12>(bytes, 4);
         for pair in 0..4 {
             let quants = array::<32>(bytes, 16 + 32 * pair);
@@ -117,8 +117,8 @@ impl Block for Q5K {
     const LEN: usize = 256;
     const BYTES: usize = 176;
     #[inline(always)]
-    unsafe fn widen<V: Vector>(bytes: &[u8], sink: &mut impl Sink<V>) {
-        let (scale, minimum) = unsafe { (half_at::<V>(bytes, 0), half_at::<V>(bytes, 2)) };
+    unsafe fn widen<S: Simd>(bytes: &[u8], sink: &mut impl Sink<S>) {
+        let (scale, minimum) = unsafe { (half_at::<S>(bytes, 0), half_at::<S>(bytes, 2)) };
         let (packed, fifths) = (array::<12>(bytes, 4), array::<32>(bytes, 16));
         let fifths: [[u8; 32]; 8] = [
             bits::<0, 4, 32>(fifths),
@@ -146,9 +146,9 @@ impl Block for Q6K {
     const LEN: usize = 256;
     const BYTES: usize = 210;
     #[inline(always)]
-    unsafe fn widen<V: Vector>(bytes: &[u8], sink: &mut impl Sink<V>) {
+    unsafe fn widen<S: Simd>(bytes: &[u8], sink: &mut impl Sink<S>) {
         let scales = array::<16>(bytes, 192);
-        let all = unsafe { half_at::<V>(bytes, 208) };
+        let all = unsafe { half_at::<S>(bytes, 208) };
         // Each half of 128 elements is four quarters: nibbles of 64 bytes, and two bits of a byte
         // of 32.
         for half in 0..2 {

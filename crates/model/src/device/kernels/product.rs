@@ -1,12 +1,21 @@
-//! Products of stored matrix rows with a few `f32` rows: decoding's kernel. A block is widened
-//! once, for all of them.
+//! Products of stored matrix rows with a few `f32` rows: decoding's kernel.
+//!
+//! ```text
+//! for each matrix row, for each of its blocks:
+//!     for each vector of the block, unpacked and widened in registers:
+//!         for each input: sums[input] += vector . input's elements at the same place
+//! out[row][input] = sum of the lanes of sums[input]
+//! ```
+//!
+//! A block is widened once, for all inputs. A single input has several sums in turn, so that a
+//! product need not wait for the sum before it.
 
-// SAFETY: one contract for the unsafe functions here: the machine has the vectors' instruction set.
+// SAFETY: one contract for the unsafe functions here: the machine has the instruction set.
 // Lengths are checked.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
 use super::blocks::{Block, Sink};
-use super::vector::Vector;
+use minference_attention::cpu::simd::Simd;
 
 pub(super) use super::batch::batch_products;
 
@@ -18,7 +27,7 @@ pub(super) const SUMS: usize = 4;
 /// Products of consecutive matrix rows with `inputs`, `[inputs][columns]`; `out` is
 /// `[rows][inputs]`.
 #[inline(always)]
-pub(super) unsafe fn products<B: Block, V: Vector>(
+pub(super) unsafe fn products<B: Block, S: Simd>(
     rows: &[u8],
     inputs: &[f32],
     columns: usize,
@@ -29,40 +38,41 @@ pub(super) unsafe fn products<B: Block, V: Vector>(
     for (row, out) in rows.chunks_exact(row_bytes).zip(out.chunks_exact_mut(count)) {
         unsafe {
             match out {
-                [out] => *out = one_product::<B, V>(row, inputs),
-                out => several_products::<B, V>(row, inputs, columns, out),
+                [out] => *out = one_product::<B, S>(row, inputs),
+                out => several_products::<B, S>(row, inputs, columns, out),
             }
         }
     }
 }
 
 /// Adds products with one input.
-struct AddProducts<'a, V> {
+struct AddProducts<'a, S: Simd> {
     input: &'a [f32],
-    sums: [V; SUMS],
+    sums: [S::Float; SUMS],
 }
 
-impl<V: Vector> Sink<V> for AddProducts<'_, V> {
+impl<S: Simd> Sink<S> for AddProducts<'_, S> {
     #[inline(always)]
-    unsafe fn take(&mut self, at: usize, elements: V) {
-        let sum = &mut self.sums[at / V::LEN % SUMS];
-        *sum = unsafe { elements.mul_add(V::load(&self.input[at..]), *sum) };
+    unsafe fn take(&mut self, at: usize, elements: S::Float) {
+        let sum = &mut self.sums[at / S::LANES % SUMS];
+        *sum = unsafe { S::mul_add(elements, S::load_slice(&self.input[at..]), *sum) };
     }
 }
 
 /// Adds products with several inputs, which lie `columns` apart.
-struct AddSeveralProducts<'a, V> {
+struct AddSeveralProducts<'a, S: Simd> {
     inputs: &'a [f32],
     columns: usize,
-    sums: [V; MOST_INPUTS],
+    sums: [S::Float; MOST_INPUTS],
     count: usize,
 }
 
-impl<V: Vector> Sink<V> for AddSeveralProducts<'_, V> {
+impl<S: Simd> Sink<S> for AddSeveralProducts<'_, S> {
     #[inline(always)]
-    unsafe fn take(&mut self, at: usize, elements: V) {
+    unsafe fn take(&mut self, at: usize, elements: S::Float) {
         for (i, sum) in self.sums[..self.count].iter_mut().enumerate() {
-            *sum = unsafe { elements.mul_add(V::load(&self.inputs[i * self.columns + at..]), *sum) };
+            *sum =
+                unsafe { S::mul_add(elements, S::load_slice(&self.inputs[i * self.columns + at..]), *sum) };
         }
     }
 }
@@ -70,46 +80,46 @@ impl<V: Vector> Sink<V> for AddSeveralProducts<'_, V> {
 /// Keeps the elements.
 struct Keep<'a>(&'a mut [f32]);
 
-impl<V: Vector> Sink<V> for Keep<'_> {
+impl<S: Simd> Sink<S> for Keep<'_> {
     #[inline(always)]
-    unsafe fn take(&mut self, at: usize, elements: V) {
-        unsafe { elements.store(&mut self.0[at..]) }
+    unsafe fn take(&mut self, at: usize, elements: S::Float) {
+        unsafe { S::store_slice(&mut self.0[at..], elements) }
     }
 }
 
 #[inline(always)]
-unsafe fn one_product<B: Block, V: Vector>(row: &[u8], input: &[f32]) -> f32 {
+unsafe fn one_product<B: Block, S: Simd>(row: &[u8], input: &[f32]) -> f32 {
     let (blocks, inputs) = (row.chunks_exact(B::BYTES), input.chunks_exact(B::LEN));
     let rest = rest_product::<B>(blocks.remainder(), inputs.remainder());
-    let mut sink = AddProducts { input: &[], sums: [unsafe { V::splat(0.0) }; SUMS] };
+    let mut sink = AddProducts::<S> { input: &[], sums: [unsafe { S::splat(0.0) }; SUMS] };
     for (bytes, input) in blocks.zip(inputs) {
         sink.input = input;
-        unsafe { B::widen::<V>(bytes, &mut sink) };
+        unsafe { B::widen::<S>(bytes, &mut sink) };
     }
-    unsafe { sum::<V>(sink.sums) + rest }
+    unsafe { sum::<S>(sink.sums) + rest }
 }
 
 #[inline(always)]
-unsafe fn several_products<B: Block, V: Vector>(row: &[u8], inputs: &[f32], columns: usize, out: &mut [f32]) {
-    let sums = [unsafe { V::splat(0.0) }; MOST_INPUTS];
-    let mut sink = AddSeveralProducts { inputs, columns, sums, count: out.len() };
+unsafe fn several_products<B: Block, S: Simd>(row: &[u8], inputs: &[f32], columns: usize, out: &mut [f32]) {
+    let sums = [unsafe { S::splat(0.0) }; MOST_INPUTS];
+    let mut sink = AddSeveralProducts::<S> { inputs, columns, sums, count: out.len() };
     let blocks = row.chunks_exact(B::BYTES);
     let rest = blocks.remainder();
     for (i, bytes) in blocks.enumerate() {
         sink.inputs = &inputs[i * B::LEN..];
-        unsafe { B::widen::<V>(bytes, &mut sink) };
+        unsafe { B::widen::<S>(bytes, &mut sink) };
     }
     let start = columns / B::LEN * B::LEN;
     for ((out, input), sum) in out.iter_mut().zip(inputs.chunks_exact(columns)).zip(sink.sums) {
-        *out = unsafe { sum.sum() } + rest_product::<B>(rest, &input[start..]);
+        *out = unsafe { S::sum_lanes(sum) } + rest_product::<B>(rest, &input[start..]);
     }
 }
 
 /// Sum of all elements, always in the same order.
 #[inline(always)]
-pub(super) unsafe fn sum<V: Vector>(sums: [V; SUMS]) -> f32 {
+pub(super) unsafe fn sum<S: Simd>(sums: [S::Float; SUMS]) -> f32 {
     let [a, b, c, d] = sums;
-    unsafe { a.add(c).add(b.add(d)).sum() }
+    unsafe { S::sum_lanes(S::add(S::add(a, c), S::add(b, d))) }
 }
 
 /// The product of what is left of a row after its last block, fewer than 32 elements.
@@ -125,30 +135,30 @@ pub(super) fn rest_product<B: Block>(bytes: &[u8], input: &[f32]) -> f32 {
 
 /// Sum of squares of a row.
 #[inline(always)]
-pub(super) unsafe fn sum_of_squares<V: Vector>(row: &[f32]) -> f32 {
-    let mut sums = [unsafe { V::splat(0.0) }; SUMS];
-    let chunks = row.chunks_exact(SUMS * V::LEN);
+pub(super) unsafe fn sum_of_squares<S: Simd>(row: &[f32]) -> f32 {
+    let mut sums = [unsafe { S::splat(0.0) }; SUMS];
+    let chunks = row.chunks_exact(SUMS * S::LANES);
     let rest: f32 = chunks.remainder().iter().map(|x| x * x).sum();
     for chunk in chunks {
-        for (sum, part) in sums.iter_mut().zip(chunk.chunks_exact(V::LEN)) {
+        for (sum, part) in sums.iter_mut().zip(chunk.chunks_exact(S::LANES)) {
             unsafe {
-                let part = V::load(part);
-                *sum = part.mul_add(part, *sum);
+                let part = S::load_slice(part);
+                *sum = S::mul_add(part, part, *sum);
             }
         }
     }
-    unsafe { sum::<V>(sums) + rest }
+    unsafe { sum::<S>(sums) + rest }
 }
 
 /// Widens rows that follow each other.
 #[inline(always)]
-pub(super) unsafe fn widen<B: Block, V: Vector>(rows: &[u8], columns: usize, out: &mut [f32]) {
+pub(super) unsafe fn widen<B: Block, S: Simd>(rows: &[u8], columns: usize, out: &mut [f32]) {
     let row_bytes = rows.len() / (out.len() / columns);
     for (row, out) in rows.chunks_exact(row_bytes).zip(out.chunks_exact_mut(columns)) {
         let (blocks, mut outs) = (row.chunks_exact(B::BYTES), out.chunks_exact_mut(B::LEN));
         let rest = blocks.remainder();
         for (bytes, out) in blocks.zip(&mut outs) {
-            unsafe { B::widen::<V>(bytes, &mut Keep(out)) };
+            unsafe { B::widen::<S>(bytes, &mut Keep(out)) };
         }
         B::widen_rest(rest, outs.into_remainder());
     }

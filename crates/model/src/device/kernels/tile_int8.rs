@@ -1,18 +1,27 @@
 //! Products of many rows with stored matrix rows in 8 bits: prefill's kernel where some accuracy
 //! may be given for speed.
 //!
+//! ```text
+//! for each R matrix rows, for each group of 32 columns:
+//!     sums[R][2] = what takes the inputs' 128 off (32-bit integers)
+//!     for each four columns: for each of R rows:
+//!         sums[row] += four bytes of the row (broadcast) . four bytes of each token
+//!     out[R][2 vectors of tokens] += sums * the row's scale * the tokens' scales
+//! ```
+//!
 //! The layout is that of [`super::tile`] with four columns in each lane. Inputs and matrix rows are
 //! scaled in groups of [`GROUP`] columns. Inputs are unsigned, their 0 at 128, and take the range
 //! of 8 bits; matrix rows are signed and take that of 7, so that two products always fit the 16
 //! bits in which AVX2 adds them. What the inputs' 128 adds to a sum is known, and taken from its
 //! start.
 
-// SAFETY: one contract for the unsafe functions here: the machine has the vectors' instruction set.
+// SAFETY: one contract for the unsafe functions here: the machine has the instruction set.
 // Lengths are checked.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
+use super::byte_dot::ByteDot;
 use super::rows::ROUND;
-use super::vector::{ByteProducts, Vector};
+use minference_attention::cpu::simd::Simd;
 
 /// Columns that share a scale.
 pub(crate) const GROUP: usize = 32;
@@ -102,15 +111,22 @@ pub(super) fn pack(rows: &[f32], columns: usize, lanes: usize, quants: &mut [u8]
     }
 }
 
-/// Adds products of matrix rows, a multiple of `R` of them, with a block of inputs to `out`,
-/// `[rows][2 B::Vector::LEN]`.
+/// The first bytes of a slice, four in each lane.
 #[inline(always)]
-pub(super) unsafe fn multiply_block<B: ByteProducts, const R: usize>(
+unsafe fn load_bytes<S: Simd>(from: &[u8]) -> S::Word {
+    debug_assert!(from.len() >= STEP * S::LANES);
+    unsafe { S::load_words(from.as_ptr().cast()) }
+}
+
+/// Adds products of matrix rows, a multiple of `R` of them, with a block of inputs to `out`,
+/// `[rows][2 S::LANES]`.
+#[inline(always)]
+pub(super) unsafe fn multiply_block<S: Simd, D: ByteDot<S>, const R: usize>(
     rows: &QuantisedRows,
     inputs: QuantisedBlock<'_>,
     out: &mut [f32],
 ) {
-    let lanes = 2 * B::Vector::LEN;
+    let lanes = 2 * S::LANES;
     let groups = rows.groups;
     assert_eq!((inputs.quants.len(), inputs.scales.len()), (groups * GROUP * lanes, groups * lanes));
     assert_eq!(rows.quants.len() * lanes, out.len() * groups);
@@ -124,25 +140,28 @@ pub(super) unsafe fn multiply_block<B: ByteProducts, const R: usize>(
         {
             let at = |row: usize| row * groups + group;
             unsafe {
-                let mut sums = [[B::start(0); 2]; R];
+                let mut sums = [[S::splat_int(0); 2]; R];
                 for (row, sums) in sums.iter_mut().enumerate() {
-                    *sums = [B::start(starts[at(row)]); 2];
+                    *sums = [S::splat_int(starts[at(row)]); 2];
                 }
                 for (step, tokens) in tokens.chunks_exact(STEP * lanes).enumerate() {
-                    let [first, second] = [B::load(tokens), B::load(&tokens[STEP * lanes / 2..])];
+                    let [first, second] =
+                        [load_bytes::<S>(tokens), load_bytes::<S>(&tokens[STEP * lanes / 2..])];
                     for (row, [a, b]) in sums.iter_mut().enumerate() {
                         let four = quants[at(row)].as_ptr().add(STEP * step).cast::<i32>().read_unaligned();
-                        *a = B::add_products(*a, first, four);
-                        *b = B::add_products(*b, second, four);
+                        *a = D::accumulate(*a, first, four);
+                        *b = D::accumulate(*b, second, four);
                     }
                 }
-                let half = B::Vector::LEN;
-                let (first, second) = (B::Vector::load(token_scales), B::Vector::load(&token_scales[half..]));
+                let half = S::LANES;
+                let (first, second) = (S::load_slice(token_scales), S::load_slice(&token_scales[half..]));
                 for (row, ([a, b], out)) in sums.into_iter().zip(out.chunks_exact_mut(lanes)).enumerate() {
-                    let scale = B::Vector::splat(scales[at(row)]);
+                    let scale = S::splat(scales[at(row)]);
                     let (low, high) = out.split_at_mut(half);
-                    B::widen(a).mul_add(scale.mul(first), B::Vector::load(low)).store(low);
-                    B::widen(b).mul_add(scale.mul(second), B::Vector::load(high)).store(high);
+                    let sum = S::mul_add(S::ints_to_floats(a), S::mul(scale, first), S::load_slice(low));
+                    S::store_slice(low, sum);
+                    let sum = S::mul_add(S::ints_to_floats(b), S::mul(scale, second), S::load_slice(high));
+                    S::store_slice(high, sum);
                 }
             }
         }
