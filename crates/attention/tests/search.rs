@@ -155,7 +155,7 @@ fn budgets_are_fitted_or_say_why_not() {
     let layer = Layer::new(&[a_shape_head(), vertical_slash_head(2), block_head()]);
     let geometry = Geometry::prefill(TOKENS);
     let target =
-        Lowering::new(&TARGET.select(&backend(1), &layer.inputs(), 0).unwrap(), geometry).unwrap().pairs();
+        Lowering::new(TARGET.select(&backend(1), &layer.inputs(), 0).unwrap(), geometry).unwrap().pairs();
     for (head, entry) in search(&[layer.sample()], &same_pairs()).iter().enumerate() {
         assert_eq!(entry.trials.len(), 4);
         for trial in &entry.trials {

@@ -44,3 +44,8 @@ pub use session::{PrefillOptions, Session, SessionOptions};
 pub use text::chat_template::ChatTemplate;
 pub use text::text_stream::TextStream;
 pub use text::tokenizer::Tokenizer;
+
+/// The programs of the documentation's page about the library, which are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/src/library.md")]
+mod library_page {}

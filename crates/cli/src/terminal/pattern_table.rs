@@ -2,12 +2,18 @@
 
 use crate::terminal::new_table;
 use minference_attention::HeadPattern;
+use minference_attention::pattern::PatternKind;
 use minference_attention::pattern::config::{HeadEntry, PatternConfig};
 use std::io::{self, Write};
 
 /// Kinds in the order of the tables, with the letter that stands for them in maps.
-pub(crate) const PATTERN_LETTERS: [(&str, char); 5] =
-    [("vertical-slash", 'V'), ("a-shape", 'A'), ("tri-shape", 'T'), ("block-sparse", 'B'), ("dense", 'D')];
+pub(crate) const PATTERN_LETTERS: [(PatternKind, char); 5] = [
+    (PatternKind::VerticalSlash, 'V'),
+    (PatternKind::AShape, 'A'),
+    (PatternKind::TriShape, 'T'),
+    (PatternKind::BlockSparse, 'B'),
+    (PatternKind::Dense, 'D'),
+];
 
 /// How many heads got which pattern, with which error, at which cost.
 pub(crate) fn print_kinds(out: &mut impl Write, patterns: &PatternConfig) -> io::Result<()> {
@@ -31,9 +37,9 @@ pub(crate) fn print_kinds(out: &mut impl Write, patterns: &PatternConfig) -> io:
     };
     for (kind, _) in PATTERN_LETTERS {
         let heads: Vec<&HeadEntry> =
-            entries.iter().copied().filter(|head| head.pattern.name() == kind).collect();
+            entries.iter().copied().filter(|head| head.pattern.kind() == kind).collect();
         if !heads.is_empty() {
-            add(kind, &heads);
+            add(kind.name(), &heads);
         }
     }
     add("all", &entries);

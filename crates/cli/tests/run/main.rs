@@ -1,5 +1,6 @@
 //! `minference run`, `chat`, `demo`, `search`, `patterns`, `inspect`, `eval` and `bench prefill`,
-//! run as people run them, with a tiny model of random weights.
+//! run as people run them, with a tiny model of random weights; and what the documentation says of
+//! them.
 
 mod answers;
 mod attention;
@@ -7,6 +8,7 @@ mod benchmarks;
 mod chat;
 mod contexts;
 mod demo;
+mod documentation;
 mod error_chains;
 mod eval;
 mod files;

@@ -13,7 +13,7 @@ pub(crate) struct ProgressShare {
 
 impl ProgressShare {
     /// `units` of `total`, with `done` before them.
-    pub(crate) fn new(whole: Arc<dyn Progress>, done: u64, units: u64, total: u64) -> Arc<dyn Progress> {
+    pub(crate) fn within(whole: Arc<dyn Progress>, done: u64, units: u64, total: u64) -> Arc<dyn Progress> {
         let total = total.max(1) as f64;
         Arc::new(Self { whole, start: done as f64 / total, share: units as f64 / total })
     }
@@ -80,7 +80,7 @@ impl PassProgress {
     /// What follows the attention of a layer while it is at work.
     pub(crate) fn of_attention(&self) -> Option<Arc<dyn Progress>> {
         let whole = self.progress.clone()?;
-        Some(ProgressShare::new(whole, self.done, self.tokens as u64, self.total))
+        Some(ProgressShare::within(whole, self.done, self.tokens as u64, self.total))
     }
 
     /// Reports that a layer's attention is done.

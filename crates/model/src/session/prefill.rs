@@ -251,7 +251,7 @@ impl RunningPrefill {
     fn begin_chunk(&self, session: &Session) -> Result<DevicePass> {
         let Range { start, end } = self.chunks[self.chunk];
         let (total, options) = (self.tokens.len(), &self.options);
-        let part = |whole| ProgressShare::new(whole, start as u64, (end - start) as u64, total as u64);
+        let part = |whole| ProgressShare::within(whole, start as u64, (end - start) as u64, total as u64);
         let request = ForwardRequest {
             tokens: &self.tokens[start..end],
             plan: &options.plan,

@@ -61,7 +61,7 @@ fn print_map(out: &mut impl Write, patterns: &PatternConfig) -> io::Result<()> {
     for layer in 0..patterns.layers() {
         let heads = patterns.layer(layer).unwrap_or_default().iter();
         let letter = |head: &HeadEntry| {
-            PATTERN_LETTERS.iter().find(|(kind, _)| *kind == head.pattern.name()).map(|(_, l)| *l)
+            PATTERN_LETTERS.iter().find(|(kind, _)| *kind == head.pattern.kind()).map(|(_, l)| *l)
         };
         writeln!(out, "{layer:4}  {}", heads.filter_map(letter).collect::<String>())?;
     }

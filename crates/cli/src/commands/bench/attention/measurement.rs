@@ -101,8 +101,66 @@ pub(super) fn measure(
     bar: &ProgressBar,
     interrupt: &Interrupt,
 ) -> Result<Vec<AttentionRow>> {
-    let shape = inputs.q().shape();
     let sampled = sample_rows(inputs);
+    let (methods, peak) = time_methods(options, backend, inputs, &sampled, bar, interrupt)?;
+    bar.set_message("comparing with the oracle");
+    let dense_seconds = methods
+        .iter()
+        .find(|times| times.method == PatternKind::Dense)
+        .map(|times| median(times.seconds.iter().copied()));
+    let dense_rows = oracle_rows(inputs, &vec![SparseIndex::Dense; inputs.heads()], &sampled, interrupt)?;
+    let mut rows = Vec::new();
+    for times in methods {
+        let pattern = options.pattern(times.method);
+        let report = times.report.context("no measurement was made")?;
+        let expected = if report.heads.iter().all(|head| head.ran_dense) {
+            dense_rows.clone()
+        } else {
+            let plans = plan_layer(backend, inputs, &vec![pattern; inputs.heads()])?;
+            let indices: Vec<SparseIndex> =
+                plans.into_iter().map(|head| head.lowering.into_index()).collect();
+            oracle_rows(inputs, &indices, &sampled, interrupt)?
+        };
+        let seconds = median(times.seconds.iter().copied());
+        rows.push(AttentionRow {
+            method: pattern.name(),
+            instruction_set: backend.instruction_set().to_string(),
+            arithmetic: backend.arithmetic_for(inputs.k().element_type()).to_string(),
+            dtype: inputs.k().element_type().to_string(),
+            tokens: inputs.geometry().keys(),
+            queries: inputs.q().tokens(),
+            heads: inputs.heads(),
+            kv_heads: inputs.kv_heads(),
+            head_dim: inputs.head_dim(),
+            threads: backend.threads(),
+            seconds,
+            index_seconds: median(times.index_seconds.iter().copied()),
+            pairs: report.pairs(),
+            causal_pairs: report.causal_pairs(),
+            gflops: 4e-9 * inputs.head_dim() as f64 * report.pairs() as f64 / seconds,
+            peak_gflops: peak / 1e9,
+            speedup_over_dense: dense_seconds.map(|dense| dense / seconds),
+            relative_error: relative_error(&times.output, &expected),
+            dense_error: relative_error(&times.output, &dense_rows),
+            heads_run_dense: report.heads.iter().filter(|head| head.ran_dense).count(),
+        });
+    }
+    Ok(rows)
+}
+
+/// Times the methods in turn, so that a machine whose speed drifts favours none.
+///
+/// Returns the times of each method, and the median of the machine's peaks in operations per
+/// second.
+fn time_methods(
+    options: &Options,
+    backend: &CpuBackend,
+    inputs: &AttentionInputs<'_>,
+    sampled: &[(usize, usize)],
+    bar: &ProgressBar,
+    interrupt: &Interrupt,
+) -> Result<(Vec<MethodTimes>, f64)> {
+    let shape = inputs.q().shape();
     let mut output = vec![0.0f32; shape.iter().product()];
     let mut peaks = Vec::new();
     let mut all: Vec<MethodTimes> = options
@@ -119,10 +177,10 @@ pub(super) fn measure(
     let warm_ups = usize::from(options.repeats > 1);
     let mut measurement = 0;
     for repeat in 0..options.repeats + warm_ups {
-        for samples in &mut all {
+        for times in &mut all {
             interrupt.check()?;
             peaks.push(backend.measure_peak(inputs.k().element_type(), Duration::from_millis(50)));
-            let pattern = options.pattern(samples.method);
+            let pattern = options.pattern(times.method);
             bar.set_message(if repeat < warm_ups {
                 format!("{}, warm-up", pattern.name())
             } else {
@@ -141,57 +199,15 @@ pub(super) fn measure(
             let seconds = start.elapsed().as_secs_f64();
             measurement += 1;
             if repeat >= warm_ups {
-                samples.seconds.push(seconds);
-                samples.index_seconds.push(report.index_time().as_secs_f64());
+                times.seconds.push(seconds);
+                times.index_seconds.push(report.index_time().as_secs_f64());
             }
             let row = |&(token, head): &(usize, usize)| {
                 output[(token * shape[1] + head) * shape[2]..][..shape[2]].to_vec()
             };
-            samples.output = sampled.iter().map(row).collect();
-            samples.report = Some(report);
+            times.output = sampled.iter().map(row).collect();
+            times.report = Some(report);
         }
     }
-    bar.set_message("comparing with the oracle");
-    let dense_seconds = all
-        .iter()
-        .find(|samples| samples.method == PatternKind::Dense)
-        .map(|samples| median(samples.seconds.iter().copied()));
-    let dense_rows = oracle_rows(inputs, &vec![SparseIndex::Dense; inputs.heads()], &sampled, interrupt)?;
-    let mut rows = Vec::new();
-    for samples in all {
-        let pattern = options.pattern(samples.method);
-        let report = samples.report.context("no measurement was made")?;
-        let expected = if report.heads.iter().all(|head| head.ran_dense) {
-            dense_rows.clone()
-        } else {
-            let plans = plan_layer(backend, inputs, &vec![pattern; inputs.heads()])?;
-            let indices: Vec<SparseIndex> =
-                plans.into_iter().map(|head| head.lowering.into_index()).collect();
-            oracle_rows(inputs, &indices, &sampled, interrupt)?
-        };
-        let seconds = median(samples.seconds.iter().copied());
-        rows.push(AttentionRow {
-            method: pattern.name(),
-            instruction_set: backend.instruction_set().to_string(),
-            arithmetic: backend.arithmetic_for(inputs.k().element_type()).to_string(),
-            dtype: inputs.k().element_type().to_string(),
-            tokens: inputs.geometry().keys(),
-            queries: shape[0],
-            heads: inputs.heads(),
-            kv_heads: inputs.kv_heads(),
-            head_dim: inputs.head_dim(),
-            threads: backend.threads(),
-            seconds,
-            index_seconds: median(samples.index_seconds.iter().copied()),
-            pairs: report.pairs(),
-            causal_pairs: report.causal_pairs(),
-            gflops: 4e-9 * inputs.head_dim() as f64 * report.pairs() as f64 / seconds,
-            peak_gflops: median(peaks.iter().copied()) / 1e9,
-            speedup_over_dense: dense_seconds.map(|dense| dense / seconds),
-            relative_error: relative_error(&samples.output, &expected),
-            dense_error: relative_error(&samples.output, &dense_rows),
-            heads_run_dense: report.heads.iter().filter(|head| head.ran_dense).count(),
-        });
-    }
-    Ok(rows)
+    Ok((all, median(peaks.iter().copied())))
 }
