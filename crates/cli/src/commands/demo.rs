@@ -44,17 +44,17 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let least = 2 * TEMPLATE_TOKENS;
-    if options.tokens < least {
-        return checked(Err(anyhow!("--tokens: expected at least {least}, found {}", options.tokens)));
+    let minimum = 2 * TEMPLATE_TOKENS;
+    if options.tokens < minimum {
+        return checked(Err(anyhow!("--tokens: expected at least {minimum}, found {}", options.tokens)));
     }
     let interrupt = Interrupt::listen()?;
     let compute = options.machine.compute(options.matmul)?;
     let model = ModelOptions::named(options.model.clone()).load(&interrupt)?;
-    let most = model.context.saturating_sub(ANSWER_TOKENS);
+    let maximum = model.context.saturating_sub(ANSWER_TOKENS);
     ensure!(
-        options.tokens <= most,
-        "--tokens: expected at most {most}, the model's context less an answer, found {}",
+        options.tokens <= maximum,
+        "--tokens: expected at most {maximum}, the model's context less an answer, found {}",
         options.tokens
     );
     let tokenizer = model.model.tokenizer();

@@ -5,9 +5,12 @@ use anyhow::{Result, ensure};
 
 /// Refuses a number of repeats that measures nothing, or never ends.
 pub(crate) fn check_repeats(repeats: usize) -> Result<()> {
-    const MOST: usize = 1_000_000;
+    const MAX_REPEATS: usize = 1_000_000;
     let check = || -> Result<()> {
-        ensure!((1..=MOST).contains(&repeats), "--repeats: expected 1 to {MOST}, found {repeats}");
+        ensure!(
+            (1..=MAX_REPEATS).contains(&repeats),
+            "--repeats: expected 1 to {MAX_REPEATS}, found {repeats}"
+        );
         Ok(())
     };
     checked(check())

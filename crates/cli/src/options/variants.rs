@@ -23,7 +23,7 @@ pub(crate) struct VariantOptions {
 }
 
 impl VariantOptions {
-    /// Methods, and what is wanted of them besides.
+    /// The methods, with the variants that the options ask for.
     pub(crate) fn add_to(&self, methods: &Methods) -> Result<Methods> {
         let capacity = self.kv_capacity.map_or(CompressionKind::CAPACITY, |length| length.0);
         let compressions = self

@@ -29,13 +29,13 @@ pub(crate) enum TextOrIds<'a> {
 }
 
 impl<'a> TextOrIds<'a> {
-    /// Tells what it is.
+    /// Decides by the first characters whether a content is a text or a list.
     ///
     /// - `name`: the file's
     ///
     /// # Errors
     /// A list that is none of token ids, an object that holds ids or a text in a field.
-    pub(crate) fn of(name: &str, text: &'a str) -> Result<Self> {
+    pub(crate) fn parse(name: &str, text: &'a str) -> Result<Self> {
         let start = text.trim_start();
         if start.starts_with('{') {
             return match field(start) {
@@ -66,9 +66,9 @@ impl<'a> TextOrIds<'a> {
     /// - `name`: the file's
     ///
     /// # Errors
-    /// As for [`of`](Self::of) and [`check_ids`], and a text that can't be encoded.
+    /// As for [`parse`](Self::parse) and [`check_ids`], and a text that can't be encoded.
     pub(crate) fn tokens(name: &str, text: &str, model: &Model) -> Result<Vec<u32>> {
-        let tokens = match TextOrIds::of(name, text)? {
+        let tokens = match TextOrIds::parse(name, text)? {
             TextOrIds::Ids(ids) => ids,
             TextOrIds::Text(text) => {
                 note_special_names(model, name, text, "a file with a list of token ids can hold them");
@@ -107,11 +107,11 @@ mod tests {
 
     #[test]
     fn lists_of_ids_are_told_from_texts() {
-        assert_eq!(TextOrIds::of("a", " [1, 2,\n3] ").unwrap(), TextOrIds::Ids(vec![1, 2, 3]));
+        assert_eq!(TextOrIds::parse("a", " [1, 2,\n3] ").unwrap(), TextOrIds::Ids(vec![1, 2, 3]));
         for text in
             ["one two", "[link](a)", "[\"a\"]", "{ x }", "{\"name\": \"text\"}", "{\"text\": [1]}", ""]
         {
-            assert_eq!(TextOrIds::of("a", text).unwrap(), TextOrIds::Text(text), "{text}");
+            assert_eq!(TextOrIds::parse("a", text).unwrap(), TextOrIds::Text(text), "{text}");
         }
     }
 
@@ -126,7 +126,7 @@ mod tests {
             ("{\"id\": 1, \"text\": \"a book\"}\n{\"id\": 2, \"text\": \"another\"}", "a field \"text\""),
             ("{\"messages\": [{\"role\": \"user\"}]}", "a field \"messages\""),
         ] {
-            let error = TextOrIds::of("file.json", text).unwrap_err().to_string();
+            let error = TextOrIds::parse("file.json", text).unwrap_err().to_string();
             assert!(error.starts_with("file.json: expected a text, or a list of token ids"), "{error}");
             assert!(error.contains(found), "{text}: {error}");
         }

@@ -193,7 +193,7 @@ pub(crate) fn is_cancellation(error: &anyhow::Error) -> bool {
 mod tests {
     use super::*;
 
-    /// What presses after so many milliseconds lead to.
+    /// The outcomes of presses at these times in milliseconds.
     fn presses(state: &InterruptState, times: &[u64]) -> Vec<PressOutcome> {
         let start = Instant::now();
         times.iter().map(|time| state.press(start + Duration::from_millis(*time))).collect()

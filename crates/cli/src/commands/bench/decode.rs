@@ -88,7 +88,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Seconds to read as many bytes with as many threads: the sum of all words.
+/// Seconds that all threads take to read and sum the words.
 fn read_all(words: &[u64], threads: usize) -> f64 {
     let start = Instant::now();
     std::thread::scope(|scope| {

@@ -77,7 +77,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
                 let mut out = vec![0.0; rows * shape.outputs];
                 let mut scratch = Scratch::default();
                 let (mut times, mut peaks) = (Vec::new(), Vec::new());
-                // so many that the clock's step and the call's overhead don't matter
+                // enough calls that the clock's step and the overhead of a call don't matter
                 let calls = (20_000_000 / (rows * shape.columns * shape.outputs)).max(1);
                 for _ in 0..=options.repeats {
                     peaks.push(backend.measure_peak(ElementType::F32, Duration::from_millis(5)));

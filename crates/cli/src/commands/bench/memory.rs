@@ -12,7 +12,7 @@ const F32: u64 = size_of::<f32>() as u64;
 /// [`Inputs::noise`](super::inputs::Inputs::noise) that don't fit into memory with what attends to
 /// them.
 ///
-/// - `patterns`: one of them for all heads at a time
+/// - `patterns`: run one after the other, each for all heads
 pub(super) fn check_attention(
     sizes: &InputSizes,
     backend: &CpuBackend,
@@ -21,7 +21,8 @@ pub(super) fn check_attention(
     attention(sizes, backend, patterns)?.check().with_context(|| too_much(sizes))
 }
 
-/// Refuses a cache that does not fit into memory while it is made, beside as many bytes to read.
+/// Refuses a cache that does not fit into memory while it is made, beside the words that are read
+/// for comparison.
 pub(super) fn check_cache(sizes: &InputSizes, backend: &CpuBackend, cache: CacheFormat) -> Result<()> {
     decoding(sizes, backend, cache).check().with_context(|| too_much(sizes))
 }

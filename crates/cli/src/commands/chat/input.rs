@@ -119,7 +119,7 @@ fn script_line(mut input: impl BufRead) -> Result<InputLine> {
     })
 }
 
-/// One line of as many as go on.
+/// Joins lines that end with a backslash with the ones that follow.
 fn joined(mut next: impl FnMut(&str) -> Result<InputLine>) -> Result<InputLine> {
     let mut text: Option<String> = None;
     loop {

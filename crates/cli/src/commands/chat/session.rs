@@ -269,7 +269,7 @@ impl<'a> ChatSession<'a> {
         Ok(())
     }
 
-    /// What stays of the documents. A few words of instruction need all their keys and values.
+    /// The compression of documents. Without documents all keys and values stay.
     fn documents_compression(&self) -> Option<KvCompression> {
         self.setting.compression.filter(|_| self.conversation.documents() > 0)
     }

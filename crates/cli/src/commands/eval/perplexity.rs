@@ -54,7 +54,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
         files.extend(read(path)?);
     }
     checked(check(&files))?;
-    files.iter().try_for_each(|file| TextOrIds::of(&file.name, &file.text).map(|_| ()))?;
+    files.iter().try_for_each(|file| TextOrIds::parse(&file.name, &file.text).map(|_| ()))?;
     checked(check_methods(&options.run.methods(EvaluationOptions::default_methods()?)?).map_err(Into::into))?;
     let setup = options.run.setup()?;
     let documents = files
@@ -108,10 +108,10 @@ fn check(files: &[TextFile]) -> Result<()> {
     Ok(())
 }
 
-/// The tokens of a file, as many as are wanted at most.
-fn document(setup: &EvaluationSetup, file: &TextFile, skip: usize, most: usize) -> Result<Document> {
+/// The tokens of a file, at most `longest`.
+fn document(setup: &EvaluationSetup, file: &TextFile, skip: usize, longest: usize) -> Result<Document> {
     let model = &setup.model.model;
-    let (prefix, ids) = match TextOrIds::of(&file.name, &file.text)? {
+    let (prefix, ids) = match TextOrIds::parse(&file.name, &file.text)? {
         TextOrIds::Ids(ids) => (vec![], ids),
         TextOrIds::Text(text) => {
             // a text begins as every prompt of the model does, also after what is skipped
@@ -122,7 +122,7 @@ fn document(setup: &EvaluationSetup, file: &TextFile, skip: usize, most: usize) 
             (prefix, text)
         }
     };
-    let tokens: Vec<u32> = prefix.into_iter().chain(ids.into_iter().skip(skip)).take(most).collect();
+    let tokens: Vec<u32> = prefix.into_iter().chain(ids.into_iter().skip(skip)).take(longest).collect();
     check_ids(&file.name, &tokens, model)?;
     // two editions may have one name
     let hash = &Fingerprint::of_bytes(file.text.as_bytes()).to_string()[..8];

@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 /// Tokens of a generated prompt, where the model can read that many: the authors'.
 const TOKENS: usize = 30_000;
 
-/// Generated prompts at most.
-const MOST: usize = 64;
+/// The largest number of generated prompts.
+const MAX_PROMPTS: usize = 64;
 
 /// What to read.
 #[derive(Debug, Args)]
@@ -63,8 +63,11 @@ impl CalibrationPrompt {
 impl CalibrationOptions {
     /// Refuses what would be no prompt, before a model is fetched.
     pub(super) fn check(&self) -> Result<()> {
-        let (prompts, least) = (self.generated(), usize::from(self.calibration.is_empty()));
-        ensure!((least..=MOST).contains(&prompts), "--prompts: expected {least} to {MOST}, found {prompts}");
+        let (prompts, minimum) = (self.generated(), usize::from(self.calibration.is_empty()));
+        ensure!(
+            (minimum..=MAX_PROMPTS).contains(&prompts),
+            "--prompts: expected {minimum} to {MAX_PROMPTS}, found {prompts}"
+        );
         let tokens = self.tokens.unwrap_or(TOKENS);
         ensure!(
             tokens >= LAST_QUERIES,
@@ -94,11 +97,11 @@ impl CalibrationOptions {
         texts: Vec<CalibrationText>,
         model: &LoadedModel,
     ) -> Result<Vec<CalibrationPrompt>> {
-        let most = model.context;
-        let length = self.tokens.unwrap_or(TOKENS.min(most));
+        let context = model.context;
+        let length = self.tokens.unwrap_or(TOKENS.min(context));
         ensure!(
-            length <= most,
-            "--tokens: expected at most {most}, the model's context, found {length}; --context and --rope-scaling stretch it"
+            length <= context,
+            "--tokens: expected at most {context}, the model's context, found {length}; --context and --rope-scaling stretch it"
         );
         let generated = (self.seed..).take(self.generated()).map(|seed| key_values(model, length, seed));
         let read = texts.into_iter().map(|text| from_text(text, model, length));
