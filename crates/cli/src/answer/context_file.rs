@@ -26,7 +26,7 @@ pub(crate) struct ReusedContext {
     pub(crate) load: Duration,
     /// How they were read, if the file says so.
     pub(crate) attention: Option<String>,
-    /// What had become of their keys and values, if not all were there.
+    /// How their keys and values had been compressed, if they were.
     pub(crate) compressed: Option<EarlierCompression>,
 }
 
@@ -54,8 +54,8 @@ pub(crate) fn date_of(file: &ContextFile) -> Option<LocalTime> {
     file.about()[DATE].as_str()?.parse().ok()
 }
 
-/// Refuses a file that no context can, or should, be written to: what is no context is nothing to
-/// replace.
+/// Refuses a file that no context can be written to, and one that holds something other than a
+/// context, which would be lost.
 pub(crate) fn check_target(path: &Path) -> Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let is_right = !path.is_dir() && folder.unwrap_or(Path::new(".")).is_dir();
@@ -136,7 +136,7 @@ pub(crate) fn save(
         "kv": (!kv.is_empty()).then(|| kv.join(", then ")),
     });
     session.save_with(path, &request.model.model.fingerprint(), about)?;
-    // what is printed only
+    // the size is only printed
     let bytes = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
     Ok(SavedContext { path: path.into(), bytes, save: start.elapsed() })
 }

@@ -8,7 +8,7 @@ use minference_eval::numbers::{duration, memory};
 use minference_model::generation::{Answer, Finish};
 use std::io::{self, Write};
 
-/// Layers whose shares stand in one line.
+/// The number of layers in one line.
 const LAYERS_PER_LINE: usize = 24;
 
 /// Prints what was measured.

@@ -15,7 +15,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// What to answer, and how.
+/// A prompt, and how to answer it.
 #[derive(Clone, Copy)]
 pub(crate) struct AnswerRequest<'a> {
     pub(crate) model: &'a LoadedModel,
@@ -44,11 +44,11 @@ pub(crate) struct TimedAnswer {
     pub(crate) answer: Answer,
     /// From the prompt's tokens to the answer's first.
     pub(crate) first_token: Duration,
-    /// What reading the prompt computed, but for what was not read again.
+    /// What reading computed, without the tokens from a context file.
     pub(crate) report: ForwardReport,
     /// What stayed of the prompt's keys and values.
     pub(crate) cache: PromptCache,
-    /// What was not read again.
+    /// What came from a context file.
     pub(crate) reused: Option<ReusedContext>,
     /// Where the context went. The answer does not depend on it.
     pub(crate) saved: Option<minference_model::Result<SavedContext>>,
@@ -80,7 +80,7 @@ impl TimedAnswer {
         self.reused.as_ref().is_some_and(|reused| reused.tokens > 0)
     }
 
-    /// Of tokens that were read, in the time that was left for them.
+    /// Tokens per second of reading, without those from a context file and the time of loading it.
     pub(crate) fn prefill_tokens_per_second(&self) -> f64 {
         let (tokens, load) =
             self.reused.as_ref().map_or((0, Duration::ZERO), |reused| (reused.tokens, reused.load));
@@ -88,8 +88,8 @@ impl TimedAnswer {
     }
 }
 
-/// Reads the prompt, but what is known of it, and answers. The context is saved in between: it is
-/// the prompt's, and is there whatever becomes of the answer.
+/// Reads the prompt, except what a context file holds of it, and answers. The context is saved in
+/// between, so that it is there even if the answer fails.
 ///
 /// - `on_text`: gets the answer as it grows
 pub(crate) fn answer_prompt(

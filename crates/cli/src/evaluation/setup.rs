@@ -21,14 +21,14 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// A model that is loaded, and what it is to do.
+/// A loaded model, with the methods and settings of an evaluation.
 pub(crate) struct EvaluationSetup {
     pub(crate) model: LoadedModel,
     interrupt: Interrupt,
     compute: Compute,
     methods: Methods,
     minference: ModelPlan,
-    /// What changes results, of what all evaluations share.
+    /// Settings that change results, of those that all evaluations share.
     settings: BTreeMap<String, String>,
     output: Option<PathBuf>,
     bar: Arc<EvaluationBar>,
@@ -147,7 +147,7 @@ impl EvaluationSetup {
     ) -> Result<ResultsFolder<R>> {
         settings.extend(self.settings.clone());
         let path = self.output.clone().unwrap_or_else(|| PathBuf::from("results").join(evaluation.name()));
-        // which one, its errors say
+        // the errors below name the folder
         let failed = || "can't use this results folder";
         let says_reading = match RunHeader::of_folder(&path).with_context(failed)? {
             // plain dense attention reads as it always did
@@ -236,7 +236,7 @@ impl EvaluationSetup {
         }
     }
 
-    /// Refuses prompts whose indices can't be fixed: all layers' are there at once.
+    /// Refuses prompts whose fixed indices don't fit into memory: those of all layers are kept.
     fn check_fixed(&self, plan: &AttentionPlan, tokens: usize) -> Result<()> {
         let config = self.model.model.decoder().config();
         let walk = PlannedWalk { prompts: &[tokens], cache: self.model.cache, compute: &self.compute };
@@ -245,7 +245,7 @@ impl EvaluationSetup {
         )
     }
 
-    /// Takes the bar away.
+    /// Clears the bar.
     pub(crate) fn finish(&self) {
         self.bar.finish();
     }

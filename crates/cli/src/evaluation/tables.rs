@@ -39,7 +39,7 @@ pub(crate) fn print_latency(out: &mut impl Write, records: &[LatencyRecord]) -> 
     print(out, &LatencySummary::of(records).table())
 }
 
-/// Nothing of a summary without rows.
+/// Prints a table, unless it has no rows.
 fn print(out: &mut impl Write, summary: &Table) -> io::Result<()> {
     if summary.rows.is_empty() {
         return Ok(());

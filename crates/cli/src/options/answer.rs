@@ -77,7 +77,7 @@ impl AnswerOptions {
 }
 
 impl AnswerOptions {
-    /// Refuses what says how to draw, where nothing is drawn.
+    /// Refuses options of drawing at temperature 0, where nothing is drawn.
     fn check_effect(&self) -> Result<()> {
         let options = [
             ("--top-k", self.top_k.is_some()),
@@ -89,7 +89,7 @@ impl AnswerOptions {
             Some((option, _)) => bail!(
                 "{option}: expected a --temperature above 0 beside it, found 0, at which the likeliest token is taken \
                  and nothing is drawn{}",
-                // which had this name once
+                // --blocks was named --top-k in an earlier version
                 if *option == "--top-k" { "; blocks of block-sparse attention are --blocks" } else { "" }
             ),
             None => Ok(()),

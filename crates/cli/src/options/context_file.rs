@@ -1,4 +1,4 @@
-//! Files of contexts: where what was read of a prompt comes from and goes to.
+//! Context files: keys and values of a prompt that are saved, or were saved before.
 
 use crate::answer::check_target;
 use crate::options::PromptOptions;
@@ -52,8 +52,7 @@ impl ContextOptions {
             .context("can't use this --context-file")
     }
 
-    /// The file of `--save-context`, if one can be there: reading a long prompt for nothing would
-    /// be a pity.
+    /// The file of `--save-context`, checked before a long prompt is read in vain.
     pub(crate) fn target(&self) -> Result<Option<&Path>> {
         let path = self.save_context.as_deref();
         path.map(check_target).transpose().context("can't use this --save-context")?;

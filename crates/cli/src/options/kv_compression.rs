@@ -40,7 +40,7 @@ pub(crate) struct KvCompressionOptions {
 }
 
 impl KvCompressionOptions {
-    /// What is to stay; none if that is everything.
+    /// The compression; none if all keys and values stay.
     pub(crate) fn compression(&self) -> Result<Option<KvCompression>> {
         self.sizes.check_effect(&[self.kv])?;
         self.sizes.compression(self.kv)
@@ -70,7 +70,7 @@ pub(crate) struct KvCompressionSizes {
 }
 
 impl KvCompressionSizes {
-    /// What is to stay, of a kind; none if that is everything.
+    /// The compression of a kind; none if all keys and values stay.
     pub(crate) fn compression(&self, kind: KvKind) -> Result<Option<KvCompression>> {
         let capacity = self.kv_capacity.map_or(SnapKv::CAPACITY, |length| length.0);
         let snap = || {
@@ -91,7 +91,7 @@ impl KvCompressionSizes {
         }))
     }
 
-    /// Refuses what would have no effect on any of some kinds.
+    /// Refuses options that have no effect on any of these kinds.
     pub(crate) fn check_effect(&self, found: &[KvKind]) -> Result<()> {
         use CompressionKind::{PyramidKv, SnapKv, StreamingLlm};
         let uses: [(&str, bool, &[CompressionKind]); 5] = [

@@ -33,8 +33,7 @@ impl ModelOptions {
     /// Refuses what no model can have, before one is fetched.
     pub(crate) fn check(&self) -> Result<()> {
         self.rope.check()?;
-        // No context reaches beyond a model without end: what is wrong even there is wrong for
-        // every model.
+        // Options that are wrong for a model of unlimited context are wrong for every model.
         ensure!(
             self.rope.rope(usize::MAX).is_ok(),
             "--rope-scaling: expected --rope-factor or a larger --context beside it, found neither"

@@ -6,7 +6,7 @@ use minference_attention::files::{self, FileProblem};
 use std::io::{self, Read};
 use std::path::Path;
 
-/// All that comes, as long as a model could read it.
+/// The bytes of standard input, up to the size that texts may have.
 pub(crate) fn standard_input() -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let limit = files::TEXT_BYTES;
@@ -34,7 +34,7 @@ pub(crate) fn text_of(bytes: Vec<u8>, source: &str) -> Result<String> {
     Ok(text)
 }
 
-/// A file that was read.
+/// The text of a file.
 pub(crate) struct TextFile {
     /// Its name without folders.
     pub(crate) name: String,

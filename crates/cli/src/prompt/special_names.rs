@@ -3,10 +3,10 @@
 use crate::terminal::notify;
 use minference_model::Model;
 
-/// Names of special tokens that a note shows at most.
+/// The largest number of names in a note.
 const NAMES_SHOWN: usize = 3;
 
-/// Says so where a text that is read as it stands holds names of special tokens.
+/// Writes a note where a text that is read as it stands holds names of special tokens.
 ///
 /// - `what`: the text
 /// - `advice`: what to do if the tokens are meant

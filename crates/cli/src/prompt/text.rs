@@ -5,10 +5,10 @@ use anyhow::{Context, Result};
 use minference_model::Model;
 use minference_model::text::chat_template::{Message, RenderOptions};
 
-/// What stands between files, and before a question about them.
+/// The separator between files, and before a question about them.
 pub(crate) const BETWEEN_PARTS: &str = "\n\n";
 
-/// How the text becomes tokens.
+/// The form in which a text becomes tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PromptForm {
     Chat,
@@ -19,7 +19,7 @@ pub(crate) enum PromptForm {
     Either,
 }
 
-/// What was read.
+/// The text of a prompt, and the form in which it is asked.
 pub(crate) struct PromptText {
     pub(crate) text: String,
     pub(crate) system: Option<String>,
@@ -34,7 +34,7 @@ impl PromptText {
 
     /// The tokens that a model reads.
     ///
-    /// - `render`: what the chat template is told, where the text is asked through it
+    /// - `render`: the variables of the chat template, where the text is asked through it
     pub(crate) fn tokens(&self, model: &Model, render: &RenderOptions) -> Result<Vec<u32>> {
         let tokens = match self.form_for(model) {
             PromptForm::Raw => model.raw_prompt(&self.text),
@@ -48,7 +48,7 @@ impl PromptText {
         tokens.context("can't make a prompt")
     }
 
-    /// Says so where names of special tokens are read as text and may not be meant so.
+    /// Writes a note where names of special tokens are read as text and may be meant as tokens.
     pub(crate) fn note_names_read_as_text(&self, model: &Model) {
         if self.form_for(model) == PromptForm::Raw {
             let advice = "--special reads them as these tokens";

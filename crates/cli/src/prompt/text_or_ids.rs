@@ -1,4 +1,4 @@
-//! [`TextOrIds`]: what a file to be read as it stands holds, a text or the ids of its tokens.
+//! [`TextOrIds`]: the content of a file that is read as it stands, a text or the ids of its tokens.
 
 use crate::prompt::note_special_names;
 use anyhow::{Result, anyhow, bail, ensure};
@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 type FieldCheck = fn(&Value) -> bool;
 
 /// Fields of other programs' samples. A file that has one as JSON is no text: its braces would be
-/// read along with what it is about.
+/// read along with its text.
 const FIELDS: [(&str, FieldCheck); 6] = [
     ("input_ids", Value::is_array),
     ("token_ids", Value::is_array),
@@ -34,7 +34,7 @@ impl<'a> TextOrIds<'a> {
     /// - `name`: the file's
     ///
     /// # Errors
-    /// A list that is none of token ids, an object that holds ids or a text in a field.
+    /// A list of something other than token ids, an object that holds ids or a text in a field.
     pub(crate) fn parse(name: &str, text: &'a str) -> Result<Self> {
         let start = text.trim_start();
         if start.starts_with('{') {

@@ -26,7 +26,7 @@ pub(crate) struct Interrupt(Arc<InterruptState>);
 #[derive(Debug, Default)]
 struct InterruptState {
     pressed: AtomicBool,
-    /// Whether the work in progress knows.
+    /// Whether the work in progress has seen it.
     noticed: AtomicBool,
     /// When it was pressed first.
     since: Mutex<Option<Instant>>,
@@ -148,7 +148,7 @@ impl Interrupt {
         self.0.is_set()
     }
 
-    /// What was to stop has stopped; other work begins.
+    /// Forgets the press: the work has stopped, and other work begins.
     pub(crate) fn forget(&self) {
         self.0.forget();
     }
@@ -172,13 +172,13 @@ impl Interrupt {
         result
     }
 
-    /// An error if it is time to stop.
+    /// An error if Ctrl-C was pressed.
     pub(crate) fn check(&self) -> Result<()> {
         if self.is_set() { Err(minference_attention::Error::Cancelled.into()) } else { Ok(()) }
     }
 }
 
-/// Whether an error is the answer to Ctrl-C.
+/// Whether an error says that Ctrl-C stopped the work.
 pub(crate) fn is_cancellation(error: &anyhow::Error) -> bool {
     use minference_attention::Error::Cancelled;
     matches!(error.downcast_ref(), Some(Cancelled))

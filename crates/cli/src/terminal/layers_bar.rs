@@ -10,7 +10,7 @@ pub(crate) struct LayersBar {
     bar: ProgressBar,
     interrupt: Interrupt,
     layers: u64,
-    /// Of an earlier search: what they take says nothing about the others.
+    /// Layers of an earlier search, whose time says nothing about the others.
     found: u64,
 }
 

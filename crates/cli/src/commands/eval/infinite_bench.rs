@@ -55,7 +55,7 @@ const SAMPLES: usize = 10;
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     #[command(flatten)]
-    samples: InfiniteBenchOptions,
+    samples: InfiniteBenchSampleOptions,
     #[command(flatten)]
     chat_template: ChatTemplateOptions,
     #[command(flatten)]
@@ -65,7 +65,7 @@ pub(crate) struct Options {
 /// Which samples.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Samples")]
-struct InfiniteBenchOptions {
+struct InfiniteBenchSampleOptions {
     /// Which tasks [default: all ten of the official files, or the four that can be generated]
     #[arg(long, value_name = "TASKS", value_delimiter = ',')]
     tasks: Vec<InfiniteBenchTask>,
@@ -123,7 +123,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
         .map(drop)
 }
 
-impl InfiniteBenchOptions {
+impl InfiniteBenchSampleOptions {
     /// Reads the files and refuses what makes no sense, before a model is fetched.
     fn prepare(&self) -> Result<PreparedInfiniteBench> {
         checked(self.check())?;
@@ -197,10 +197,10 @@ mod tests {
     #[derive(Debug, Parser)]
     struct TestCommand {
         #[command(flatten)]
-        options: InfiniteBenchOptions,
+        options: InfiniteBenchSampleOptions,
     }
 
-    fn options(arguments: &[&str]) -> Result<InfiniteBenchOptions, clap::Error> {
+    fn options(arguments: &[&str]) -> Result<InfiniteBenchSampleOptions, clap::Error> {
         TestCommand::try_parse_from([&["test"], arguments].concat()).map(|command| command.options)
     }
 

@@ -55,7 +55,7 @@ Examples:
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     #[command(flatten)]
-    samples: RulerOptions,
+    samples: RulerSampleOptions,
     #[command(flatten)]
     chat_template: ChatTemplateOptions,
     #[command(flatten)]
@@ -65,7 +65,7 @@ pub(crate) struct Options {
 /// Which samples to make, or to read.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "RULER")]
-struct RulerOptions {
+struct RulerSampleOptions {
     /// Tasks, separated by commas [default: all whose data is there]
     #[arg(long, value_name = "NAMES", value_delimiter = ',', conflicts_with = "read")]
     tasks: Vec<RulerTask>,
@@ -161,7 +161,7 @@ impl RulerSamples {
     }
 }
 
-impl RulerOptions {
+impl RulerSampleOptions {
     /// Reads the files and refuses what makes no sense, before a model is fetched.
     fn prepare(&self) -> Result<PreparedRuler> {
         if let Some(path) = &self.read {
@@ -239,7 +239,7 @@ mod tests {
     #[derive(Debug, Parser)]
     struct TestCommand {
         #[command(flatten)]
-        options: RulerOptions,
+        options: RulerSampleOptions,
     }
 
     fn prepare(arguments: &[&str]) -> Result<PreparedRuler> {
