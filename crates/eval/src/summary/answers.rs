@@ -32,14 +32,11 @@ pub struct AnswerGroup {
     pub rows: Vec<AnswerRow>,
 }
 
-/// With the method, what a row is about: [`AnswerGroup::names`].
-pub(super) const TASK: Column = Column::new("task", "");
-pub(super) const LENGTH: Column = Column::new("length", "the length that was asked for, in tokens");
+/// What a row is about.
+const NAMES: [Column; 3] =
+    [Column::new("task", ""), METHOD, Column::new("length", "the length that was asked for, in tokens")];
 
-const SCORES: [Column; 10] = [
-    TASK,
-    METHOD,
-    LENGTH,
+const SCORES: [Column; 7] = [
     Column::new("questions", "those that all methods of the task and length answered"),
     Column::new(
         "samples",
@@ -56,10 +53,7 @@ const SCORES: [Column; 10] = [
     Column::new("computed", "computed share of the prompt's attention"),
 ];
 
-const TIMES: [Column; 8] = [
-    TASK,
-    METHOD,
-    LENGTH,
+const TIMES: [Column; 5] = [
     Column::new("context", "mean time for reading what a sample's questions share, divided among them"),
     Column::new("question", "mean time for reading the rest of the prompt"),
     Column::new("decode", "mean time for answering"),
@@ -69,13 +63,6 @@ const TIMES: [Column; 8] = [
         "reading the same prompts (context and question), dense attention's time over this one's",
     ),
 ];
-
-impl AnswerGroup {
-    /// The first cells of a row: task, method and length.
-    pub(super) fn names(&self, row: &AnswerRow) -> [String; 3] {
-        [self.task.clone(), row.method.clone(), self.length.to_string()]
-    }
-}
 
 impl AnswerSummary {
     /// Of records, in any order.
@@ -99,13 +86,12 @@ impl AnswerSummary {
 
     /// What answers are worth, as text.
     pub fn scores(&self) -> Table {
-        let mut table = Table::new("Scores by task, length and method", 2, &SCORES);
         let share = |share: Option<Share>| cell(share, |share| share.describe());
         // a column that says nothing new is left out
         let is_shared = |group: &AnswerGroup| group.rows.iter().any(|row| row.score.number > group.samples);
         let are_shared = self.groups.iter().any(is_shared);
-        self.add_rows(&mut table, |group, row| {
-            vec![
+        let mut table = self.table("Scores by task, length and method", &SCORES, |group, row| {
+            Some([
                 count(row.score.number),
                 if are_shared { count(group.samples) } else { "-".into() },
                 row.score.describe(),
@@ -113,33 +99,44 @@ impl AnswerSummary {
                 share(row.same_score),
                 cell(row.divergence, |value| decimal(value, 4)),
                 percent(row.computed_share),
-            ]
+            ])
         });
         let left_out = self.groups.iter().map(|group| group.left_out).sum();
         table.note_left_out("Questions", "answered", left_out);
-        table.without_empty_columns()
+        table
     }
 
     /// What answers took, as text.
     pub fn times(&self) -> Table {
-        let mut table = Table::new("Times by task, length and method", 2, &TIMES);
-        self.add_rows(&mut table, |_, row| {
-            vec![
+        self.table("Times by task, length and method", &TIMES, |_, row| {
+            Some([
                 duration(row.context),
                 duration(row.question),
                 duration(row.decode),
                 cell(row.decode_speed, |speed| decimal(speed, 1)),
                 cell(row.speedup, speedup),
-            ]
-        });
-        table.without_empty_columns()
+            ])
+        })
     }
 
-    fn add_rows(&self, table: &mut Table, numbers: impl Fn(&AnswerGroup, &AnswerRow) -> Vec<String>) {
-        for group in &self.groups {
-            for row in &group.rows {
-                table.rows.push(group.names(row).into_iter().chain(numbers(group, row)).collect());
+    /// A table by task, method and length.
+    ///
+    /// - `cells`: a row's, under `columns`; none leaves the row out
+    pub(super) fn table<const COLUMNS: usize>(
+        &self,
+        title: &str,
+        columns: &[Column; COLUMNS],
+        cells: impl Fn(&AnswerGroup, &AnswerRow) -> Option<[String; COLUMNS]>,
+    ) -> Table {
+        let mut table = Table::new(title, 2, &[&NAMES[..], columns].concat());
+        for (group, row) in
+            self.groups.iter().flat_map(|group| group.rows.iter().map(move |row| (group, row)))
+        {
+            if let Some(cells) = cells(group, row) {
+                let names = [group.task.clone(), row.method.clone(), group.length.to_string()];
+                table.rows.push(names.into_iter().chain(cells).collect());
             }
         }
+        table.without_empty_columns()
     }
 }

@@ -1,16 +1,13 @@
 //! What compressed caches save, and what they cost: answers by task, length and method.
 
-use super::answers::{AnswerSummary, LENGTH, TASK};
+use super::answers::AnswerSummary;
 use super::mean::ratio;
-use super::table::{Column, METHOD, Table, cell};
+use super::table::{Column, Table, cell};
 use super::{AnswerGroup, DENSE};
 use crate::numbers::{decimal, memory, percent, speedup};
 use crate::results::{CacheBytes, EvaluationKind};
 
-const COLUMNS: [Column; 10] = [
-    TASK,
-    METHOD,
-    LENGTH,
+const COLUMNS: [Column; 7] = [
     Column::new("full", "memory of all keys and values of a prompt"),
     Column::new("kept", "memory of those that are kept when it was read"),
     Column::new("smaller", "all over those that are kept"),
@@ -43,13 +40,12 @@ impl AnswerSummary {
     ///
     /// - `evaluation`: says whether questions were known when it was chosen what stays
     pub fn caches(&self, evaluation: EvaluationKind) -> Table {
-        let mut table = Table::new("Keys and values by task, length and method", 2, &COLUMNS);
-        for group in self.groups.iter().filter(|group| is_compressed(group)) {
+        let mut table = self.table("Keys and values by task, length and method", &COLUMNS, |group, row| {
+            let of_cache = |text: fn(&CacheBytes) -> String| cell(row.cache.as_ref(), text);
             let dense = group.rows.iter().find(|row| row.method == DENSE).and_then(|row| row.decode_speed);
-            for row in &group.rows {
-                let of_cache = |text: fn(&CacheBytes) -> String| cell(row.cache.as_ref(), text);
-                let gain = row.decode_speed.zip(dense).and_then(|(speed, dense)| ratio(speed, dense));
-                let numbers = [
+            let gain = row.decode_speed.zip(dense).and_then(|(speed, dense)| ratio(speed, dense));
+            is_compressed(group).then(|| {
+                [
                     of_cache(|cache| memory(cache.full)),
                     of_cache(|cache| memory(cache.kept)),
                     of_cache(CacheBytes::smaller),
@@ -57,15 +53,14 @@ impl AnswerSummary {
                     cell(row.same, |share| percent(share.mean)),
                     cell(row.decode_speed, |speed| decimal(speed, 1)),
                     cell(gain, speedup),
-                ];
-                table.rows.push(group.names(row).into_iter().chain(numbers).collect());
-            }
-        }
+                ]
+            })
+        });
         let is_one_text = matches!(evaluation, EvaluationKind::Ruler | EvaluationKind::InfiniteBench);
         if is_one_text && !table.rows.is_empty() {
             let note = "What stays was chosen with the question in sight: prompts of this benchmark are read as one text.";
             table.notes.push(note.into());
         }
-        table.without_empty_columns()
+        table
     }
 }

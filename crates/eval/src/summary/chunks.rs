@@ -1,14 +1,11 @@
 //! Prompts that were read in chunks beside the same prompts read as a whole, by the same method.
 
 use super::answer_row::{AnswerRow, BesideWhole};
-use super::answers::{AnswerSummary, LENGTH, TASK};
-use super::table::{Column, METHOD, Table, cell};
+use super::answers::AnswerSummary;
+use super::table::{Column, Table, cell};
 use crate::numbers::{decimal, percent, speedup};
 
-const COLUMNS: [Column; 11] = [
-    TASK,
-    METHOD,
-    LENGTH,
+const COLUMNS: [Column; 8] = [
     Column::new("same as whole", "answers that are word for word those of the method without chunks"),
     Column::new("same answer", "answers that are word for word dense attention's"),
     Column::new("whole: same", "the same share without chunks"),
@@ -23,15 +20,11 @@ impl AnswerSummary {
     /// Agreement and speed-up of methods in chunks, and without; no rows where none were run in
     /// both ways.
     pub fn chunks(&self) -> Table {
-        let mut table = Table::new("In chunks and as a whole, by task, length and method", 2, &COLUMNS);
-        for group in &self.groups {
-            for row in &group.rows {
-                let Some(beside) = &row.whole else { continue };
-                let Some(whole) = group.rows.iter().find(|row| row.method == beside.method) else { continue };
-                table.rows.push(group.names(row).into_iter().chain(cells(row, beside, whole)).collect());
-            }
-        }
-        table.without_empty_columns()
+        self.table("In chunks and as a whole, by task, length and method", &COLUMNS, |group, row| {
+            let beside = row.whole.as_ref()?;
+            let whole = group.rows.iter().find(|row| row.method == beside.method)?;
+            Some(cells(row, beside, whole))
+        })
     }
 }
 
