@@ -1,5 +1,5 @@
 //! What a model is asked: one file, or folder, for each benchmark. Each makes
-//! [`TaskSample`](crate::sample::Sample)s.
+//! [`TaskSample`](crate::sample::TaskSample)s.
 
 pub mod infinite_bench;
 pub mod needle;

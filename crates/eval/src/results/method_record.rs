@@ -2,55 +2,40 @@
 
 use super::{AnswerRecord, LatencyRecord, PerplexityRecord};
 
+/// What a record is about.
+pub(crate) struct RecordKey<'a> {
+    /// The method, as it was listed.
+    pub(crate) method: &'a str,
+    /// The task; empty where an evaluation has no tasks.
+    pub(crate) task: &'a str,
+    /// Tokens that were asked for.
+    pub(crate) length: usize,
+    /// Among records of one method, task and length: a sample's question, a document, a repetition.
+    pub(crate) observation: (&'a str, usize),
+}
+
 /// A record of one observation with one method.
 pub(crate) trait MethodRecord {
-    /// The method, as it was listed.
-    fn method(&self) -> &str;
-    /// The task; empty where an evaluation has no tasks.
-    fn task(&self) -> &str {
-        ""
-    }
-    /// Tokens that were asked for.
-    fn length(&self) -> usize;
-    /// Among records of one task, length and method: a sample's question, a document, a repetition.
-    fn observation(&self) -> (&str, usize);
+    fn key(&self) -> RecordKey<'_>;
 }
 
 impl MethodRecord for AnswerRecord {
-    fn method(&self) -> &str {
-        &self.method
-    }
-    fn task(&self) -> &str {
-        &self.task
-    }
-    fn length(&self) -> usize {
-        self.length
-    }
-    fn observation(&self) -> (&str, usize) {
-        (&self.sample, self.question)
+    fn key(&self) -> RecordKey<'_> {
+        let Self { method, task, length, sample, question, .. } = self;
+        RecordKey { method, task, length: *length, observation: (sample, *question) }
     }
 }
 
 impl MethodRecord for PerplexityRecord {
-    fn method(&self) -> &str {
-        &self.method
-    }
-    fn length(&self) -> usize {
-        self.length
-    }
-    fn observation(&self) -> (&str, usize) {
-        (&self.document, 0)
+    fn key(&self) -> RecordKey<'_> {
+        let Self { method, length, document, .. } = self;
+        RecordKey { method, task: "", length: *length, observation: (document, 0) }
     }
 }
 
 impl MethodRecord for LatencyRecord {
-    fn method(&self) -> &str {
-        &self.method
-    }
-    fn length(&self) -> usize {
-        self.length
-    }
-    fn observation(&self) -> (&str, usize) {
-        ("", self.repeat)
+    fn key(&self) -> RecordKey<'_> {
+        let Self { method, length, repeat, .. } = self;
+        RecordKey { method, task: "", length: *length, observation: ("", *repeat) }
     }
 }

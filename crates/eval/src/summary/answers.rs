@@ -4,7 +4,7 @@ use super::answer_row::AnswerRow;
 use super::group::{RecordGroup, method_names};
 use super::lengths::{LengthRange, Lengths};
 use super::mean::Share;
-use super::table::{Column, Table};
+use super::table::{Column, METHOD, Table, cell};
 use crate::numbers::{count, decimal, duration, percent, speedup};
 use crate::results::AnswerRecord;
 
@@ -32,53 +32,36 @@ pub struct AnswerGroup {
     pub rows: Vec<AnswerRow>,
 }
 
-/// What says which answers a row is about.
-pub(super) const TASK: Column = Column { name: "task", meaning: "" };
-pub(super) const METHOD: Column = Column { name: "method", meaning: "" };
-pub(super) const LENGTH: Column =
-    Column { name: "length", meaning: "the length that was asked for, in tokens" };
+/// What a row is about.
+const NAMES: [Column; 3] =
+    [Column::new("task", ""), METHOD, Column::new("length", "the length that was asked for, in tokens")];
 
-const SCORES: [Column; 10] = [
-    TASK,
-    METHOD,
-    LENGTH,
-    Column { name: "questions", meaning: "those that all methods of the task and length answered" },
-    Column {
-        name: "samples",
-        meaning: "texts that the questions are about; questions about one text may fail together, as a method reads it once for all of them, so \
+const SCORES: [Column; 7] = [
+    Column::new("questions", "those that all methods of the task and length answered"),
+    Column::new(
+        "samples",
+        "texts that the questions are about; questions about one text may fail together, as a method reads it once for all of them, so \
                   that intervals count them as one observation",
-    },
-    Column { name: "score", meaning: "mean of the answers' scores, with its 95% interval" },
-    Column {
-        name: "same answer",
-        meaning: "answers that are word for word dense attention's, with the 95% interval",
-    },
-    Column {
-        name: "same score",
-        meaning: "answers that score as dense attention's do, with the 95% interval",
-    },
-    Column {
-        name: "KL",
-        meaning: "divergence of the first token's distribution from dense attention's, in nats; 0 is the same",
-    },
-    Column { name: "computed", meaning: "computed share of the prompt's attention" },
+    ),
+    Column::new("score", "mean of the answers' scores, with its 95% interval"),
+    Column::new("same answer", "answers that are word for word dense attention's, with the 95% interval"),
+    Column::new("same score", "answers that score as dense attention's do, with the 95% interval"),
+    Column::new(
+        "KL",
+        "divergence of the first token's distribution from dense attention's, in nats; 0 is the same",
+    ),
+    Column::new("computed", "computed share of the prompt's attention"),
 ];
 
-const TIMES: [Column; 8] = [
-    TASK,
-    METHOD,
-    LENGTH,
-    Column {
-        name: "context",
-        meaning: "mean time for reading what a sample's questions share, divided among them",
-    },
-    Column { name: "question", meaning: "mean time for reading the rest of the prompt" },
-    Column { name: "decode", meaning: "mean time for answering" },
-    Column { name: "tokens/s", meaning: "tokens of answers that were decoded in a second" },
-    Column {
-        name: "speed-up",
-        meaning: "reading the same prompts (context and question), dense attention's time over this one's",
-    },
+const TIMES: [Column; 5] = [
+    Column::new("context", "mean time for reading what a sample's questions share, divided among them"),
+    Column::new("question", "mean time for reading the rest of the prompt"),
+    Column::new("decode", "mean time for answering"),
+    Column::new("tokens/s", "tokens of answers that were decoded in a second"),
+    Column::new(
+        "speed-up",
+        "reading the same prompts (context and question), dense attention's time over this one's",
+    ),
 ];
 
 impl AnswerSummary {
@@ -103,49 +86,57 @@ impl AnswerSummary {
 
     /// What answers are worth, as text.
     pub fn scores(&self) -> Table {
-        let mut table = Table::new("Scores by task, length and method", 2, &SCORES);
-        let share = |share: Option<Share>| share.map_or("-".into(), |share| share.describe());
+        let share = |share: Option<Share>| cell(share, |share| share.describe());
         // a column that says nothing new is left out
         let is_shared = |group: &AnswerGroup| group.rows.iter().any(|row| row.score.number > group.samples);
         let are_shared = self.groups.iter().any(is_shared);
-        self.add_rows(&mut table, |group, row| {
-            vec![
+        let mut table = self.table("Scores by task, length and method", &SCORES, |group, row| {
+            Some([
                 count(row.score.number),
                 if are_shared { count(group.samples) } else { "-".into() },
                 row.score.describe(),
                 share(row.same),
                 share(row.same_score),
-                row.divergence.map_or("-".into(), |value| decimal(value, 4)),
+                cell(row.divergence, |value| decimal(value, 4)),
                 percent(row.computed_share),
-            ]
+            ])
         });
         let left_out = self.groups.iter().map(|group| group.left_out).sum();
         table.note_left_out("Questions", "answered", left_out);
-        table.without_empty_columns()
+        table
     }
 
     /// What answers took, as text.
     pub fn times(&self) -> Table {
-        let mut table = Table::new("Times by task, length and method", 2, &TIMES);
-        self.add_rows(&mut table, |_, row| {
-            vec![
+        self.table("Times by task, length and method", &TIMES, |_, row| {
+            Some([
                 duration(row.context),
                 duration(row.question),
                 duration(row.decode),
-                row.decode_speed.map_or("-".into(), |speed| decimal(speed, 1)),
-                row.speedup.map_or("-".into(), speedup),
-            ]
-        });
-        table.without_empty_columns()
+                cell(row.decode_speed, |speed| decimal(speed, 1)),
+                cell(row.speedup, speedup),
+            ])
+        })
     }
 
-    fn add_rows(&self, table: &mut Table, numbers: impl Fn(&AnswerGroup, &AnswerRow) -> Vec<String>) {
-        for group in &self.groups {
-            for row in &group.rows {
-                let mut cells = vec![group.task.clone(), row.method.clone(), group.length.to_string()];
-                cells.extend(numbers(group, row));
-                table.rows.push(cells);
+    /// A table by task, method and length.
+    ///
+    /// - `cells`: a row's, under `columns`; none leaves the row out
+    pub(super) fn table<const COLUMNS: usize>(
+        &self,
+        title: &str,
+        columns: &[Column; COLUMNS],
+        cells: impl Fn(&AnswerGroup, &AnswerRow) -> Option<[String; COLUMNS]>,
+    ) -> Table {
+        let mut table = Table::new(title, 2, &[&NAMES[..], columns].concat());
+        for (group, row) in
+            self.groups.iter().flat_map(|group| group.rows.iter().map(move |row| (group, row)))
+        {
+            if let Some(cells) = cells(group, row) {
+                let names = [group.task.clone(), row.method.clone(), group.length.to_string()];
+                table.rows.push(names.into_iter().chain(cells).collect());
             }
         }
+        table.without_empty_columns()
     }
 }

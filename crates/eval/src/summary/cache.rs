@@ -1,26 +1,20 @@
 //! What compressed caches save, and what they cost: answers by task, length and method.
 
-use super::answers::{AnswerSummary, LENGTH, METHOD, TASK};
+use super::answers::AnswerSummary;
 use super::mean::ratio;
-use super::table::{Column, Table};
+use super::table::{Column, Table, cell};
 use super::{AnswerGroup, DENSE};
 use crate::numbers::{decimal, memory, percent, speedup};
 use crate::results::{CacheBytes, EvaluationKind};
 
-const COLUMNS: [Column; 10] = [
-    TASK,
-    METHOD,
-    LENGTH,
-    Column { name: "full", meaning: "memory of all keys and values of a prompt" },
-    Column { name: "kept", meaning: "memory of those that are kept when it was read" },
-    Column { name: "smaller", meaning: "all over those that are kept" },
-    Column { name: "score", meaning: "mean of the answers' scores" },
-    Column {
-        name: "same answer",
-        meaning: "answers that are word for word dense attention's, which keeps all",
-    },
-    Column { name: "tokens/s", meaning: "tokens of answers that were decoded in a second" },
-    Column { name: "decode speed-up", meaning: "that over dense attention's" },
+const COLUMNS: [Column; 7] = [
+    Column::new("full", "memory of all keys and values of a prompt"),
+    Column::new("kept", "memory of those that are kept when it was read"),
+    Column::new("smaller", "all over those that are kept"),
+    Column::new("score", "mean of the answers' scores"),
+    Column::new("same answer", "answers that are word for word dense attention's, which keeps all"),
+    Column::new("tokens/s", "tokens of answers that were decoded in a second"),
+    Column::new("decode speed-up", "that over dense attention's"),
 ];
 
 impl CacheBytes {
@@ -31,7 +25,7 @@ impl CacheBytes {
 
     /// How many times smaller it became, as text.
     pub(super) fn smaller(&self) -> String {
-        ratio(self.full as f64, self.kept as f64).map_or("-".into(), speedup)
+        cell(ratio(self.full as f64, self.kept as f64), speedup)
     }
 }
 
@@ -46,31 +40,27 @@ impl AnswerSummary {
     ///
     /// - `evaluation`: says whether questions were known when it was chosen what stays
     pub fn caches(&self, evaluation: EvaluationKind) -> Table {
-        let mut table = Table::new("Keys and values by task, length and method", 2, &COLUMNS);
-        for group in self.groups.iter().filter(|group| is_compressed(group)) {
+        let mut table = self.table("Keys and values by task, length and method", &COLUMNS, |group, row| {
+            let of_cache = |text: fn(&CacheBytes) -> String| cell(row.cache.as_ref(), text);
             let dense = group.rows.iter().find(|row| row.method == DENSE).and_then(|row| row.decode_speed);
-            for row in &group.rows {
-                let of_cache = |text: fn(&CacheBytes) -> String| row.cache.as_ref().map_or("-".into(), text);
-                let gain = row.decode_speed.zip(dense).and_then(|(speed, dense)| ratio(speed, dense));
-                table.rows.push(vec![
-                    group.task.clone(),
-                    row.method.clone(),
-                    group.length.to_string(),
+            let gain = row.decode_speed.zip(dense).and_then(|(speed, dense)| ratio(speed, dense));
+            is_compressed(group).then(|| {
+                [
                     of_cache(|cache| memory(cache.full)),
                     of_cache(|cache| memory(cache.kept)),
                     of_cache(CacheBytes::smaller),
                     percent(row.score.mean),
-                    row.same.map_or("-".into(), |share| percent(share.mean)),
-                    row.decode_speed.map_or("-".into(), |speed| decimal(speed, 1)),
-                    gain.map_or("-".into(), speedup),
-                ]);
-            }
-        }
+                    cell(row.same, |share| percent(share.mean)),
+                    cell(row.decode_speed, |speed| decimal(speed, 1)),
+                    cell(gain, speedup),
+                ]
+            })
+        });
         let is_one_text = matches!(evaluation, EvaluationKind::Ruler | EvaluationKind::InfiniteBench);
         if is_one_text && !table.rows.is_empty() {
             let note = "What stays was chosen with the question in sight: prompts of this benchmark are read as one text.";
             table.notes.push(note.into());
         }
-        table.without_empty_columns()
+        table
     }
 }

@@ -1,7 +1,7 @@
 //! [`disagreements`]: answers that are not dense attention's.
 
 use super::DENSE;
-use crate::results::{AnswerRecord, MethodRecord};
+use crate::results::AnswerRecord;
 use std::collections::BTreeMap;
 
 /// An answer that is not dense attention's.
@@ -16,8 +16,8 @@ pub struct Disagreement<'a> {
 /// Answers with other scores than dense attention's, worse ones first, and then those that only
 /// read differently.
 pub fn disagreements(records: &[AnswerRecord]) -> Vec<Disagreement<'_>> {
-    fn question(record: &AnswerRecord) -> (&str, usize, (&str, usize)) {
-        (record.task(), record.length, record.observation())
+    fn question(record: &AnswerRecord) -> (&str, usize, &str, usize) {
+        (&record.task, record.length, &record.sample, record.question)
     }
     let dense = records.iter().filter(|record| record.method == DENSE);
     let dense: BTreeMap<_, &AnswerRecord> = dense.map(|record| (question(record), record)).collect();

@@ -21,10 +21,10 @@ impl<'a, R: MethodRecord> RecordGroup<'a, R> {
     pub(super) fn all(records: &'a [R], lengths: Lengths) -> Vec<Self> {
         let names = method_names(records);
         let mut groups = Vec::new();
-        for length in lengths.ranges(records.iter().map(R::length)) {
-            let of_length = records.iter().filter(|record| length.contains(record.length()));
-            for (task, records) in by_name(of_length, R::task) {
-                let mut methods = by_name(records, R::method);
+        for length in lengths.ranges(records.iter().map(|record| record.key().length)) {
+            let of_length = records.iter().filter(|record| length.contains(record.key().length));
+            for (task, records) in by_name(of_length, |record| record.key().task) {
+                let mut methods = by_method(records);
                 methods.sort_by_key(|(method, _)| names.iter().position(|name| name == method));
                 groups.push(Self { task, length, methods, left_out: 0 });
             }
@@ -44,7 +44,7 @@ impl<'a, R: MethodRecord> RecordGroup<'a, R> {
             // of an observation that was made again the last record counts
             let mut once = BTreeMap::new();
             for &record in records.iter() {
-                once.insert(record.observation(), record);
+                once.insert(record.key().observation, record);
             }
             for &observation in once.keys() {
                 *counts.entry(observation).or_default() += 1;
@@ -53,7 +53,7 @@ impl<'a, R: MethodRecord> RecordGroup<'a, R> {
         }
         let all = self.methods.len();
         for (_, records) in &mut self.methods {
-            records.retain(|record| counts[&record.observation()] == all);
+            records.retain(|record| counts[&record.key().observation] == all);
         }
         self.left_out = counts.values().filter(|&&count| count < all).count();
         self
@@ -67,22 +67,25 @@ impl<'a, R: MethodRecord> RecordGroup<'a, R> {
     /// How many samples, or documents, the records belong to.
     pub(super) fn samples(&self) -> usize {
         let records = self.methods.iter().flat_map(|(_, records)| records);
-        records.map(|record| record.observation().0).collect::<BTreeSet<_>>().len()
+        records.map(|record| record.key().observation.0).collect::<BTreeSet<_>>().len()
     }
 }
 
 /// Methods in the order in which they come first, dense attention before the others.
 pub(crate) fn method_names<R: MethodRecord>(records: &[R]) -> Vec<String> {
-    let mut methods: Vec<String> =
-        by_name(records, R::method).into_iter().map(|(method, _)| method.into()).collect();
+    let mut methods: Vec<String> = by_method(records).into_iter().map(|(method, _)| method.into()).collect();
     methods.sort_by_key(|method| method != DENSE);
     methods
+}
+
+fn by_method<'a, R: MethodRecord>(records: impl IntoIterator<Item = &'a R>) -> Vec<(&'a str, Vec<&'a R>)> {
+    by_name(records, |record| record.key().method)
 }
 
 /// Records by a name that each has; names in the order in which they come first.
 fn by_name<'a, R>(
     records: impl IntoIterator<Item = &'a R>,
-    name: fn(&R) -> &str,
+    name: impl Fn(&'a R) -> &'a str,
 ) -> Vec<(&'a str, Vec<&'a R>)> {
     let mut groups: Vec<(&str, Vec<&R>)> = Vec::new();
     for record in records {

@@ -5,7 +5,7 @@ use super::answer_row::{mean_cache, whole_of};
 use super::group::{RecordGroup, method_names};
 use super::lengths::Lengths;
 use super::mean::{mean, median, ratio};
-use super::table::{Column, Table};
+use super::table::{Column, METHOD, Table, cell};
 use crate::numbers::{count, duration, memory, percent, speedup};
 use crate::results::{CacheBytes, LatencyRecord, LatencySeconds, LatencySource};
 
@@ -114,25 +114,25 @@ fn rows_of_length(group: &RecordGroup<'_, LatencyRecord>) -> Vec<LatencyRow> {
 }
 
 const COLUMNS: [Column; 16] = [
-    Column { name: "method", meaning: "" },
-    Column { name: "length", meaning: "tokens of the prompt" },
-    Column { name: "repeats", meaning: "repetitions, of which each time is the median" },
-    Column { name: "total", meaning: "time to the first token; with ~ in front it is extrapolated" },
-    Column { name: "speed-up", meaning: "dense attention's total at the same length over this one's" },
-    Column {
-        name: "speed-up kept",
-        meaning: "of a method in chunks: its speed-up over that of the same method without chunks",
-    },
-    Column { name: "projections", meaning: "time of the projections of queries, keys and values" },
-    Column { name: "index", meaning: "time of online estimates and indices" },
-    Column { name: "attention", meaning: "time of attention itself" },
-    Column { name: "MLP", meaning: "time of attention's output projection and the MLP" },
-    Column { name: "compression", meaning: "time of choosing and dropping keys and values" },
-    Column { name: "other", meaning: "the rest of the total: norms, embedding, logits" },
-    Column { name: "computed", meaning: "computed share of attention" },
-    Column { name: "memory", meaning: "peak memory of the process" },
-    Column { name: "cache", meaning: "memory of the prompt's keys and values that are kept" },
-    Column { name: "smaller", meaning: "memory of all its keys and values over that" },
+    METHOD,
+    Column::new("length", "tokens of the prompt"),
+    Column::new("repeats", "repetitions, of which each time is the median"),
+    Column::new("total", "time to the first token; with ~ in front it is extrapolated"),
+    Column::new("speed-up", "dense attention's total at the same length over this one's"),
+    Column::new(
+        "speed-up kept",
+        "of a method in chunks: its speed-up over that of the same method without chunks",
+    ),
+    Column::new("projections", "time of the projections of queries, keys and values"),
+    Column::new("index", "time of online estimates and indices"),
+    Column::new("attention", "time of attention itself"),
+    Column::new("MLP", "time of attention's output projection and the MLP"),
+    Column::new("compression", "time of choosing and dropping keys and values"),
+    Column::new("other", "the rest of the total: norms, embedding, logits"),
+    Column::new("computed", "computed share of attention"),
+    Column::new("memory", "peak memory of the process"),
+    Column::new("cache", "memory of the prompt's keys and values that are kept"),
+    Column::new("smaller", "memory of all its keys and values over that"),
 ];
 
 impl LatencySummary {
@@ -151,16 +151,15 @@ impl LatencySummary {
             let mark = |text: String, is_marked: bool| if is_marked { format!("~{text}") } else { text };
             let time = |seconds: f64| mark(duration(seconds), row.is_extrapolated());
             let seconds = &row.seconds;
-            let of_cache = |text: fn(&CacheBytes) -> String| {
-                row.cache.as_ref().filter(|_| has_compressed).map_or("-".into(), text)
-            };
+            let of_cache =
+                |text: fn(&CacheBytes) -> String| cell(row.cache.as_ref().filter(|_| has_compressed), text);
             table.rows.push(vec![
                 row.method.clone(),
                 count(row.length),
                 count(row.repeats),
                 time(seconds.total),
-                row.speedup.map_or("-".into(), |factor| mark(speedup(factor), row.is_speedup_extrapolated)),
-                row.speed_kept.map_or("-".into(), percent),
+                cell(row.speedup, |factor| mark(speedup(factor), row.is_speedup_extrapolated)),
+                cell(row.speed_kept, percent),
                 time(seconds.projections),
                 time(seconds.index),
                 time(seconds.attention),
@@ -168,8 +167,7 @@ impl LatencySummary {
                 if seconds.compression > 0.0 { time(seconds.compression) } else { "-".into() },
                 time(row.other()),
                 percent(row.computed_share),
-                row.peak_memory
-                    .map_or("-".into(), |bytes| format!("{:.2} GiB", bytes as f64 / (1u64 << 30) as f64)),
+                cell(row.peak_memory, |bytes| format!("{:.2} GiB", bytes as f64 / (1u64 << 30) as f64)),
                 of_cache(|cache| memory(cache.kept)),
                 of_cache(CacheBytes::smaller),
             ]);

@@ -4,7 +4,7 @@ use super::DENSE;
 use super::group::{RecordGroup, method_names};
 use super::lengths::Lengths;
 use super::mean::{mean, ratio};
-use super::table::{Column, Table};
+use super::table::{Column, METHOD, Table, cell};
 use crate::numbers::{count, decimal, duration, percent, signed_percent, speedup};
 use crate::results::{LossBucket, PerplexityRecord};
 use std::collections::{BTreeMap, BTreeSet};
@@ -123,22 +123,19 @@ fn change(value: f64, dense: f64) -> Option<f64> {
 }
 
 const COLUMNS: [Column; 10] = [
-    Column { name: "method", meaning: "" },
-    Column { name: "length", meaning: "tokens that were read of each document" },
-    Column { name: "documents", meaning: "those that all methods of the length read" },
-    Column {
-        name: "perplexity",
-        meaning: "exponential of the mean loss of all predicted tokens; less is better",
-    },
-    Column { name: "to dense", meaning: "change of the perplexity relative to dense attention's" },
-    Column { name: "same token", meaning: "positions whose likeliest next token is dense attention's" },
-    Column {
-        name: "KL",
-        meaning: "divergence of the next token's distribution from dense attention's, in nats; 0 is the same",
-    },
-    Column { name: "computed", meaning: "computed share of attention" },
-    Column { name: "time", meaning: "of a document's forward pass, logits included" },
-    Column { name: "speed-up", meaning: "dense attention's time over this one's, on the same documents" },
+    METHOD,
+    Column::new("length", "tokens that were read of each document"),
+    Column::new("documents", "those that all methods of the length read"),
+    Column::new("perplexity", "exponential of the mean loss of all predicted tokens; less is better"),
+    Column::new("to dense", "change of the perplexity relative to dense attention's"),
+    Column::new("same token", "positions whose likeliest next token is dense attention's"),
+    Column::new(
+        "KL",
+        "divergence of the next token's distribution from dense attention's, in nats; 0 is the same",
+    ),
+    Column::new("computed", "computed share of attention"),
+    Column::new("time", "of a document's forward pass, logits included"),
+    Column::new("speed-up", "dense attention's time over this one's, on the same documents"),
 ];
 
 impl PerplexitySummary {
@@ -159,12 +156,12 @@ impl PerplexitySummary {
                     count(group.length),
                     count(group.documents),
                     decimal(row.perplexity, 3),
-                    row.change.map_or("-".into(), signed_percent),
-                    row.same.map_or("-".into(), percent),
-                    row.divergence.map_or("-".into(), |value| decimal(value, 4)),
+                    cell(row.change, signed_percent),
+                    cell(row.same, percent),
+                    cell(row.divergence, |value| decimal(value, 4)),
                     percent(row.computed_share),
                     duration(row.seconds),
-                    row.speedup.map_or("-".into(), speedup),
+                    cell(row.speedup, speedup),
                 ]);
             }
         }
@@ -195,7 +192,7 @@ impl PerplexityGroup {
         let mut table = Table::new(
             format!("Perplexity by position, {} tokens", count(self.length)),
             0,
-            &[Column { name: "positions", meaning: "" }],
+            &[Column::new("positions", "")],
         );
         table.head.extend(self.rows.iter().map(|row| row.method.clone()));
         let ranges: BTreeSet<(usize, usize)> =
@@ -204,7 +201,7 @@ impl PerplexityGroup {
             let mut cells = vec![format!("{} to {}", count(from), count(to.saturating_sub(1)))];
             cells.extend(self.rows.iter().map(|row| {
                 let bucket = row.buckets.iter().find(|bucket| (bucket.from, bucket.to) == (from, to));
-                bucket.map_or("-".into(), BucketLoss::describe)
+                cell(bucket, BucketLoss::describe)
             }));
             table.rows.push(cells);
         }

@@ -11,6 +11,20 @@ pub struct Column {
     pub meaning: &'static str,
 }
 
+/// What a row is about.
+pub(super) const METHOD: Column = Column::new("method", "");
+
+impl Column {
+    pub(super) const fn new(name: &'static str, meaning: &'static str) -> Self {
+        Self { name, meaning }
+    }
+}
+
+/// A cell's text; a dash where there is no value.
+pub(super) fn cell<T>(value: Option<T>, text: impl FnOnce(T) -> String) -> String {
+    value.map_or_else(|| "-".into(), text)
+}
+
 /// A summary as text. The first `words` columns are words, the others numbers.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Table {

@@ -4,7 +4,7 @@
 use super::answers::AnswerSummary;
 use super::lengths::LengthRange;
 use super::mean::mean;
-use super::table::{Column, Table};
+use super::table::{Column, METHOD, Table};
 use crate::numbers::{count, decimal};
 use crate::results::EvaluationKind;
 use crate::tasks::ruler::{EFFECTIVE_SCORE, RulerTask, effective_length};
@@ -60,10 +60,9 @@ impl TaskAverages {
     /// As text: a row for each method, a column for each length; one for the effective length where
     /// it has a meaning, in RULER.
     pub fn table(&self, evaluation: EvaluationKind) -> Table {
-        let mut table = Table::new("Average over tasks", 1, &[Column { name: "method", meaning: "" }]);
+        let mut table = Table::new("Average over tasks", 1, &[METHOD]);
         table.head.extend(self.lengths.iter().map(LengthRange::to_string));
-        table.meanings =
-            vec![Column { name: "each length", meaning: "mean of the tasks' mean scores at it, in percent" }];
+        table.meanings = vec![Column::new("each length", "mean of the tasks' mean scores at it, in percent")];
         for (place, method) in self.methods.iter().enumerate() {
             let scores = self.scores.iter().map(|scores| decimal(100.0 * scores[place], 1));
             table.rows.push(std::iter::once(method.clone()).chain(scores).collect());
