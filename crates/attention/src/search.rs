@@ -16,7 +16,7 @@
 //!
 //! ```
 //! use minference_attention::pattern::provenance::Fit;
-//! use minference_attention::search::{Objective, Sample, search_layer};
+//! use minference_attention::search::{Objective, CalibrationSample, search_layer};
 //! use minference_attention::synthetic::{Planted, planted_head};
 //! use minference_attention::{AttentionBackend, AttentionInputs, CpuBackend, HeadPattern, SparseIndex, TensorView,
 //!     TensorViewMut};
@@ -40,7 +40,7 @@
 //!         HeadPattern::BlockSparse { top_k: 10 },
 //!     ],
 //! };
-//! let sample = Sample { inputs, dense: TensorView::new(&dense, shape)? };
+//! let sample = CalibrationSample { inputs, dense: TensorView::new(&dense, shape)? };
 //! let found = search_layer(&backend, &[sample], &objective, 0, &mut || ())?;
 //! assert!(matches!(found[0].pattern, HeadPattern::VerticalSlash { .. }));
 //! assert!(found[0].trials.iter().all(|trial| matches!(trial.fit, Fit::Close | Fit::Nearest)));
@@ -71,7 +71,7 @@ pub const ERRORS_FROM: usize = 2500;
 
 /// One calibration prompt's view of a layer.
 #[derive(Debug, Clone, Copy)]
-pub struct Sample<'a> {
+pub struct CalibrationSample<'a> {
     /// Queries, keys and values.
     pub inputs: AttentionInputs<'a>,
     /// What dense attention gives for them, `[queries, heads, head_dim]`.
@@ -94,7 +94,7 @@ pub struct Sample<'a> {
 /// the backend.
 pub fn search_layer(
     backend: &impl AttentionBackend,
-    samples: &[Sample<'_>],
+    samples: &[CalibrationSample<'_>],
     objective: &Objective,
     errors_from: usize,
     on_trial: &mut dyn FnMut(),
@@ -121,13 +121,13 @@ pub fn search_layer(
     Ok(layer.trials.into_iter().map(|trials| winner(objective, trials)).collect())
 }
 
-fn check_samples(samples: &[Sample<'_>]) -> Result<usize> {
+fn check_samples(samples: &[CalibrationSample<'_>]) -> Result<usize> {
     let shape = |what, expected: String, found: String| Err(Error::Shape { what, expected, found });
     let Some(first) = samples.first() else {
         return shape("calibration", "at least one prompt".into(), "none".into());
     };
     let heads = first.inputs.heads();
-    for Sample { inputs, dense } in samples {
+    for CalibrationSample { inputs, dense } in samples {
         let wanted = inputs.q().shape();
         if inputs.heads() != heads {
             return shape(
@@ -150,7 +150,7 @@ fn check_samples(samples: &[Sample<'_>]) -> Result<usize> {
 /// The trials of a layer's heads.
 struct LayerTrials<'a, B> {
     backend: &'a B,
-    samples: &'a [Sample<'a>],
+    samples: &'a [CalibrationSample<'a>],
     errors_from: usize,
     fits: Vec<HeadFit<'a, B>>,
     trials: Vec<Vec<Trial>>,

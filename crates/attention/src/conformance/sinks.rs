@@ -5,7 +5,7 @@
 
 use super::accuracy::relative_square;
 use super::case_inputs::TensorData;
-use super::failure::Failure;
+use super::failure::FailedCase;
 use crate::backend::AttentionBackend;
 use crate::element::ElementType;
 use crate::error::Error;
@@ -145,9 +145,9 @@ impl SinkCase {
     ///
     /// # Errors
     /// Inputs refused, or an error that is larger.
-    pub fn check(&self, backend: &impl AttentionBackend, precision: ElementType) -> Result<(), Failure> {
+    pub fn check(&self, backend: &impl AttentionBackend, precision: ElementType) -> Result<(), FailedCase> {
         let limit = LARGEST_ERROR + 2.0 * precision.unit_roundoff() / (self.keys as f64).sqrt();
-        let refused = |source: Error| Failure::Refused { case: self.to_string(), source };
+        let refused = |source: Error| FailedCase::Refused { case: self.to_string(), source };
         let tensors = self.tensors();
         let inputs = self.inputs(&tensors).map_err(refused)?;
         let index = self.pattern.select(backend, &inputs, 0).map_err(refused)?;
@@ -156,7 +156,7 @@ impl SinkCase {
         for (what, error) in [("output", of_output), ("estimate", of_estimate)] {
             // NaN is more than any limit.
             if error > limit || error.is_nan() {
-                return Err(Failure::BehindSink { case: self.to_string(), what, error, limit });
+                return Err(FailedCase::BehindSink { case: self.to_string(), what, error, limit });
             }
         }
         Ok(())

@@ -36,7 +36,7 @@ impl WholeFile {
     ///
     /// # Errors
     /// What the system says; [`FileProblem::NotRegular`] for a path that is a folder, a pipe or a
-    /// device, [`FileProblem::ReadOnly`] for a file that nobody may write to.
+    /// device, [`FileProblem::ReadOnly`] for a file that may not be written to.
     pub fn create(path: &Path) -> io::Result<Self> {
         check_regular_or_absent(path)?;
         let target = behind_links(path)?;
@@ -82,7 +82,7 @@ impl Write for WholeFile {
 impl Drop for WholeFile {
     fn drop(&mut self) {
         if !self.is_finished {
-            // what is left of it helps nobody
+            // The unfinished file is of no use.
             let _ = fs::remove_file(&self.unfinished);
         }
     }
@@ -121,7 +121,7 @@ pub fn check_writable(path: &Path) -> io::Result<()> {
 /// # Errors
 /// [`FileProblem::NotRegular`].
 pub fn check_regular_or_absent(path: &Path) -> io::Result<()> {
-    // what can't be looked at is told by whoever opens it
+    // A path that can't be looked at fails when it is opened, with the system's reason.
     fs::metadata(path).map_or(Ok(()), |metadata| check_regular(metadata.file_type()))
 }
 

@@ -22,12 +22,12 @@ use std::sync::Arc;
 /// Bytes of a file, shared and never copied; or owned ones.
 #[derive(Clone)]
 pub struct WeightBytes {
-    source: Source,
+    source: ByteSource,
     range: Range<usize>,
 }
 
 #[derive(Clone)]
-enum Source {
+enum ByteSource {
     Mapped(Arc<Mmap>),
     Owned(Arc<Vec<u8>>),
 }
@@ -36,19 +36,19 @@ impl WeightBytes {
     /// A part of a mapped file; none where it reaches beyond the file.
     pub fn mapped(file: Arc<Mmap>, range: Range<usize>) -> Option<Self> {
         (range.start <= range.end && range.end <= file.len())
-            .then(|| Self { source: Source::Mapped(file), range })
+            .then(|| Self { source: ByteSource::Mapped(file), range })
     }
 
-    /// Bytes of one's own.
+    /// Owned bytes.
     pub fn owned(bytes: Vec<u8>) -> Self {
-        Self { range: 0..bytes.len(), source: Source::Owned(Arc::new(bytes)) }
+        Self { range: 0..bytes.len(), source: ByteSource::Owned(Arc::new(bytes)) }
     }
 
     /// The bytes.
     pub fn as_slice(&self) -> &[u8] {
         let all: &[u8] = match &self.source {
-            Source::Mapped(file) => file,
-            Source::Owned(bytes) => bytes,
+            ByteSource::Mapped(file) => file,
+            ByteSource::Owned(bytes) => bytes,
         };
         &all[self.range.clone()]
     }
@@ -113,8 +113,8 @@ impl Matrix {
         self.bytes.as_slice().len()
     }
 
-    /// Reads a byte of every page, so that a matrix in a mapped file is in memory, as far as there
-    /// is room, before anyone waits for it.
+    /// Reads a byte of every page, so that a matrix in a mapped file is in memory, as far as it
+    /// fits, before the first product needs it.
     pub fn preload(&self) {
         /// No system has smaller ones.
         const PAGE: usize = 4096;

@@ -34,7 +34,7 @@ use crate::device::compute::Compute;
 use crate::error::{Error, Result};
 use crate::session::kv_cache::CacheFormat;
 use minference_attention::pattern::config::{HeadEntry, PatternConfig};
-use minference_attention::search::{Objective, Sample, search_layer};
+use minference_attention::search::{CalibrationSample, Objective, search_layer};
 use minference_attention::{CpuBackend, HeadPattern, Progress};
 use std::sync::Arc;
 
@@ -107,9 +107,9 @@ fn run(
         }
         if layer == found.len() {
             let samples = steps.iter().zip(&queries).zip(&attended).map(|((steps, queries), dense)| {
-                Ok(Sample { inputs: steps.inputs(queries)?, dense: dense.view()? })
+                Ok(CalibrationSample { inputs: steps.inputs(queries)?, dense: dense.view()? })
             });
-            let samples: Vec<Sample<'_>> = samples.collect::<Result<_>>()?;
+            let samples: Vec<CalibrationSample<'_>> = samples.collect::<Result<_>>()?;
             found.push(search(backend, &samples, request, &mut told)?);
             on_layer(&found)?;
         }
@@ -126,7 +126,7 @@ fn run(
 
 fn search(
     backend: &CpuBackend,
-    samples: &[Sample<'_>],
+    samples: &[CalibrationSample<'_>],
     request: &SearchRequest<'_>,
     told: &mut Told,
 ) -> Result<Vec<HeadEntry>> {

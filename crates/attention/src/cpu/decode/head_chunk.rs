@@ -1,5 +1,15 @@
 //! The decoding kernel: some query heads of one group while keys and values pass by.
 //!
+//! ```text
+//! for each step of 32 keys:
+//!     for as many keys as share a vector with all heads:
+//!         products[key, head] += key's vector . query's vector, along head_dim
+//!         scores[key, head]    = sums of the lanes of products (one tree of shuffles)
+//!     maximum[head] = max(maximum, scores); where it rose, rescale sums and output
+//!     scores = 2^(scores - maximum); sums += scores
+//!     for each V vectors of head_dim, for each key: output[head] += scores[key, head] . value's vectors
+//! ```
+//!
 //! Query heads and keys share the lanes of a vector: lane `key * width + head`, where `width` is
 //! the number of heads rounded up to a power of two. One vector holds the scores of `LANES / width`
 //! keys, so that softmax needs no sums across lanes, and the products of as many keys with all
@@ -30,7 +40,7 @@ pub(super) fn most_heads<S: Simd>() -> usize {
 
 /// Rows of keys or values of one head.
 #[derive(Clone, Copy)]
-pub(super) struct Rows<T> {
+pub(super) struct StreamedRows<T> {
     first: *const T,
     /// Elements from one row to the next
     stride: usize,
@@ -43,7 +53,7 @@ pub(super) struct Rows<T> {
     ahead_lines: usize,
 }
 
-impl<T: Stored> Rows<T> {
+impl<T: Stored> StreamedRows<T> {
     /// The rows of `tokens` of a head.
     pub(super) fn new(view: &PlainView<'_>, head: usize, tokens: Range<usize>) -> Self {
         let ([_, heads, head_dim], (data, stride)) = (view.shape(), view.head_rows(head));
@@ -78,7 +88,7 @@ impl<T: Stored> Rows<T> {
     }
 }
 
-impl Rows<f32> {
+impl StreamedRows<f32> {
     /// Rows that lie together in the nearest cache, as many as there are whole ones.
     pub(super) fn unpacked(rows: &[f32], head_dim: usize) -> Self {
         let first = rows.as_ptr();
@@ -152,8 +162,8 @@ impl HeadChunk {
     #[inline(always)]
     pub(super) unsafe fn attend<S: Simd, T: Stored, const V: usize>(
         &mut self,
-        keys: Rows<T>,
-        values: Rows<T>,
+        keys: StreamedRows<T>,
+        values: StreamedRows<T>,
     ) {
         unsafe {
             match self.heads {
@@ -172,8 +182,8 @@ impl HeadChunk {
     #[inline(always)]
     unsafe fn attend_heads<S: Simd, T: Stored, const V: usize, const H: usize>(
         &mut self,
-        keys: Rows<T>,
-        values: Rows<T>,
+        keys: StreamedRows<T>,
+        values: StreamedRows<T>,
     ) {
         unsafe {
             if self.head_dim.is_multiple_of(S::LANES) {
@@ -201,8 +211,8 @@ impl HeadChunk {
     #[inline(always)]
     unsafe fn score_keys<S: Simd, T: Stored, const H: usize, const PART: bool>(
         &mut self,
-        keys: Rows<T>,
-        values: Rows<T>,
+        keys: StreamedRows<T>,
+        values: StreamedRows<T>,
     ) {
         let (width, whole) = (H.next_power_of_two(), self.head_dim / S::LANES * S::LANES);
         let keys_at_once = S::LANES / width;
@@ -212,7 +222,7 @@ impl HeadChunk {
                 let mut products = [S::splat(0.0); MAX_LANES];
                 let mut rows = [keys.first; MAX_LANES];
                 for (i, row) in rows.iter_mut().enumerate().take(keys_at_once) {
-                    // the last key again where there are no more: its scores are masked below
+                    // The last key again where there are no more: its scores are masked below.
                     *row = keys.row((first + i).min(keys.count - 1));
                     keys.prefetch::<S>(first + i);
                     values.prefetch::<S>(first + i);
@@ -235,7 +245,7 @@ impl HeadChunk {
             }
             S::store(self.lane_faults.as_mut_ptr(), faults);
         }
-        // what softmax reads beyond the last key
+        // What softmax reads beyond the last key.
         let used = (keys.count * width).next_multiple_of(S::LANES);
         self.scores[keys.count * width..used].fill(f32::NEG_INFINITY);
     }
@@ -280,7 +290,7 @@ impl HeadChunk {
                 self.output[h * self.padded_dim..][..self.padded_dim].iter_mut().for_each(|x| *x *= factor);
             }
         }
-        // lanes without a head have scores of zero, and get probabilities that nobody reads
+        // Lanes without a head have scores of zero, and get probabilities that are not read.
         for (lane, maximum) in maxima.iter_mut().enumerate() {
             *maximum = if lane % width < H { -self.maxima[lane % width] } else { 0.0 };
         }
@@ -300,7 +310,7 @@ impl HeadChunk {
     #[inline(always)]
     unsafe fn add_values<S: Simd, T: Stored, const V: usize, const H: usize, const PART: bool>(
         &mut self,
-        values: Rows<T>,
+        values: StreamedRows<T>,
         d: usize,
     ) {
         let width = H.next_power_of_two();

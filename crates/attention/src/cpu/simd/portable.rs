@@ -7,8 +7,8 @@ use super::{MAX_LANES, Simd};
 use half::bf16;
 use std::array::from_fn;
 
-/// Vectors of `N` `f32`, a power of two: 4 fill a register of every baseline; matrix products take 8,
-/// whose sums wait less for each other.
+/// Vectors of `N` `f32`, a power of two: 4 fill a register of every baseline; matrix products take
+/// 8, whose sums wait less for each other.
 #[derive(Debug, Clone, Copy)]
 pub struct Portable<const N: usize>;
 

@@ -31,8 +31,8 @@ pub(crate) const BLOCK_COLUMNS: usize = 256;
 /// Rows and columns that are transposed in registers at once.
 const SQUARE: usize = 8;
 
-/// Packs rows, `[tokens][columns]`, at most `2 S::LANES` of them, into `[columns][2 S::LANES]`; tokens
-/// that are missing become 0.
+/// Packs rows, `[tokens][columns]`, at most `2 S::LANES` of them, into `[columns][2 S::LANES]`;
+/// tokens that are missing become 0.
 #[inline(always)]
 pub(super) unsafe fn pack<S: Simd>(rows: &[f32], columns: usize, packed: &mut [f32]) {
     let lanes = 2 * S::LANES;
@@ -60,7 +60,7 @@ pub(super) unsafe fn pack<S: Simd>(rows: &[f32], columns: usize, packed: &mut [f
     }
 }
 
-/// Where products of a block go: some elements of some rows, nobody else's as long as this lives.
+/// Where products of a block go: some elements of some rows, which it alone may write.
 pub(crate) struct OutBlock<'a> {
     data: *mut f32,
     stride: usize,

@@ -1,4 +1,4 @@
-use super::many::TASK_TOKENS;
+use super::many_rows::TASK_TOKENS;
 use super::*;
 use crate::device::kernels::{BLOCK_COLUMNS, BLOCK_ROWS, GROUP};
 use crate::device::matrix::{WeightBytes, WeightFormat};
