@@ -191,7 +191,7 @@ impl<B: AttentionBackend> LayerTrials<'_, B> {
                 let mut fitted = Vec::with_capacity(self.fits.len());
                 for (head, fit) in self.fits.iter_mut().enumerate() {
                     let new = if settled[head] { None } else { Some(fit.fit(family, target)?) };
-                    // at a bound of its budget a family stays what it was at the share before
+                    // At a bound of its budget a family stays what it was at the share before.
                     let trials = &self.trials[head];
                     fitted.push(new.filter(|new| trials.iter().all(|trial| trial.pattern != new.pattern)));
                 }
@@ -228,7 +228,7 @@ impl<B: AttentionBackend> LayerTrials<'_, B> {
         for (at, sample) in self.samples.iter().enumerate() {
             // A head that is left out costs next to nothing: each query sees itself.
             let alone = SparseIndex::lines(vec![], vec![0])?;
-            // moved, as indices of blocks may be large
+            // Moved, as indices of blocks may be large.
             let index = |fitted: &mut Option<Fitted>| match fitted {
                 Some(fitted) => std::mem::replace(&mut fitted.indices[at], SparseIndex::Dense),
                 None => alone.clone(),
@@ -264,7 +264,7 @@ fn between(trials: &[Trial], bound: f64) -> Option<(HeadPattern, f64)> {
     let failed =
         trials.iter().filter(|trial| is_same_family(trial.pattern, best.pattern) && trial.error > bound);
     let too_little = failed.map(|trial| trial.share).filter(|share| *share < enough).fold(0.0, f64::max);
-    // where even the smallest share was enough, a quarter of it stands for what may not be
+    // Where even the smallest share was enough, a quarter of it stands for what may not be.
     let too_little = if too_little > 0.0 { too_little } else { enough / 4.0 };
     Some((best.pattern, (too_little * enough).sqrt()))
 }

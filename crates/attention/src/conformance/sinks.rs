@@ -106,7 +106,7 @@ impl SinkCase {
     /// Q, K and V, as elements of the case's type.
     fn tensors(&self) -> [TensorData; 3] {
         let sinks = self.sinks.len() as f64;
-        // the other scores are normal, with a variance of 1: a sum of e^0.5 for each key
+        // The other scores are normal, with a variance of 1: a sum of e^0.5 for each key.
         let others = self.keys as f64 * 0.5f64.exp();
         let score = (self.mass / (1.0 - self.mass) * others / sinks).ln();
         let sink_key = (score * (self.head_dim as f64).sqrt() / f64::from(SINK_QUERY)) as f32;
@@ -202,8 +202,8 @@ impl SinkCase {
         let behind = |token: &usize| !self.sinks.contains(token);
         let found: Vec<f32> = (0..self.keys).filter(behind).map(|token| scores.columns[token]).collect();
         let expected: Vec<f64> = (0..self.keys).filter(behind).map(|token| expected[token]).collect();
-        // sums of small numbers: in units of their mean, so that the norm is no rounding error of
-        // nothing
+        // Sums of small numbers: in units of their mean, so that the norm is no rounding error of
+        // nothing.
         let unit = expected.iter().sum::<f64>() / expected.len() as f64;
         let found: Vec<f32> = found.iter().map(|x| (f64::from(*x) / unit) as f32).collect();
         let expected: Vec<f64> = expected.iter().map(|x| x / unit).collect();

@@ -290,7 +290,7 @@ unsafe fn sum_diagonals<S: Simd>(
         }
     }
     assert!(out.len() == CHUNK + BLOCK);
-    // beyond the lanes in use there are only zeros to add
+    // Beyond the lanes in use there are only zeros to add.
     for first in (0..CHUNK + lanes_in_use).step_by(S::LANES) {
         unsafe {
             let mut sum = S::load(out.as_ptr().add(first));

@@ -58,11 +58,11 @@ impl WholeFile {
         if let Some(permissions) = self.permissions.take() {
             self.out.get_ref().set_permissions(permissions)?;
         }
-        // on the disk before it has its name: a crash must not leave half a file under it
+        // On the disk before it has its name: a crash must not leave half a file under it.
         self.out.get_ref().sync_all()?;
         fs::rename(&self.unfinished, &self.target)?;
         self.is_finished = true;
-        // so that the name lasts, too, where folders can be waited for
+        // So that the name lasts, too, where folders can be waited for.
         let folder = self.target.parent().filter(|folder| !folder.as_os_str().is_empty());
         let _ = File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all());
         Ok(())
@@ -144,7 +144,7 @@ fn behind_links(path: &Path) -> io::Result<PathBuf> {
         let next = fs::read_link(&target)?;
         target = target.parent().unwrap_or(Path::new("")).join(next);
     }
-    // links that lead to each other: the system says so
+    // Links that lead to each other: the system says so.
     fs::canonicalize(path)
 }
 

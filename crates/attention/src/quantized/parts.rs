@@ -114,7 +114,7 @@ mod tests {
                     assert!(error.contains("found parts of"), "{error}");
                     assert_eq!(restored.parts(), saved.parts(), "nothing changes");
                 }
-                // both go on in the same way
+                // Both go on in the same way.
                 saved.append(&rows[201 * 16..]);
                 restored.append(&rows[201 * 16..]);
                 assert_eq!(restored.parts(), saved.parts());

@@ -56,7 +56,7 @@ impl BlockFormat for Iq4Xs {
     #[inline(always)]
     unsafe fn widen<S: Simd>(bytes: &[u8], sink: &mut impl VectorSink<S>) {
         let all = unsafe { half_at::<S>(bytes, 0) };
-        // of each run's scale, two high bits in one word, and four low ones in a nibble
+        // Of each run's scale, two high bits in one word, and four low ones in a nibble.
         let (high, low) = (u16::from_le_bytes(*array::<2>(bytes, 2)), array::<4>(bytes, 4));
         for run in 0..8 {
             let nibble = (low[run / 2] >> (4 * (run % 2))) & 15;
