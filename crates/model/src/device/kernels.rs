@@ -33,31 +33,7 @@ use minference_attention::InstructionSet;
 #[cfg(target_arch = "x86_64")]
 use minference_attention::cpu::simd::{Avx2, Avx512};
 use minference_attention::cpu::simd::{Portable, Simd};
-
-/// How `a * b + c` is computed in safe loops: fused where the instruction set has it, since the
-/// function behind `f32::mul_add` is slow where it has not.
-trait MulAdd {
-    fn mul_add(a: f32, b: f32, c: f32) -> f32;
-}
-
-/// One rounding.
-struct Fused;
-/// Two roundings.
-struct Separate;
-
-impl MulAdd for Fused {
-    #[inline(always)]
-    fn mul_add(a: f32, b: f32, c: f32) -> f32 {
-        a.mul_add(b, c)
-    }
-}
-
-impl MulAdd for Separate {
-    #[inline(always)]
-    fn mul_add(a: f32, b: f32, c: f32) -> f32 {
-        a * b + c
-    }
-}
+use rows::{Fused, Separate};
 
 /// Calls a generic function with the block of a format.
 macro_rules! with_block {

@@ -5,7 +5,7 @@
 // lie within their view.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
-use super::head_chunk::{CACHE_LINE, STEP, StreamedRows};
+use super::streamed_rows::{CACHE_LINE, STEP, StreamedRows};
 use crate::cpu::codes::{ByChannel, unpack, unpack_scaled};
 use crate::cpu::simd::Simd;
 use crate::cpu::stored::{Stored, widen_row};
