@@ -28,7 +28,7 @@ mod sinks;
 pub use accuracy::{Accuracy, relative_square};
 pub use case::{Case, Filling};
 pub use case_inputs::CaseInputs;
-pub use failure::{Failure, Failures};
+pub use failure::{FailedCase, FailedCases};
 pub use sinks::SinkCase;
 
 use crate::backend::AttentionBackend;
@@ -53,7 +53,7 @@ use std::collections::HashMap;
 pub fn conforms(
     backend: &impl AttentionBackend,
     precision: impl Fn(ElementType) -> ElementType,
-) -> Result<usize, Failures> {
+) -> Result<usize, FailedCases> {
     let cases = cases();
     let mut failures = Vec::new();
     let mut pooled: HashMap<(ElementType, Filling), Accuracy> = HashMap::new();
@@ -84,7 +84,7 @@ pub fn conforms(
     let sink_cases = sinks::cases();
     failures
         .extend(sink_cases.iter().filter_map(|case| case.check(backend, precision(case.element_type)).err()));
-    if failures.is_empty() { Ok(cases.len() + sink_cases.len()) } else { Err(Failures(failures)) }
+    if failures.is_empty() { Ok(cases.len() + sink_cases.len()) } else { Err(FailedCases(failures)) }
 }
 
 /// Rows of a case that are compared with the oracle: all of a short one, a sample of a long one,
@@ -107,8 +107,8 @@ pub fn check(
     backend: &impl AttentionBackend,
     case: &Case,
     precision: ElementType,
-) -> Result<Accuracy, Failure> {
-    let refused = |source: Error| Failure::Refused { case: case.to_string(), source };
+) -> Result<Accuracy, FailedCase> {
+    let refused = |source: Error| FailedCase::Refused { case: case.to_string(), source };
     let data = CaseInputs::new(case);
     let inputs = data.view().map_err(refused)?;
     let geometry = inputs.geometry();
@@ -124,7 +124,7 @@ pub fn check(
     for lowering in &lowerings {
         let (expected, found) = (count_pairs(lowering), backend.pairs(lowering));
         if expected != found {
-            return Err(Failure::Pairs { case: case.to_string(), expected, found });
+            return Err(FailedCase::Pairs { case: case.to_string(), expected, found });
         }
     }
     // The output starts as NaN: a row that is not written is found out.

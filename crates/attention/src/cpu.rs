@@ -65,7 +65,7 @@ use crate::inputs::AttentionInputs;
 use crate::layout::KeyLayout;
 use crate::lowering::Lowering;
 use crate::view::TensorViewMut;
-use instances::Kernels;
+use instances::AttentionKernels;
 use rayon::ThreadPool;
 use rayon::prelude::*;
 use spare_buffers::SpareBuffers;
@@ -147,7 +147,7 @@ impl CpuBackend {
         rates.into_iter().sum()
     }
 
-    fn kernels(&self, inputs: &AttentionInputs<'_>) -> &'static Kernels {
+    fn kernels(&self, inputs: &AttentionInputs<'_>) -> &'static AttentionKernels {
         self.instruction_set.kernels(self.arithmetic, inputs.k().element_type())
     }
 

@@ -1,12 +1,12 @@
 //! Files that people name: what is read is regular and bounded, what is written is there as a whole
 //! or not at all. All crates read and write through here.
 //!
-//! A path may name anything: a pipe that nobody writes to would be waited for, and a device without
+//! A path may name anything: a pipe without a writer would be waited for, and a device without
 //! an end be read until memory is full. Only standard input is meant to be waited for, and it is
 //! not opened by name. A file that is replaced keeps what people gave it, its permissions and the
 //! symbolic link that leads to it.
 //!
-//! Errors are [`std::io::Error`]s that do not name the path: whoever reports them does, once.
+//! Errors are [`std::io::Error`]s that do not name the path: their report does, once.
 
 mod byte_order_mark;
 mod problem;

@@ -69,7 +69,7 @@ pub struct HeadInspection {
 /// Bytes that [`inspect_head`] takes at most for a prompt of some tokens, maps aside, beside inputs
 /// and the online estimate.
 pub fn inspection_bytes(tokens: usize, head_dim: usize, threads: usize) -> u64 {
-    // and columns and diagonals, true, estimated, and ranked
+    // Columns and diagonals, true, estimated, and ranked.
     let lines = 4 * size_of::<f32>() + size_of::<f64>();
     (tokens as u64).saturating_mul((rows::bytes_per_key(head_dim, threads) + lines) as u64)
 }

@@ -52,7 +52,7 @@ pub use layout::{CodeBits, Grouping};
 pub use tensor::QuantizedTensor;
 
 pub(crate) use code_range::CodeRange;
-pub(crate) use view::{CodedRow, QuantizedView, Scaling};
+pub(crate) use view::{CodeScaling, CodedRow, QuantizedView};
 
 /// Tokens whose elements of one channel share a minimum and a scale.
 pub const TOKENS_PER_GROUP: usize = 128;

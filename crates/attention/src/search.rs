@@ -16,7 +16,7 @@
 //!
 //! ```
 //! use minference_attention::pattern::provenance::Fit;
-//! use minference_attention::search::{Objective, Sample, search_layer};
+//! use minference_attention::search::{Objective, CalibrationSample, search_layer};
 //! use minference_attention::synthetic::{Planted, planted_head};
 //! use minference_attention::{AttentionBackend, AttentionInputs, CpuBackend, HeadPattern, SparseIndex, TensorView,
 //!     TensorViewMut};
@@ -40,7 +40,7 @@
 //!         HeadPattern::BlockSparse { top_k: 10 },
 //!     ],
 //! };
-//! let sample = Sample { inputs, dense: TensorView::new(&dense, shape)? };
+//! let sample = CalibrationSample { inputs, dense: TensorView::new(&dense, shape)? };
 //! let found = search_layer(&backend, &[sample], &objective, 0, &mut || ())?;
 //! assert!(matches!(found[0].pattern, HeadPattern::VerticalSlash { .. }));
 //! assert!(found[0].trials.iter().all(|trial| matches!(trial.fit, Fit::Close | Fit::Nearest)));
@@ -71,7 +71,7 @@ pub const ERRORS_FROM: usize = 2500;
 
 /// One calibration prompt's view of a layer.
 #[derive(Debug, Clone, Copy)]
-pub struct Sample<'a> {
+pub struct CalibrationSample<'a> {
     /// Queries, keys and values.
     pub inputs: AttentionInputs<'a>,
     /// What dense attention gives for them, `[queries, heads, head_dim]`.
@@ -94,7 +94,7 @@ pub struct Sample<'a> {
 /// the backend.
 pub fn search_layer(
     backend: &impl AttentionBackend,
-    samples: &[Sample<'_>],
+    samples: &[CalibrationSample<'_>],
     objective: &Objective,
     errors_from: usize,
     on_trial: &mut dyn FnMut(),
@@ -121,13 +121,13 @@ pub fn search_layer(
     Ok(layer.trials.into_iter().map(|trials| winner(objective, trials)).collect())
 }
 
-fn check_samples(samples: &[Sample<'_>]) -> Result<usize> {
+fn check_samples(samples: &[CalibrationSample<'_>]) -> Result<usize> {
     let shape = |what, expected: String, found: String| Err(Error::Shape { what, expected, found });
     let Some(first) = samples.first() else {
         return shape("calibration", "at least one prompt".into(), "none".into());
     };
     let heads = first.inputs.heads();
-    for Sample { inputs, dense } in samples {
+    for CalibrationSample { inputs, dense } in samples {
         let wanted = inputs.q().shape();
         if inputs.heads() != heads {
             return shape(
@@ -150,7 +150,7 @@ fn check_samples(samples: &[Sample<'_>]) -> Result<usize> {
 /// The trials of a layer's heads.
 struct LayerTrials<'a, B> {
     backend: &'a B,
-    samples: &'a [Sample<'a>],
+    samples: &'a [CalibrationSample<'a>],
     errors_from: usize,
     fits: Vec<HeadFit<'a, B>>,
     trials: Vec<Vec<Trial>>,
@@ -191,7 +191,7 @@ impl<B: AttentionBackend> LayerTrials<'_, B> {
                 let mut fitted = Vec::with_capacity(self.fits.len());
                 for (head, fit) in self.fits.iter_mut().enumerate() {
                     let new = if settled[head] { None } else { Some(fit.fit(family, target)?) };
-                    // at a bound of its budget a family stays what it was at the share before
+                    // At a bound of its budget a family stays what it was at the share before.
                     let trials = &self.trials[head];
                     fitted.push(new.filter(|new| trials.iter().all(|trial| trial.pattern != new.pattern)));
                 }
@@ -228,7 +228,7 @@ impl<B: AttentionBackend> LayerTrials<'_, B> {
         for (at, sample) in self.samples.iter().enumerate() {
             // A head that is left out costs next to nothing: each query sees itself.
             let alone = SparseIndex::lines(vec![], vec![0])?;
-            // moved, as indices of blocks may be large
+            // Moved, as indices of blocks may be large.
             let index = |fitted: &mut Option<Fitted>| match fitted {
                 Some(fitted) => std::mem::replace(&mut fitted.indices[at], SparseIndex::Dense),
                 None => alone.clone(),
@@ -264,7 +264,7 @@ fn between(trials: &[Trial], bound: f64) -> Option<(HeadPattern, f64)> {
     let failed =
         trials.iter().filter(|trial| is_same_family(trial.pattern, best.pattern) && trial.error > bound);
     let too_little = failed.map(|trial| trial.share).filter(|share| *share < enough).fold(0.0, f64::max);
-    // where even the smallest share was enough, a quarter of it stands for what may not be
+    // Where even the smallest share was enough, a quarter of it stands for what may not be.
     let too_little = if too_little > 0.0 { too_little } else { enough / 4.0 };
     Some((best.pattern, (too_little * enough).sqrt()))
 }

@@ -37,7 +37,7 @@ impl Random {
     pub fn normal(&mut self) -> f32 {
         let bits = self.bits();
         let sum: i32 = (0..4).map(|i| (bits >> (16 * i) & 0xffff) as i32).sum();
-        // variance of a uniform on 0..65536 is 65536^2 / 12
+        // Variance of a uniform on 0..65536 is 65536^2 / 12.
         (sum - 2 * 0xffff) as f32 / (65536.0 * (4.0f32 / 12.0).sqrt())
     }
 }
@@ -131,8 +131,8 @@ pub fn planted_head(tokens: usize, head_dim: usize, planted: &Planted, seed: u64
         query[0] = for_column;
     }
     for &column in planted.columns.iter().filter(|&&column| column < tokens) {
-        // without a code: where columns and diagonals cross, scores would add up and nothing else
-        // would count
+        // Without a code: where columns and diagonals cross, scores would add up and nothing else
+        // would count.
         let key = &mut head.k[column * head_dim..][..head_dim];
         key.fill(0.0);
         key[0] = for_column;

@@ -57,18 +57,18 @@ fn check_reach(shape: [usize; 3], strides: [usize; 2], available: usize) -> Resu
 /// [`QuantizedTensor`](crate::quantized::QuantizedTensor).
 #[derive(Debug, Clone, Copy)]
 pub struct TensorView<'a> {
-    storage: Storage<'a>,
+    storage: ViewStorage<'a>,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Storage<'a> {
+enum ViewStorage<'a> {
     Plain(PlainView<'a>),
     Quantized(QuantizedView<'a>),
 }
 
 impl<'a> From<QuantizedView<'a>> for TensorView<'a> {
     fn from(view: QuantizedView<'a>) -> Self {
-        Self { storage: Storage::Quantized(view) }
+        Self { storage: ViewStorage::Quantized(view) }
     }
 }
 
@@ -94,14 +94,14 @@ impl<'a> TensorView<'a> {
     {
         let data = data.into();
         check_reach(shape, strides, data.len())?;
-        Ok(Self { storage: Storage::Plain(PlainView { data, shape, strides }) })
+        Ok(Self { storage: ViewStorage::Plain(PlainView { data, shape, strides }) })
     }
 
     /// `[tokens, heads, head_dim]`
     pub fn shape(&self) -> [usize; 3] {
         match &self.storage {
-            Storage::Plain(view) => view.shape,
-            Storage::Quantized(view) => view.shape(),
+            ViewStorage::Plain(view) => view.shape,
+            ViewStorage::Quantized(view) => view.shape(),
         }
     }
     /// Number of tokens.
@@ -119,8 +119,8 @@ impl<'a> TensorView<'a> {
     /// Type of the elements; of codes the type that they stand for, `f16`.
     pub fn element_type(&self) -> ElementType {
         match &self.storage {
-            Storage::Plain(view) => view.data.element_type(),
-            Storage::Quantized(_) => ElementType::F16,
+            ViewStorage::Plain(view) => view.data.element_type(),
+            ViewStorage::Quantized(_) => ElementType::F16,
         }
     }
 
@@ -131,8 +131,8 @@ impl<'a> TensorView<'a> {
     #[inline(always)]
     pub(crate) fn row(&self, token: usize, head: usize) -> Row<'a> {
         match &self.storage {
-            Storage::Plain(view) => Row::Plain(view.row(token, head)),
-            Storage::Quantized(view) => view.row(token, head),
+            ViewStorage::Plain(view) => Row::Plain(view.row(token, head)),
+            ViewStorage::Quantized(view) => view.row(token, head),
         }
     }
 
@@ -147,8 +147,8 @@ impl<'a> TensorView<'a> {
     /// Its elements, where it has such and no codes.
     pub(crate) fn plain(&self) -> Option<PlainView<'a>> {
         match &self.storage {
-            Storage::Plain(view) => Some(*view),
-            Storage::Quantized(_) => None,
+            ViewStorage::Plain(view) => Some(*view),
+            ViewStorage::Quantized(_) => None,
         }
     }
 
@@ -173,8 +173,8 @@ impl<'a> TensorView<'a> {
             });
         }
         let storage = match self.storage {
-            Storage::Plain(view) => Storage::Plain(view.token_range(start, end)),
-            Storage::Quantized(view) => Storage::Quantized(view.token_range(start, end)),
+            ViewStorage::Plain(view) => ViewStorage::Plain(view.token_range(start, end)),
+            ViewStorage::Quantized(view) => ViewStorage::Quantized(view.token_range(start, end)),
         };
         Ok(Self { storage })
     }

@@ -3,7 +3,7 @@
 
 use minference_attention::inspection::{inspect_head, inspection_bytes};
 use minference_attention::pattern::block_sparse::{self, scores_bytes};
-use minference_attention::search::{Objective, Sample, search_layer};
+use minference_attention::search::{CalibrationSample, Objective, search_layer};
 use minference_attention::synthetic::normal;
 use minference_attention::{
     Arithmetic, AttentionBackend, AttentionInputs, CallShape, CpuBackend, ElementType, HeadPattern,
@@ -127,7 +127,7 @@ fn a_search_has_the_block_scores_of_one_head_at_a_time() {
         target: HeadPattern::AShape { sink: 64, local: 256 },
         candidates: vec![HeadPattern::BlockSparse { top_k: 4 }],
     };
-    let sample = Sample { inputs, dense: TensorView::new(&q, shape).unwrap() };
+    let sample = CalibrationSample { inputs, dense: TensorView::new(&q, shape).unwrap() };
     let (used, found) = taken(|| search_layer(&backend, &[sample], &objective, 0, &mut || ()).unwrap());
     assert!(found.iter().all(|head| matches!(head.pattern, HeadPattern::BlockSparse { .. })));
     let element_type = ElementType::F32;

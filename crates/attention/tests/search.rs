@@ -2,7 +2,7 @@
 
 use minference_attention::pattern::config::HeadEntry;
 use minference_attention::pattern::provenance::Fit;
-use minference_attention::search::{Objective, Sample, relative_errors, search_layer};
+use minference_attention::search::{CalibrationSample, Objective, relative_errors, search_layer};
 use minference_attention::synthetic::{Head, Planted, Random, normal, planted_head};
 use minference_attention::{
     AttentionBackend, AttentionInputs, CpuBackend, Error, Geometry, HeadPattern, Lowering, SparseIndex,
@@ -111,8 +111,11 @@ impl Layer {
         AttentionInputs::new(view(&self.q), view(&self.k), view(&self.v)).unwrap()
     }
 
-    fn sample(&self) -> Sample<'_> {
-        Sample { inputs: self.inputs(), dense: TensorView::new(&self.dense, self.shape()).unwrap() }
+    fn sample(&self) -> CalibrationSample<'_> {
+        CalibrationSample {
+            inputs: self.inputs(),
+            dense: TensorView::new(&self.dense, self.shape()).unwrap(),
+        }
     }
 }
 
@@ -120,7 +123,7 @@ fn backend(threads: usize) -> CpuBackend {
     CpuBackend::builder().threads(threads).build().unwrap()
 }
 
-fn search(samples: &[Sample<'_>], objective: &Objective) -> Vec<HeadEntry> {
+fn search(samples: &[CalibrationSample<'_>], objective: &Objective) -> Vec<HeadEntry> {
     search_layer(&backend(2), samples, objective, 500, &mut || ()).unwrap()
 }
 
@@ -306,7 +309,7 @@ fn where_the_target_is_nearly_everything_heads_are_dense() {
 #[test]
 fn what_can_not_be_searched_is_refused() {
     let layer = Layer::cut(&[vertical_slash_head(8)], 63);
-    let refused = |samples: &[Sample<'_>], objective: &Objective, parts: &[&str]| {
+    let refused = |samples: &[CalibrationSample<'_>], objective: &Objective, parts: &[&str]| {
         let error = search_layer(&backend(1), samples, objective, 0, &mut || ()).unwrap_err().to_string();
         assert!(parts.iter().all(|part| error.contains(part)), "{error}");
     };

@@ -1,6 +1,6 @@
 //! How far off a backend may be: at most twice as far as a plain implementation.
 
-use super::failure::Failure;
+use super::failure::FailedCase;
 use crate::element::ElementType;
 
 /// Sums of squared relative errors, of a backend and of a plain implementation.
@@ -28,12 +28,17 @@ impl Accuracy {
     }
 
     /// The failure that this accuracy is, if it is one.
-    pub(super) fn judge(&self, case: &str, precision: ElementType, allowance: f64) -> Option<Failure> {
+    pub(super) fn judge(&self, case: &str, precision: ElementType, allowance: f64) -> Option<FailedCase> {
         // Written so that NaN fails.
         if self.error() <= 2.0 * self.plain() + 8.0 * f64::from(f32::EPSILON) + allowance {
             return None;
         }
-        Some(Failure::Inaccurate { case: case.into(), error: self.error(), plain: self.plain(), precision })
+        Some(FailedCase::Inaccurate {
+            case: case.into(),
+            error: self.error(),
+            plain: self.plain(),
+            precision,
+        })
     }
 }
 

@@ -103,7 +103,7 @@ pub(super) fn cases() -> Vec<Case> {
             });
         }
     }
-    // decoding steps: cache lengths around the steps and partitions of a streaming kernel
+    // Decoding steps: cache lengths around the steps and partitions of a streaming kernel.
     for (l, tokens) in [1, 63, 64, 65, 300, 2047, 2049, 2113].into_iter().enumerate() {
         for (d, head_dim) in [8, 24, 72, 80, 128].into_iter().enumerate() {
             let turn = 5 * l + d;
@@ -121,8 +121,8 @@ pub(super) fn cases() -> Vec<Case> {
             });
         }
     }
-    // decoding steps of every group size up to and beyond what shares a pass, with a whole and a
-    // part of a vector
+    // Decoding steps of every group size up to and beyond what shares a pass, with a whole and a
+    // part of a vector.
     for (g, group) in [2, 5, 6, 8, 9, 17].into_iter().enumerate() {
         for (d, head_dim) in [64, 72].into_iter().enumerate() {
             cases.push(Case {

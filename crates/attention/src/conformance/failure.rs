@@ -6,7 +6,7 @@ use std::fmt;
 
 /// A case that a backend failed.
 #[derive(Debug, thiserror::Error)]
-pub enum Failure {
+pub enum FailedCase {
     /// The backend refused valid inputs.
     #[error("{case}: {source}")]
     Refused {
@@ -53,13 +53,13 @@ pub enum Failure {
 
 /// All cases that a backend failed.
 #[derive(Debug)]
-pub struct Failures(pub Vec<Failure>);
+pub struct FailedCases(pub Vec<FailedCase>);
 
-impl fmt::Display for Failures {
+impl fmt::Display for FailedCases {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} cases failed", self.0.len())?;
         self.0.iter().try_for_each(|failure| write!(f, "\n  {failure}"))
     }
 }
 
-impl std::error::Error for Failures {}
+impl std::error::Error for FailedCases {}

@@ -5,7 +5,7 @@
 
 use super::accuracy::relative_square;
 use super::case_inputs::TensorData;
-use super::failure::Failure;
+use super::failure::FailedCase;
 use crate::backend::AttentionBackend;
 use crate::element::ElementType;
 use crate::error::Error;
@@ -106,7 +106,7 @@ impl SinkCase {
     /// Q, K and V, as elements of the case's type.
     fn tensors(&self) -> [TensorData; 3] {
         let sinks = self.sinks.len() as f64;
-        // the other scores are normal, with a variance of 1: a sum of e^0.5 for each key
+        // The other scores are normal, with a variance of 1: a sum of e^0.5 for each key.
         let others = self.keys as f64 * 0.5f64.exp();
         let score = (self.mass / (1.0 - self.mass) * others / sinks).ln();
         let sink_key = (score * (self.head_dim as f64).sqrt() / f64::from(SINK_QUERY)) as f32;
@@ -145,9 +145,9 @@ impl SinkCase {
     ///
     /// # Errors
     /// Inputs refused, or an error that is larger.
-    pub fn check(&self, backend: &impl AttentionBackend, precision: ElementType) -> Result<(), Failure> {
+    pub fn check(&self, backend: &impl AttentionBackend, precision: ElementType) -> Result<(), FailedCase> {
         let limit = LARGEST_ERROR + 2.0 * precision.unit_roundoff() / (self.keys as f64).sqrt();
-        let refused = |source: Error| Failure::Refused { case: self.to_string(), source };
+        let refused = |source: Error| FailedCase::Refused { case: self.to_string(), source };
         let tensors = self.tensors();
         let inputs = self.inputs(&tensors).map_err(refused)?;
         let index = self.pattern.select(backend, &inputs, 0).map_err(refused)?;
@@ -156,7 +156,7 @@ impl SinkCase {
         for (what, error) in [("output", of_output), ("estimate", of_estimate)] {
             // NaN is more than any limit.
             if error > limit || error.is_nan() {
-                return Err(Failure::BehindSink { case: self.to_string(), what, error, limit });
+                return Err(FailedCase::BehindSink { case: self.to_string(), what, error, limit });
             }
         }
         Ok(())
@@ -202,8 +202,8 @@ impl SinkCase {
         let behind = |token: &usize| !self.sinks.contains(token);
         let found: Vec<f32> = (0..self.keys).filter(behind).map(|token| scores.columns[token]).collect();
         let expected: Vec<f64> = (0..self.keys).filter(behind).map(|token| expected[token]).collect();
-        // sums of small numbers: in units of their mean, so that the norm is no rounding error of
-        // nothing
+        // Sums of small numbers: in units of their mean, so that the norm is no rounding error of
+        // nothing.
         let unit = expected.iter().sum::<f64>() / expected.len() as f64;
         let found: Vec<f32> = found.iter().map(|x| (f64::from(*x) / unit) as f32).collect();
         let expected: Vec<f64> = expected.iter().map(|x| x / unit).collect();

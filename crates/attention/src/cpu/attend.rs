@@ -7,7 +7,7 @@
 
 use super::CpuBackend;
 use super::decode::{self, PartialOutput};
-use super::instances::Kernels;
+use super::instances::AttentionKernels;
 use super::packed::{PackedHead, PackedShape};
 use super::tile_loop::{BLOCKS_IN_STEP, HeadWork, Workspace};
 use crate::backend::HeadCost;
@@ -40,7 +40,7 @@ pub(super) fn attend(
 /// [`attend`] with kernels that the machine has.
 pub(super) fn attend_with(
     backend: &CpuBackend,
-    kernels: &'static Kernels,
+    kernels: &'static AttentionKernels,
     inputs: &AttentionInputs<'_>,
     lowerings: &[Lowering<'_>],
     output: &mut TensorViewMut<'_>,
@@ -50,7 +50,7 @@ pub(super) fn attend_with(
     if inputs.geometry().queries() == 1 && lowerings.iter().all(|head| head.index().is_dense()) {
         return attend_one_query(backend, kernels, inputs, output);
     }
-    let call = Call { backend, inputs, kernels, lowerings, output };
+    let call = AttendCall { backend, inputs, kernels, lowerings, output };
     call.run()
 }
 
@@ -84,15 +84,15 @@ fn check_shapes(
 }
 
 /// Everything that a call's threads share.
-struct Call<'a> {
+struct AttendCall<'a> {
     backend: &'a CpuBackend,
     inputs: &'a AttentionInputs<'a>,
-    kernels: &'static Kernels,
+    kernels: &'static AttentionKernels,
     lowerings: &'a [Lowering<'a>],
     output: &'a TensorViewMut<'a>,
 }
 
-impl Call<'_> {
+impl AttendCall<'_> {
     fn run(&self) -> Result<Vec<HeadCost>> {
         let (kv_heads, threads) = (self.inputs.kv_heads(), self.backend.threads());
         let shape = self.kernels.packed_shape(self.inputs.geometry().keys(), self.inputs.head_dim());
@@ -240,7 +240,7 @@ fn value_scale(inputs: &AttentionInputs<'_>, kv_head: usize, limit: f32) -> f32 
 /// A decoding step: partitions of the keys in parallel, joined in order.
 fn attend_one_query(
     backend: &CpuBackend,
-    kernels: &Kernels,
+    kernels: &AttentionKernels,
     inputs: &AttentionInputs<'_>,
     output: &TensorViewMut<'_>,
 ) -> Result<Vec<HeadCost>> {

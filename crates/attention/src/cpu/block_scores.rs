@@ -1,5 +1,10 @@
 //! The online estimate of block-sparse heads (paper, section 3.2): mean-pooled queries against
 //! mean-pooled keys.
+//!
+//! ```text
+//! for up to 64 pooled queries, in lanes: for each 16 pooled keys: scores[key][query] = Q K^T
+//! for each query block: hand its row of scores, up to its last visible key block, to the visitor
+//! ```
 
 // SAFETY: one contract for the unsafe functions here: the machine has the instance's instructions.
 #![allow(clippy::undocumented_unsafe_blocks)]
@@ -66,7 +71,7 @@ pub(crate) unsafe fn score_query_blocks<I: Instance, const R: usize, const V: us
     let shape = TileShape { head_dim, key_words, window: i32::MAX };
     let last_query = work.geometry.block_queries(query_blocks.end - 1).end - 1;
     let key_blocks = (last_query / BLOCK + 1).next_multiple_of(CHUNK);
-    // [key blocks][64], then read along lanes
+    // `[key blocks][64]`, then read along lanes.
     let mut scores: Buffer<f32> = Buffer::zeroed("scores of key blocks", key_blocks * BLOCK)?;
     let mut packed: Buffer<u32> = Buffer::zeroed("pooled keys", CHUNK * key_words)?;
     let mut key_scales = [0.0f32; CHUNK];

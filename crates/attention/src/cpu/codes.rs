@@ -6,7 +6,7 @@
 
 use super::simd::{MAX_LANES, Simd};
 use super::stored::{Stored, load_some};
-use crate::quantized::{CodeBits, CodedRow, Scaling};
+use crate::quantized::{CodeBits, CodeScaling, CodedRow};
 use half::f16;
 use std::ops::Range;
 
@@ -62,12 +62,12 @@ impl<S: Simd, T: Stored> VectorScaling<S> for ByChannel<'_, T> {
 pub(crate) unsafe fn unpack<S: Simd>(row: &CodedRow<'_>, out: &mut [f32]) {
     unsafe {
         match row.scaling {
-            Scaling::Row(range) => {
+            CodeScaling::Row(range) => {
                 let (minimum, scale) = (S::splat(range.minimum.to_f32()), S::splat(range.scale.to_f32()));
                 let scaling = Uniform::<S> { minimum, scale };
                 unpack_scaled::<S>(row, &scaling, out);
             }
-            Scaling::Channels { minima, scales } => {
+            CodeScaling::Channels { minima, scales } => {
                 unpack_scaled::<S>(row, &ByChannel::<f16> { minima, scales }, out);
             }
         }

@@ -8,18 +8,21 @@
 
 mod head_chunk;
 mod step_rows;
+mod streamed_rows;
 
 use super::simd::Simd;
 use crate::element::ElementType;
 use crate::inputs::AttentionInputs;
 use half::{bf16, f16};
-use head_chunk::{HeadChunk, STEP, most_heads};
+use head_chunk::{HeadChunk, most_heads};
 use std::ops::Range;
 use step_rows::{InPlace, StepRows, Unpacked};
+use streamed_rows::STEP;
 
 /// Keys that one task streams: a fixed number, so that the result does not depend on the number of
 /// threads.
 pub(crate) const PARTITION: usize = 1024;
+
 /// Softmax statistics and output of all query heads, over a part of the keys.
 #[derive(Debug, Clone)]
 pub(crate) struct PartialOutput {

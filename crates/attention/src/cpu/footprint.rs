@@ -42,7 +42,7 @@ impl CpuBackend {
         let kernels = self.instruction_set().kernels(self.arithmetic, shape.element_type);
         let packed = kernels.packed_shape(shape.keys, shape.head_dim);
         let together = heads_at_once(packed, shape.kv_heads, threads);
-        // four blocks of queries with their outputs, a tile's probabilities, gathered columns
+        // Four blocks of queries with their outputs, a tile's probabilities, gathered columns.
         let workspace = (16 * BLOCK * size_of::<f32>()) as u64 * shape.head_dim as u64 + (1 << 16);
         (packed.bytes() as u64)
             .saturating_mul(together as u64)
@@ -55,7 +55,7 @@ impl CpuBackend {
     /// diagonals, twice.
     pub fn line_estimate_bytes(&self, keys: usize) -> u64 {
         let partition = exponential_words(PARTITION) * size_of::<u32>()
-            // maxima of each tile of 64 keys, statistics, columns and diagonals
+            // Maxima of each tile of 64 keys, statistics, columns and diagonals.
             + (PARTITION / BLOCK + 2) * BLOCK * size_of::<f32>()
             + (2 * PARTITION + BLOCK) * size_of::<f32>();
         let scores = (2 * keys * size_of::<f32>()) as u64;

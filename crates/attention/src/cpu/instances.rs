@@ -11,7 +11,7 @@ use super::dot::{bfloat16::BFloat16, float16::Float16, int16::Int16};
 use super::line_scores::{
     Exponentials, LineStatistics, LineWork, PartitionScores, exponentials_of_partition, score_partition,
 };
-use super::packed::{PackedPart, PackedShape};
+use super::packed::{PackedKeyRange, PackedShape};
 use super::peak::multiply_adds;
 #[cfg(target_arch = "x86_64")]
 use super::simd::{Avx2, Avx512};
@@ -30,28 +30,28 @@ pub(crate) trait Instance {
 }
 
 /// The instance of three types.
-pub(crate) struct Of<S, Score, Value>(PhantomData<(S, Score, Value)>);
+pub(crate) struct ArithmeticInstance<S, Score, Value>(PhantomData<(S, Score, Value)>);
 
-impl<S: Simd, Score: ScoreDot<S>, Value: ValueDot<S>> Instance for Of<S, Score, Value> {
+impl<S: Simd, Score: ScoreDot<S>, Value: ValueDot<S>> Instance for ArithmeticInstance<S, Score, Value> {
     type Simd = S;
     type Score = Score;
     type Value = Value;
 }
 
 /// The instance that computes in `f32` with the instruction set of another.
-pub(crate) type InFloat32<S> = Of<S, Float32, Float32>;
+pub(crate) type Float32Instance<S> = ArithmeticInstance<S, Float32, Float32>;
 
 /// One instance's functions and figures.
 ///
 /// Every function requires that the machine has the instance's instructions, which is why they are
 /// unsafe; see the function of the same job for what else it requires.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Kernels {
+pub(crate) struct AttentionKernels {
     pub(crate) elements_per_word: usize,
     pub(crate) keys_per_word: usize,
     pub(crate) value_limit: Option<f32>,
-    /// [`PackedPart::pack`]
-    pub(crate) pack: unsafe fn(PackedPart<'_>, &AttentionInputs<'_>, usize) -> Result<f64>,
+    /// [`PackedKeyRange::pack`]
+    pub(crate) pack: unsafe fn(PackedKeyRange<'_>, &AttentionInputs<'_>, usize) -> Result<f64>,
     /// [`attend_blocks`]
     pub(crate) attend: unsafe fn(&HeadWork<'_>, Range<usize>, &mut Workspace) -> Result<()>,
     /// [`exponentials_of_partition`], with the instance's scores and `f32` values
@@ -74,7 +74,7 @@ pub(crate) struct Float32Kernels {
     pub(crate) decode: unsafe fn(&AttentionInputs<'_>, Range<usize>) -> PartialOutput,
 }
 
-impl Kernels {
+impl AttentionKernels {
     /// The packed form of a head.
     pub(crate) fn packed_shape(&self, keys: usize, head_dim: usize) -> PackedShape {
         PackedShape::new(keys, head_dim, self.elements_per_word, self.keys_per_word)
@@ -99,7 +99,7 @@ macro_rules! float32_kernels {
             $(#[target_feature(enable = $features)])?
             unsafe fn block_scores(work: &BlockScoreWork<'_>, query_blocks: Range<usize>) -> Result<()> {
                 // SAFETY: as above.
-                unsafe { score_query_blocks::<InFloat32<$simd>, $rows, $vectors>(work, query_blocks) }
+                unsafe { score_query_blocks::<Float32Instance<$simd>, $rows, $vectors>(work, query_blocks) }
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn decode(inputs: &AttentionInputs<'_>, keys: Range<usize>) -> PartialOutput {
@@ -125,14 +125,14 @@ macro_rules! kernels {
     ($(#[$doc:meta])* $name:ident: $instance:ty, tile: $rows:literal by $vectors:literal, float32: $float32:ident
      $(, features: $features:literal)?) => {
         $(#[$doc])*
-        pub(crate) const $name: Kernels = {
+        pub(crate) const $name: AttentionKernels = {
             type I = $instance;
-            type Estimate = Of<<I as Instance>::Simd, <I as Instance>::Score, Float32>;
+            type Estimate = ArithmeticInstance<<I as Instance>::Simd, <I as Instance>::Score, Float32>;
 
             // SAFETY of all entries: the caller's contract is that of the function called.
             $(#[target_feature(enable = $features)])?
             unsafe fn pack(
-                part: PackedPart<'_>,
+                part: PackedKeyRange<'_>,
                 inputs: &AttentionInputs<'_>,
                 kv_head: usize,
             ) -> Result<f64> {
@@ -167,7 +167,7 @@ macro_rules! kernels {
                 unsafe { multiply_adds::<I>(rounds) }
             }
 
-            Kernels {
+            AttentionKernels {
                 elements_per_word: <<I as Instance>::Score as ScoreDot<<I as Instance>::Simd>>::ELEMENTS_PER_WORD,
                 keys_per_word: <<I as Instance>::Value as ValueDot<<I as Instance>::Simd>>::KEYS_PER_WORD,
                 value_limit: <<I as Instance>::Value as ValueDot<<I as Instance>::Simd>>::VALUE_LIMIT,
@@ -183,45 +183,45 @@ macro_rules! kernels {
 
 kernels! {
     /// Whatever the compiler's baseline has.
-    PORTABLE: InFloat32<Portable<4>>, tile: 4 by 2, float32: FLOAT32_PORTABLE
+    PORTABLE: Float32Instance<Portable<4>>, tile: 4 by 2, float32: FLOAT32_PORTABLE
 }
 
 #[cfg(target_arch = "x86_64")]
 kernels! {
     /// AVX2 with FMA.
-    AVX2: InFloat32<Avx2>, tile: 4 by 2, float32: FLOAT32_AVX2, features: "avx2,fma,f16c"
+    AVX2: Float32Instance<Avx2>, tile: 4 by 2, float32: FLOAT32_AVX2, features: "avx2,fma,f16c"
 }
 
 #[cfg(all(test, target_arch = "x86_64"))]
 kernels! {
     /// AVX2 with `f32` scores and emulated `f16` values.
-    AVX2_EMULATED_FP16: Of<Avx2, Float32, super::dot::emulated_float16::EmulatedFloat16>, tile: 4 by 2,
+    AVX2_EMULATED_FP16: ArithmeticInstance<Avx2, Float32, super::dot::emulated_float16::EmulatedFloat16>, tile: 4 by 2,
     float32: FLOAT32_AVX2, features: "avx2,fma,f16c"
 }
 
 #[cfg(target_arch = "x86_64")]
 kernels! {
     /// AVX-512, `f32` arithmetic.
-    AVX512: InFloat32<Avx512>, tile: 4 by 4, float32: FLOAT32_AVX512, features: "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c"
+    AVX512: Float32Instance<Avx512>, tile: 4 by 4, float32: FLOAT32_AVX512, features: "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c"
 }
 
 #[cfg(target_arch = "x86_64")]
 kernels! {
     /// AVX-512 with `bf16` pairs in both products.
-    AVX512_BF16: Of<Avx512, BFloat16, BFloat16>, tile: 4 by 4, float32: FLOAT32_AVX512,
+    AVX512_BF16: ArithmeticInstance<Avx512, BFloat16, BFloat16>, tile: 4 by 4, float32: FLOAT32_AVX512,
     features: "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c"
 }
 
 #[cfg(target_arch = "x86_64")]
 kernels! {
     /// AVX-512 with `i16` scores and `bf16` values.
-    AVX512_INT16_BF16: Of<Avx512, Int16, BFloat16>, tile: 4 by 4, float32: FLOAT32_AVX512,
+    AVX512_INT16_BF16: ArithmeticInstance<Avx512, Int16, BFloat16>, tile: 4 by 4, float32: FLOAT32_AVX512,
     features: "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512bf16,avx2,fma,f16c"
 }
 
 #[cfg(target_arch = "x86_64")]
 kernels! {
     /// AVX-512 with `i16` scores and `f16` values.
-    AVX512_INT16_FP16: Of<Avx512, Int16, Float16>, tile: 4 by 4, float32: FLOAT32_AVX512,
+    AVX512_INT16_FP16: ArithmeticInstance<Avx512, Int16, Float16>, tile: 4 by 4, float32: FLOAT32_AVX512,
     features: "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512fp16,avx2,fma,f16c"
 }

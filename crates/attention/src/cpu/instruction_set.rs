@@ -1,6 +1,6 @@
 //! What the machine has, what was asked for, and the instance that follows from both.
 
-use super::instances::{self, Kernels};
+use super::instances::{self, AttentionKernels};
 use crate::element::ElementType;
 use std::fmt;
 
@@ -132,7 +132,11 @@ impl InstructionSet {
     /// The instance for an arithmetic (which the builder of the backend has checked) and an element
     /// type.
     #[cfg(target_arch = "x86_64")]
-    pub(super) fn kernels(self, arithmetic: Arithmetic, element_type: ElementType) -> &'static Kernels {
+    pub(super) fn kernels(
+        self,
+        arithmetic: Arithmetic,
+        element_type: ElementType,
+    ) -> &'static AttentionKernels {
         match (self, self.resolve(arithmetic, element_type)) {
             (Self::Portable, _) => &instances::PORTABLE,
             (Self::Avx2, _) => &instances::AVX2,
@@ -147,7 +151,7 @@ impl InstructionSet {
 
     /// The instance for an arithmetic and an element type.
     #[cfg(not(target_arch = "x86_64"))]
-    pub(super) fn kernels(self, _: Arithmetic, _: ElementType) -> &'static Kernels {
+    pub(super) fn kernels(self, _: Arithmetic, _: ElementType) -> &'static AttentionKernels {
         &instances::PORTABLE
     }
 }

@@ -1,6 +1,17 @@
 //! The online estimate of vertical-slash heads (paper, section 3.2): the softmax of the last
 //! queries over all keys, summed along columns and along diagonals.
 //!
+//! ```text
+//! first step, for each partition of keys, for each tile of 64 keys:
+//!     exponentials[key][query] = 2^(score - running maximum); keep them and the maxima
+//! in between: maxima and sums of all partitions are joined
+//! second step, for each partition, for each tile:
+//!     weight[query]             = 2^(tile's maximum - joined maximum) / joined sum
+//!     probabilities[key][query] = exponentials . weight
+//!     columns[key]             += probabilities[key][..]
+//!     diagonals[query - key]   += probabilities[key][query]
+//! ```
+//!
 //! Scores are computed once: the first step keeps the exponentials of every tile with the maxima
 //! they are relative to (256 bytes a key, less than one packed head), the second weights them by
 //! what the softmax over all keys turned out to be, and sums. Keys are cut into partitions of fixed
@@ -87,7 +98,7 @@ pub(crate) struct PartitionScores {
 }
 
 /// One thread's memory: the voting queries and a tile of converted keys.
-struct Voting {
+struct VotingQueries {
     block: QueryBlock,
     shape: TileShape,
     tile: Tile,
@@ -96,7 +107,7 @@ struct Voting {
     row: Vec<f32>,
 }
 
-impl Voting {
+impl VotingQueries {
     #[inline(always)]
     unsafe fn new<I: Instance>(work: &LineWork<'_>) -> Result<Self> {
         let head_dim = work.inputs.head_dim();
@@ -162,7 +173,7 @@ pub(crate) unsafe fn exponentials_of_partition<I: Instance, const R: usize, cons
     keys: Range<usize>,
     mut values: Vec<u32>,
 ) -> Result<Exponentials> {
-    let mut voting = unsafe { Voting::new::<I>(work)? };
+    let mut voting = unsafe { VotingQueries::new::<I>(work)? };
     let mut maxima = Vec::with_capacity(keys.len().div_ceil(TILE_KEYS));
     for (start, tile) in keys.clone().step_by(TILE_KEYS).zip(values.chunks_mut(TILE_KEYS * BLOCK)) {
         unsafe {
@@ -279,7 +290,7 @@ unsafe fn sum_diagonals<S: Simd>(
         }
     }
     assert!(out.len() == CHUNK + BLOCK);
-    // beyond the lanes in use there are only zeros to add
+    // Beyond the lanes in use there are only zeros to add.
     for first in (0..CHUNK + lanes_in_use).step_by(S::LANES) {
         unsafe {
             let mut sum = S::load(out.as_ptr().add(first));

@@ -97,14 +97,14 @@ impl PackedHead {
     }
 
     /// Its parts of `keys` keys each (a multiple of 16), to be packed in parallel.
-    pub(crate) fn parts_mut(&mut self, keys: usize) -> impl Iterator<Item = PackedPart<'_>> {
+    pub(crate) fn parts_mut(&mut self, keys: usize) -> impl Iterator<Item = PackedKeyRange<'_>> {
         let shape = self.shape;
         let key_parts = self.keys.chunks_mut(keys * shape.key_words);
         let scale_parts = self.key_scales.chunks_mut(keys);
         let value_parts = self.values.chunks_mut(keys / shape.keys_per_word * shape.head_dim);
         let factor = 1.0 / self.value_scale;
         key_parts.zip(scale_parts).zip(value_parts).enumerate().map(
-            move |(part, ((key_words, key_scales), value_words))| PackedPart {
+            move |(part, ((key_words, key_scales), value_words))| PackedKeyRange {
                 first_key: part * keys,
                 shape,
                 key_words,
@@ -117,7 +117,7 @@ impl PackedHead {
 }
 
 /// A range of a head's keys that one thread packs.
-pub(crate) struct PackedPart<'a> {
+pub(crate) struct PackedKeyRange<'a> {
     first_key: usize,
     shape: PackedShape,
     key_words: &'a mut [u32],
@@ -126,7 +126,7 @@ pub(crate) struct PackedPart<'a> {
     value_factor: f32,
 }
 
-impl PackedPart<'_> {
+impl PackedKeyRange<'_> {
     /// Packs this part of key-value head `kv_head`; returns the length of its longest key.
     ///
     /// # Safety

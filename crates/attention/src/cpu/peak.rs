@@ -5,14 +5,11 @@
 
 use super::dot::ValueDot;
 use super::instances::Instance;
-use super::simd::Simd;
+use super::simd::{MAX_LANES, Simd};
 use std::hint::black_box;
 
 /// Independent sums: enough to cover the latency of two multiply-adds per cycle.
 const SUMS: usize = 12;
-/// Elements of the widest vector.
-const MAX_LANES: usize = 16;
-
 /// Runs `rounds` rounds of multiply-adds in the instance's arithmetic and returns how many
 /// floating-point operations that was.
 ///
@@ -28,7 +25,7 @@ pub(crate) unsafe fn multiply_adds<I: Instance>(rounds: u64) -> u64 {
         let b = I::Simd::load_words(black_box(zeros.as_ptr().cast()));
         let mut sums = [I::Value::load(zeros[0].as_ptr()); SUMS];
         for (sum, zeros) in sums.iter_mut().zip(&zeros) {
-            // each its own, or the compiler would find that they are all the same
+            // Each its own, or the compiler would find that they are all the same.
             *sum = I::Value::load(black_box(zeros.as_ptr()));
         }
         for _ in 0..rounds {

@@ -2,6 +2,13 @@
 //!
 //! Neighbouring blocks see nearly the same keys, so the tile that one block has just brought into
 //! the cache serves the next. There is one loop for all patterns and all instruction sets.
+//!
+//! ```text
+//! for each of up to four blocks: lower its index to a layout; transpose its queries into lanes
+//! while a block has keys left:
+//!     for each block: take the next tile of its layout; attend_tile(block, tile)
+//! for each block: output = output / sums, transposed back
+//! ```
 
 use super::buffer::Buffer;
 use super::instances::Instance;

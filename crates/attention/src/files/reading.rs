@@ -13,7 +13,7 @@ use std::path::Path;
 pub fn open(path: &Path) -> io::Result<File> {
     check_regular(fs::metadata(path)?.file_type())?;
     let file = File::open(path)?;
-    // the name may stand for something else by now
+    // The name may stand for something else by now.
     check_regular(file.metadata()?.file_type())?;
     Ok(file)
 }
@@ -67,7 +67,7 @@ mod tests {
         fs::write(&path, b"caf\xe9").unwrap();
         let error = read_text(&path, 5).unwrap_err();
         assert_eq!(problem(&error), Some(&FileProblem::NotText { place: 3 }));
-        // as large as a disk, and empty: nothing of it is read
+        // As large as a disk, and empty: nothing of it is read.
         File::create(&path).unwrap().set_len(1 << 40).unwrap();
         let error = read(&path, 1 << 30).unwrap_err();
         assert_eq!(problem(&error), Some(&FileProblem::TooLong { limit: 1 << 30, found: Some(1 << 40) }));

@@ -36,7 +36,7 @@ impl WholeFile {
     ///
     /// # Errors
     /// What the system says; [`FileProblem::NotRegular`] for a path that is a folder, a pipe or a
-    /// device, [`FileProblem::ReadOnly`] for a file that nobody may write to.
+    /// device, [`FileProblem::ReadOnly`] for a file that may not be written to.
     pub fn create(path: &Path) -> io::Result<Self> {
         check_regular_or_absent(path)?;
         let target = behind_links(path)?;
@@ -58,11 +58,11 @@ impl WholeFile {
         if let Some(permissions) = self.permissions.take() {
             self.out.get_ref().set_permissions(permissions)?;
         }
-        // on the disk before it has its name: a crash must not leave half a file under it
+        // On the disk before it has its name: a crash must not leave half a file under it.
         self.out.get_ref().sync_all()?;
         fs::rename(&self.unfinished, &self.target)?;
         self.is_finished = true;
-        // so that the name lasts, too, where folders can be waited for
+        // So that the name lasts, too, where folders can be waited for.
         let folder = self.target.parent().filter(|folder| !folder.as_os_str().is_empty());
         let _ = File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all());
         Ok(())
@@ -82,7 +82,7 @@ impl Write for WholeFile {
 impl Drop for WholeFile {
     fn drop(&mut self) {
         if !self.is_finished {
-            // what is left of it helps nobody
+            // The unfinished file is of no use.
             let _ = fs::remove_file(&self.unfinished);
         }
     }
@@ -121,7 +121,7 @@ pub fn check_writable(path: &Path) -> io::Result<()> {
 /// # Errors
 /// [`FileProblem::NotRegular`].
 pub fn check_regular_or_absent(path: &Path) -> io::Result<()> {
-    // what can't be looked at is told by whoever opens it
+    // A path that can't be looked at fails when it is opened, with the system's reason.
     fs::metadata(path).map_or(Ok(()), |metadata| check_regular(metadata.file_type()))
 }
 
@@ -144,7 +144,7 @@ fn behind_links(path: &Path) -> io::Result<PathBuf> {
         let next = fs::read_link(&target)?;
         target = target.parent().unwrap_or(Path::new("")).join(next);
     }
-    // links that lead to each other: the system says so
+    // Links that lead to each other: the system says so.
     fs::canonicalize(path)
 }
 

@@ -42,7 +42,7 @@ pub(crate) fn extent(row: &[f32]) -> [f32; 2] {
             faults[i] += x * 0.0;
         }
     }
-    // zero, or NaN
+    // Zero, or NaN.
     let fault: f32 = faults.iter().sum();
     let (smallest, largest) = (
         smallest.into_iter().fold(f32::INFINITY, f32::min),

@@ -47,7 +47,7 @@ mod tests {
             pack(&levels, bits, &mut codes);
             unpack(&codes, bits, &mut found);
             assert_eq!(found, levels);
-            // as near as can be, and never beyond the last one
+            // As near as can be, and never beyond the last one.
             let between: Vec<f32> = levels.iter().map(|level| level + 0.49).collect();
             pack(&between, bits, &mut codes);
             unpack(&codes, bits, &mut found);

@@ -2,7 +2,7 @@
 
 use super::per_channel::PerChannel;
 use super::per_token::PerToken;
-use super::tensor::Storage;
+use super::tensor::CodeStorage;
 use super::{QuantizedTensor, TOKENS_PER_GROUP};
 use crate::error::{Error, Result};
 use bytemuck::{Pod, cast_slice, try_cast_slice};
@@ -12,8 +12,8 @@ impl QuantizedTensor {
     /// scales; per channel the tokens in `f16`.
     pub fn parts(&self) -> Vec<&[u8]> {
         match &self.storage {
-            Storage::PerToken(rows) => vec![&rows.codes, cast_slice(&rows.ranges)],
-            Storage::PerChannel(rows) => {
+            CodeStorage::PerToken(rows) => vec![&rows.codes, cast_slice(&rows.ranges)],
+            CodeStorage::PerChannel(rows) => {
                 vec![&rows.codes, cast_slice(&rows.ranges), cast_slice(&rows.recent)]
             }
         }
@@ -26,8 +26,8 @@ impl QuantizedTensor {
     /// [`Error::Shape`] for parts that so many tokens do not have; nothing changes then.
     pub fn restore(&mut self, parts: &[&[u8]], tokens: usize) -> Result<()> {
         let restored = match &mut self.storage {
-            Storage::PerToken(rows) => rows.restore(parts, tokens),
-            Storage::PerChannel(rows) => rows.restore(parts, tokens),
+            CodeStorage::PerToken(rows) => rows.restore(parts, tokens),
+            CodeStorage::PerChannel(rows) => rows.restore(parts, tokens),
         };
         restored.ok_or_else(|| {
             let lengths: Vec<usize> = parts.iter().map(|part| part.len()).collect();
@@ -114,7 +114,7 @@ mod tests {
                     assert!(error.contains("found parts of"), "{error}");
                     assert_eq!(restored.parts(), saved.parts(), "nothing changes");
                 }
-                // both go on in the same way
+                // Both go on in the same way.
                 saved.append(&rows[201 * 16..]);
                 restored.append(&rows[201 * 16..]);
                 assert_eq!(restored.parts(), saved.parts());

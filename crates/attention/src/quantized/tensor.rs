@@ -12,11 +12,11 @@ use crate::view::TensorView;
 #[derive(Debug)]
 pub struct QuantizedTensor {
     layout: CodeLayout,
-    pub(super) storage: Storage,
+    pub(super) storage: CodeStorage,
 }
 
 #[derive(Debug)]
-pub(super) enum Storage {
+pub(super) enum CodeStorage {
     PerToken(PerToken),
     PerChannel(PerChannel),
 }
@@ -45,8 +45,10 @@ impl QuantizedTensor {
         }
         let layout = CodeLayout { heads, head_dim, bits };
         let storage = match grouping {
-            Grouping::PerToken => Storage::PerToken(PerToken::with_capacity(what, capacity, layout)?),
-            Grouping::PerChannel => Storage::PerChannel(PerChannel::with_capacity(what, capacity, layout)?),
+            Grouping::PerToken => CodeStorage::PerToken(PerToken::with_capacity(what, capacity, layout)?),
+            Grouping::PerChannel => {
+                CodeStorage::PerChannel(PerChannel::with_capacity(what, capacity, layout)?)
+            }
         };
         Ok(Self { layout, storage })
     }
@@ -60,8 +62,8 @@ impl QuantizedTensor {
     /// Tokens in it.
     pub fn tokens(&self) -> usize {
         match &self.storage {
-            Storage::PerToken(rows) => rows.tokens(),
-            Storage::PerChannel(rows) => rows.tokens(),
+            CodeStorage::PerToken(rows) => rows.tokens(),
+            CodeStorage::PerChannel(rows) => rows.tokens(),
         }
     }
 
@@ -74,8 +76,8 @@ impl QuantizedTensor {
         let token_len = self.layout.token_len();
         assert!(rows.len().is_multiple_of(token_len), "{} elements in tokens of {token_len}", rows.len());
         match &mut self.storage {
-            Storage::PerToken(storage) => storage.append(rows),
-            Storage::PerChannel(storage) => storage.append(rows),
+            CodeStorage::PerToken(storage) => storage.append(rows),
+            CodeStorage::PerChannel(storage) => storage.append(rows),
         }
     }
 
@@ -84,8 +86,8 @@ impl QuantizedTensor {
     /// [`RECENT_TOKENS`](super::RECENT_TOKENS) cuts none.
     pub fn truncate(&mut self, tokens: usize) {
         match &mut self.storage {
-            Storage::PerToken(rows) => rows.truncate(tokens),
-            Storage::PerChannel(rows) => rows.truncate(tokens),
+            CodeStorage::PerToken(rows) => rows.truncate(tokens),
+            CodeStorage::PerChannel(rows) => rows.truncate(tokens),
         }
     }
 
@@ -98,8 +100,8 @@ impl QuantizedTensor {
     /// [`Error::OutOfMemory`].
     pub fn copy(&self, what: &'static str, capacity: usize, tokens: usize) -> Result<Self> {
         let storage = match &self.storage {
-            Storage::PerToken(rows) => Storage::PerToken(rows.copy(what, capacity, tokens)?),
-            Storage::PerChannel(rows) => Storage::PerChannel(rows.copy(what, capacity, tokens)?),
+            CodeStorage::PerToken(rows) => CodeStorage::PerToken(rows.copy(what, capacity, tokens)?),
+            CodeStorage::PerChannel(rows) => CodeStorage::PerChannel(rows.copy(what, capacity, tokens)?),
         };
         Ok(Self { layout: self.layout, storage })
     }
@@ -107,18 +109,18 @@ impl QuantizedTensor {
     /// Bytes of its tokens.
     pub fn bytes(&self) -> usize {
         match &self.storage {
-            Storage::PerToken(rows) => rows.bytes(),
-            Storage::PerChannel(rows) => rows.bytes(),
+            CodeStorage::PerToken(rows) => rows.bytes(),
+            CodeStorage::PerChannel(rows) => rows.bytes(),
         }
     }
 
     /// All of its tokens.
     pub fn view(&self) -> TensorView<'_> {
         let view = match &self.storage {
-            Storage::PerToken(rows) => {
+            CodeStorage::PerToken(rows) => {
                 QuantizedView::per_token(self.layout, rows.tokens(), &rows.codes, &rows.ranges)
             }
-            Storage::PerChannel(rows) => rows.view(),
+            CodeStorage::PerChannel(rows) => rows.view(),
         };
         TensorView::from(view)
     }

@@ -70,7 +70,7 @@ impl<'a> QuantizedView<'a> {
         let row = (self.first + token) * heads + head;
         let (start, row_bytes) = (row * self.layout.row_bytes(), self.layout.row_bytes());
         let scaling = match self.ranges {
-            Ranges::PerToken(ranges) => Scaling::Row(ranges[row]),
+            Ranges::PerToken(ranges) => CodeScaling::Row(ranges[row]),
             Ranges::PerChannel(_, recent) if start >= self.codes.len() => {
                 let start = row * head_dim - self.codes.len() / row_bytes * head_dim;
                 return Row::Plain(Elements::F16(&recent[start..start + head_dim]));
@@ -79,7 +79,7 @@ impl<'a> QuantizedView<'a> {
                 let group = (self.first + token) / TOKENS_PER_GROUP;
                 let ranges = &ranges[(group * heads + head) * 2 * head_dim..][..2 * head_dim];
                 let (minima, scales) = ranges.split_at(head_dim);
-                Scaling::Channels { minima, scales }
+                CodeScaling::Channels { minima, scales }
             }
         };
         Row::Coded(CodedRow { codes: &self.codes[start..start + row_bytes], bits, scaling })
@@ -91,12 +91,12 @@ impl<'a> QuantizedView<'a> {
 pub(crate) struct CodedRow<'a> {
     pub(crate) codes: &'a [u8],
     pub(crate) bits: CodeBits,
-    pub(crate) scaling: Scaling<'a>,
+    pub(crate) scaling: CodeScaling<'a>,
 }
 
 /// What the codes of a row mean.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Scaling<'a> {
+pub(crate) enum CodeScaling<'a> {
     /// The same for all.
     Row(CodeRange),
     /// Each channel has its own, `[head_dim]` both.
@@ -111,11 +111,11 @@ impl CodedRow<'_> {
         const RUN: usize = 64;
         unpack(self.codes, self.bits, out);
         match self.scaling {
-            Scaling::Row(range) => {
+            CodeScaling::Row(range) => {
                 let (minimum, scale) = (range.minimum.to_f32(), range.scale.to_f32());
                 out.iter_mut().for_each(|x| *x = *x * scale + minimum);
             }
-            Scaling::Channels { minima, scales } => {
+            CodeScaling::Channels { minima, scales } => {
                 let (mut minimum, mut scale) = ([0.0f32; RUN], [0.0f32; RUN]);
                 for ((out, minima), scales) in
                     out.chunks_mut(RUN).zip(minima.chunks(RUN)).zip(scales.chunks(RUN))

@@ -1,6 +1,6 @@
 //! [`HeadFit`]: budgets of one head, fitted to a number of pairs by the canonical lowering.
 
-use super::{Sample, judge};
+use super::{CalibrationSample, judge};
 use crate::backend::{AttentionBackend, LineScores};
 use crate::error::Result;
 use crate::index::SparseIndex;
@@ -28,14 +28,14 @@ pub(super) struct Fitted {
 /// blocks once for each fit.
 pub(super) struct HeadFit<'a, B> {
     backend: &'a B,
-    samples: &'a [Sample<'a>],
+    samples: &'a [CalibrationSample<'a>],
     head: usize,
     lines: Vec<LineScores>,
     blocks: Vec<BlockScores>,
 }
 
 impl<'a, B: AttentionBackend> HeadFit<'a, B> {
-    pub(super) fn new(backend: &'a B, samples: &'a [Sample<'a>], head: usize) -> Self {
+    pub(super) fn new(backend: &'a B, samples: &'a [CalibrationSample<'a>], head: usize) -> Self {
         Self { backend, samples, head, lines: Vec::new(), blocks: Vec::new() }
     }
 
@@ -145,12 +145,14 @@ impl<'a, B: AttentionBackend> HeadFit<'a, B> {
         let (backend, head) = (self.backend, self.head);
         match pattern {
             HeadPattern::VerticalSlash { .. } if self.lines.is_empty() => {
-                let scores =
-                    |sample: &Sample<'_>| backend.last_query_scores(&sample.inputs, head, LAST_QUERIES);
+                let scores = |sample: &CalibrationSample<'_>| {
+                    backend.last_query_scores(&sample.inputs, head, LAST_QUERIES)
+                };
                 self.lines = self.samples.iter().map(scores).collect::<Result<_>>()?;
             }
             HeadPattern::BlockSparse { .. } if self.blocks.is_empty() => {
-                let scores = |sample: &Sample<'_>| block_sparse::estimate(backend, &sample.inputs, head);
+                let scores =
+                    |sample: &CalibrationSample<'_>| block_sparse::estimate(backend, &sample.inputs, head);
                 self.blocks = self.samples.iter().map(scores).collect::<Result<_>>()?;
             }
             _ => {}

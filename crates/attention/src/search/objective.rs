@@ -112,12 +112,12 @@ impl Objective {
             Self::SamePairs { target: HeadPattern::VerticalSlash { .. }, .. } => 1.0,
             Self::SamePairs { target, .. } => {
                 let share = target.least_pairs(geometry) as f64 / geometry.causal_pairs().max(1) as f64;
-                // budgets are fitted to a few percent, and spans are rounded
+                // Budgets are fitted to a few percent, and spans are rounded.
                 (1.1 * share).min(1.0)
             }
             Self::MaxError { shares, refinements, .. } => {
                 let largest = shares.iter().copied().fold(0.0, f64::max);
-                // each goes half of the way that is left to all of it
+                // Each goes half of the way that is left to all of it.
                 (0..*refinements).fold(largest, |share, _| share.sqrt())
             }
         }

@@ -35,31 +35,7 @@ use minference_attention::InstructionSet;
 #[cfg(target_arch = "x86_64")]
 use minference_attention::cpu::simd::{Avx2, Avx512};
 use minference_attention::cpu::simd::{Portable, Simd};
-
-/// How `a * b + c` is computed in safe loops: fused where the instruction set has it, since the
-/// function behind `f32::mul_add` is slow where it has not.
-trait MulAdd {
-    fn mul_add(a: f32, b: f32, c: f32) -> f32;
-}
-
-/// One rounding.
-struct Fused;
-/// Two roundings.
-struct Separate;
-
-impl MulAdd for Fused {
-    #[inline(always)]
-    fn mul_add(a: f32, b: f32, c: f32) -> f32 {
-        a.mul_add(b, c)
-    }
-}
-
-impl MulAdd for Separate {
-    #[inline(always)]
-    fn mul_add(a: f32, b: f32, c: f32) -> f32 {
-        a * b + c
-    }
-}
+use rows::{Fused, Separate};
 
 /// Calls a generic function with the block of a format.
 macro_rules! with_block {
@@ -84,40 +60,40 @@ macro_rules! with_block {
     };
 }
 
-type Widen = unsafe fn(WeightFormat, &[u8], usize, &mut [f32]);
-type Products = unsafe fn(WeightFormat, &[u8], &[f32], usize, &mut [f32]);
-type Pack = unsafe fn(&[f32], usize, &mut [f32]);
-type MultiplyBlock = unsafe fn(&[f32], usize, &[f32], &mut [f32]);
-type Unpack = unsafe fn(&[f32], &mut OutBlock<'_>);
-type QuantiseRows = unsafe fn(&[f32], usize, &mut QuantisedRows);
-type PackInt8 = unsafe fn(&[f32], usize, &mut [u8], &mut [f32]);
-type MultiplyBlockInt8 = unsafe fn(&QuantisedRows, QuantisedBlock<'_>, &mut [f32]);
-type SumOfSquares = unsafe fn(&[f32]) -> f32;
-type Scale = unsafe fn(&[f32], &[f32], f32, &mut [f32]);
-type ScaleInPlace = unsafe fn(&mut [f32], &[f32], f32);
-type Gate = unsafe fn(Activation, &mut [f32], &[f32]);
-type Rotate = unsafe fn(&mut [f32], &[f32], &[f32]);
+type WidenFn = unsafe fn(WeightFormat, &[u8], usize, &mut [f32]);
+type ProductsFn = unsafe fn(WeightFormat, &[u8], &[f32], usize, &mut [f32]);
+type PackFn = unsafe fn(&[f32], usize, &mut [f32]);
+type MultiplyBlockFn = unsafe fn(&[f32], usize, &[f32], &mut [f32]);
+type UnpackFn = unsafe fn(&[f32], &mut OutBlock<'_>);
+type QuantiseRowsFn = unsafe fn(&[f32], usize, &mut QuantisedRows);
+type PackInt8Fn = unsafe fn(&[f32], usize, &mut [u8], &mut [f32]);
+type MultiplyBlockInt8Fn = unsafe fn(&QuantisedRows, QuantisedBlock<'_>, &mut [f32]);
+type SumOfSquaresFn = unsafe fn(&[f32]) -> f32;
+type ScaleFn = unsafe fn(&[f32], &[f32], f32, &mut [f32]);
+type ScaleInPlaceFn = unsafe fn(&mut [f32], &[f32], f32);
+type GateFn = unsafe fn(Activation, &mut [f32], &[f32]);
+type RotateFn = unsafe fn(&mut [f32], &[f32], &[f32]);
 
 /// The loops of one instruction set.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Kernels {
-    widen: Widen,
-    products: Products,
-    batch_products: Products,
+    widen: WidenFn,
+    products: ProductsFn,
+    batch_products: ProductsFn,
     token_lanes: usize,
-    pack: Pack,
-    multiply_block: MultiplyBlock,
-    store: Unpack,
-    add: Unpack,
-    quantise_rows: QuantiseRows,
-    pack_int8: PackInt8,
-    multiply_block_int8: MultiplyBlockInt8,
-    sum_of_squares: SumOfSquares,
-    scale: Scale,
-    scale_in_place: ScaleInPlace,
-    gate: Gate,
-    rotate_halves: Rotate,
-    rotate_neighbours: Rotate,
+    pack: PackFn,
+    multiply_block: MultiplyBlockFn,
+    store: UnpackFn,
+    add: UnpackFn,
+    quantise_rows: QuantiseRowsFn,
+    pack_int8: PackInt8Fn,
+    multiply_block_int8: MultiplyBlockInt8Fn,
+    sum_of_squares: SumOfSquaresFn,
+    scale: ScaleFn,
+    scale_in_place: ScaleInPlaceFn,
+    gate: GateFn,
+    rotate_halves: RotateFn,
+    rotate_neighbours: RotateFn,
 }
 
 /// Defines a constant table of kernels, compiled for some target features.

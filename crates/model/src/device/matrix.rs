@@ -6,66 +6,17 @@
 mod format;
 mod multiply;
 mod shared_rows;
+mod weight_bytes;
 
 pub use format::WeightFormat;
 pub use multiply::Scratch;
 pub(crate) use multiply::{Product, Store, multiply, multiply_apart};
+pub use weight_bytes::WeightBytes;
 
 use crate::device::compute::Compute;
 use crate::device::kernels::Kernels;
 use crate::error::{Error, Result};
-use memmap2::Mmap;
-use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
-
-/// Bytes of a file, shared and never copied; or owned ones.
-#[derive(Clone)]
-pub struct WeightBytes {
-    source: Source,
-    range: Range<usize>,
-}
-
-#[derive(Clone)]
-enum Source {
-    Mapped(Arc<Mmap>),
-    Owned(Arc<Vec<u8>>),
-}
-
-impl WeightBytes {
-    /// A part of a mapped file; none where it reaches beyond the file.
-    pub fn mapped(file: Arc<Mmap>, range: Range<usize>) -> Option<Self> {
-        (range.start <= range.end && range.end <= file.len())
-            .then(|| Self { source: Source::Mapped(file), range })
-    }
-
-    /// Bytes of one's own.
-    pub fn owned(bytes: Vec<u8>) -> Self {
-        Self { range: 0..bytes.len(), source: Source::Owned(Arc::new(bytes)) }
-    }
-
-    /// The bytes.
-    pub fn as_slice(&self) -> &[u8] {
-        let all: &[u8] = match &self.source {
-            Source::Mapped(file) => file,
-            Source::Owned(bytes) => bytes,
-        };
-        &all[self.range.clone()]
-    }
-
-    fn part(&self, range: Range<usize>) -> Self {
-        Self {
-            source: self.source.clone(),
-            range: self.range.start + range.start..self.range.start + range.end,
-        }
-    }
-}
-
-impl fmt::Debug for WeightBytes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "WeightBytes({} bytes)", self.range.len())
-    }
-}
 
 /// A weight matrix. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -113,8 +64,8 @@ impl Matrix {
         self.bytes.as_slice().len()
     }
 
-    /// Reads a byte of every page, so that a matrix in a mapped file is in memory, as far as there
-    /// is room, before anyone waits for it.
+    /// Reads a byte of every page, so that a matrix in a mapped file is in memory, as far as it
+    /// fits, before the first product needs it.
     pub fn preload(&self) {
         /// No system has smaller ones.
         const PAGE: usize = 4096;

@@ -34,7 +34,7 @@ use crate::device::compute::Compute;
 use crate::error::{Error, Result};
 use crate::session::kv_cache::CacheFormat;
 use minference_attention::pattern::config::{HeadEntry, PatternConfig};
-use minference_attention::search::{Objective, Sample, search_layer};
+use minference_attention::search::{CalibrationSample, Objective, search_layer};
 use minference_attention::{CpuBackend, HeadPattern, Progress};
 use std::sync::Arc;
 
@@ -93,7 +93,7 @@ fn run(
         let progress = request.progress.as_ref();
         steps.push(LayerSteps::new(decoder, compute, tokens, request.cache, progress)?);
     }
-    let mut progress_of_search = SearchProgress::new(request, layers);
+    let mut search_progress = SearchProgress::new(request, layers);
     let dense = vec![HeadPattern::Dense; heads];
     for layer in 0..if found.len() == layers { 0 } else { layers } {
         let mut queries = Vec::with_capacity(steps.len());
@@ -103,18 +103,18 @@ fn run(
         }
         for (steps, queries) in steps.iter_mut().zip(&queries) {
             attended.push(steps.attend(queries, &dense)?.0);
-            progress_of_search.advance();
+            search_progress.advance();
         }
         if layer == found.len() {
             let samples = steps.iter().zip(&queries).zip(&attended).map(|((steps, queries), dense)| {
-                Ok(Sample { inputs: steps.inputs(queries)?, dense: dense.view()? })
+                Ok(CalibrationSample { inputs: steps.inputs(queries)?, dense: dense.view()? })
             });
-            let samples: Vec<Sample<'_>> = samples.collect::<Result<_>>()?;
-            found.push(search(backend, &samples, request, &mut progress_of_search)?);
+            let samples: Vec<CalibrationSample<'_>> = samples.collect::<Result<_>>()?;
+            found.push(search(backend, &samples, request, &mut search_progress)?);
             on_layer(&found)?;
         }
         drop(queries);
-        progress_of_search.layer_done(layer);
+        search_progress.layer_done(layer);
         if layer + 1 < layers {
             for (steps, attended) in steps.iter_mut().zip(&attended) {
                 steps.finish(attended)?;
@@ -126,11 +126,11 @@ fn run(
 
 fn search(
     backend: &CpuBackend,
-    samples: &[Sample<'_>],
+    samples: &[CalibrationSample<'_>],
     request: &SearchRequest<'_>,
-    progress_of_search: &mut SearchProgress,
+    search_progress: &mut SearchProgress,
 ) -> Result<Vec<HeadEntry>> {
-    let on_trial = &mut || progress_of_search.advance();
+    let on_trial = &mut || search_progress.advance();
     Ok(search_layer(backend, samples, request.objective, request.errors_from, on_trial)?)
 }
 

@@ -1,5 +1,15 @@
 //! The decoding kernel: some query heads of one group while keys and values pass by.
 //!
+//! ```text
+//! for each step of 32 keys:
+//!     for as many keys as share a vector with all heads:
+//!         products[key, head] += key's vector . query's vector, along head_dim
+//!         scores[key, head]    = sums of the lanes of products (one tree of shuffles)
+//!     maximum[head] = max(maximum, scores); where it rose, rescale sums and output
+//!     scores = 2^(scores - maximum); sums += scores
+//!     for each V vectors of head_dim, for each key: output[head] += scores[key, head] . value's vectors
+//! ```
+//!
 //! Query heads and keys share the lanes of a vector: lane `key * width + head`, where `width` is
 //! the number of heads rounded up to a power of two. One vector holds the scores of `LANES / width`
 //! keys, so that softmax needs no sums across lanes, and the products of as many keys with all
@@ -10,81 +20,15 @@
 // lie within their view.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
+use super::streamed_rows::{STEP, StreamedRows};
 use crate::cpu::simd::{MAX_LANES, Simd, exp2};
 use crate::cpu::stored::{Stored, load_some};
-use crate::view::PlainView;
-use std::ops::Range;
 
-/// Keys between two updates of the running maximum: a multiple of the lanes of every instruction
-/// set.
-pub(super) const STEP: usize = 32;
 /// Most query heads that share a pass over the keys.
 const MAX_HEADS: usize = 8;
-/// Bytes of a cache line.
-pub(super) const CACHE_LINE: usize = 64;
-
 /// Query heads that share a pass over the keys, with an instruction set.
 pub(super) fn most_heads<S: Simd>() -> usize {
     MAX_HEADS.min(S::LANES)
-}
-
-/// Rows of keys or values of one head.
-#[derive(Clone, Copy)]
-pub(super) struct Rows<T> {
-    first: *const T,
-    /// Elements from one row to the next
-    stride: usize,
-    count: usize,
-    /// Memory to ask for while row 0 is read, and so on; it need not be valid.
-    ahead: *const T,
-    /// Elements from one such to the next
-    ahead_stride: usize,
-    /// Cache lines of one such
-    ahead_lines: usize,
-}
-
-impl<T: Stored> Rows<T> {
-    /// The rows of `tokens` of a head.
-    pub(super) fn new(view: &PlainView<'_>, head: usize, tokens: Range<usize>) -> Self {
-        let ([_, heads, head_dim], (data, stride)) = (view.shape(), view.head_rows(head));
-        let first = T::pointer(data).wrapping_add(tokens.start * stride);
-        // Hardware does not foresee rows that lie apart. Where the rows of all heads of a token lie
-        // side by side, those of the next step are asked for in the order of memory, each head its
-        // share.
-        let side_by_side = stride == heads * head_dim;
-        let (ahead, ahead_stride) = if side_by_side {
-            let share = head * STEP * head_dim;
-            let next = first.wrapping_sub(head * head_dim).wrapping_add(STEP * stride);
-            (next.wrapping_add(share), head_dim)
-        } else {
-            (first.wrapping_add(STEP * stride), stride)
-        };
-        let ahead_lines = (head_dim * size_of::<T>()).div_ceil(CACHE_LINE);
-        Self { first, stride, count: tokens.len(), ahead, ahead_stride, ahead_lines }
-    }
-
-    #[inline(always)]
-    unsafe fn row(&self, index: usize) -> *const T {
-        unsafe { self.first.add(index * self.stride) }
-    }
-
-    #[inline(always)]
-    unsafe fn prefetch<S: Simd>(&self, index: usize) {
-        let ahead = self.ahead.wrapping_add(index * self.ahead_stride).cast::<u8>();
-        for line in 0..self.ahead_lines {
-            // SAFETY: a prefetch needs no valid address.
-            unsafe { S::prefetch(ahead.wrapping_add(line * CACHE_LINE)) };
-        }
-    }
-}
-
-impl Rows<f32> {
-    /// Rows that lie together in the nearest cache, as many as there are whole ones.
-    pub(super) fn unpacked(rows: &[f32], head_dim: usize) -> Self {
-        let first = rows.as_ptr();
-        let count = rows.len() / head_dim;
-        Self { first, stride: head_dim, count, ahead: first, ahead_stride: 0, ahead_lines: 0 }
-    }
 }
 
 /// The state of at most [`most_heads`] query heads of one group.
@@ -152,8 +96,8 @@ impl HeadChunk {
     #[inline(always)]
     pub(super) unsafe fn attend<S: Simd, T: Stored, const V: usize>(
         &mut self,
-        keys: Rows<T>,
-        values: Rows<T>,
+        keys: StreamedRows<T>,
+        values: StreamedRows<T>,
     ) {
         unsafe {
             match self.heads {
@@ -172,8 +116,8 @@ impl HeadChunk {
     #[inline(always)]
     unsafe fn attend_heads<S: Simd, T: Stored, const V: usize, const H: usize>(
         &mut self,
-        keys: Rows<T>,
-        values: Rows<T>,
+        keys: StreamedRows<T>,
+        values: StreamedRows<T>,
     ) {
         unsafe {
             if self.head_dim.is_multiple_of(S::LANES) {
@@ -201,8 +145,8 @@ impl HeadChunk {
     #[inline(always)]
     unsafe fn score_keys<S: Simd, T: Stored, const H: usize, const PART: bool>(
         &mut self,
-        keys: Rows<T>,
-        values: Rows<T>,
+        keys: StreamedRows<T>,
+        values: StreamedRows<T>,
     ) {
         let (width, whole) = (H.next_power_of_two(), self.head_dim / S::LANES * S::LANES);
         let keys_at_once = S::LANES / width;
@@ -212,7 +156,7 @@ impl HeadChunk {
                 let mut products = [S::splat(0.0); MAX_LANES];
                 let mut rows = [keys.first; MAX_LANES];
                 for (i, row) in rows.iter_mut().enumerate().take(keys_at_once) {
-                    // the last key again where there are no more: its scores are masked below
+                    // The last key again where there are no more: its scores are masked below.
                     *row = keys.row((first + i).min(keys.count - 1));
                     keys.prefetch::<S>(first + i);
                     values.prefetch::<S>(first + i);
@@ -235,7 +179,7 @@ impl HeadChunk {
             }
             S::store(self.lane_faults.as_mut_ptr(), faults);
         }
-        // what softmax reads beyond the last key
+        // What softmax reads beyond the last key.
         let used = (keys.count * width).next_multiple_of(S::LANES);
         self.scores[keys.count * width..used].fill(f32::NEG_INFINITY);
     }
@@ -280,7 +224,7 @@ impl HeadChunk {
                 self.output[h * self.padded_dim..][..self.padded_dim].iter_mut().for_each(|x| *x *= factor);
             }
         }
-        // lanes without a head have scores of zero, and get probabilities that nobody reads
+        // Lanes without a head have scores of zero, and get probabilities that are not read.
         for (lane, maximum) in maxima.iter_mut().enumerate() {
             *maximum = if lane % width < H { -self.maxima[lane % width] } else { 0.0 };
         }
@@ -300,7 +244,7 @@ impl HeadChunk {
     #[inline(always)]
     unsafe fn add_values<S: Simd, T: Stored, const V: usize, const H: usize, const PART: bool>(
         &mut self,
-        values: Rows<T>,
+        values: StreamedRows<T>,
         d: usize,
     ) {
         let width = H.next_power_of_two();

@@ -5,11 +5,11 @@
 // lie within their view.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
-use super::head_chunk::{CACHE_LINE, Rows, STEP};
+use super::streamed_rows::{CACHE_LINE, STEP, StreamedRows};
 use crate::cpu::codes::{ByChannel, unpack, unpack_scaled};
 use crate::cpu::simd::Simd;
 use crate::cpu::stored::{Stored, widen_row};
-use crate::quantized::{CodedRow, Scaling};
+use crate::quantized::{CodeScaling, CodedRow};
 use crate::view::{PlainView, Row, TensorView};
 use half::f16;
 use half::slice::HalfFloatSliceExt;
@@ -21,7 +21,7 @@ pub(super) trait StepRows {
     /// What the kernel loads.
     type Element: Stored;
     /// The rows of `tokens`, one after the other.
-    unsafe fn rows<S: Simd>(&mut self, head: usize, tokens: Range<usize>) -> Rows<Self::Element>;
+    unsafe fn rows<S: Simd>(&mut self, head: usize, tokens: Range<usize>) -> StreamedRows<Self::Element>;
 }
 
 /// Elements, where they lie.
@@ -36,8 +36,8 @@ impl<'a, T> InPlace<'a, T> {
 impl<T: Stored> StepRows for InPlace<'_, T> {
     type Element = T;
     #[inline(always)]
-    unsafe fn rows<S: Simd>(&mut self, head: usize, tokens: Range<usize>) -> Rows<T> {
-        Rows::new(&self.0, head, tokens)
+    unsafe fn rows<S: Simd>(&mut self, head: usize, tokens: Range<usize>) -> StreamedRows<T> {
+        StreamedRows::new(&self.0, head, tokens)
     }
 }
 
@@ -73,7 +73,7 @@ impl<'a> Unpacked<'a> {
 impl StepRows for Unpacked<'_> {
     type Element = f32;
     #[inline(always)]
-    unsafe fn rows<S: Simd>(&mut self, head: usize, tokens: Range<usize>) -> Rows<f32> {
+    unsafe fn rows<S: Simd>(&mut self, head: usize, tokens: Range<usize>) -> StreamedRows<f32> {
         let (count, head_dim) = (tokens.len(), self.view.head_dim());
         for (token, out) in tokens.zip(self.rows.chunks_exact_mut(head_dim)) {
             unsafe {
@@ -86,14 +86,14 @@ impl StepRows for Unpacked<'_> {
                 }
             }
         }
-        Rows::unpacked(&self.rows[..count * head_dim], head_dim)
+        StreamedRows::unpacked(&self.rows[..count * head_dim], head_dim)
     }
 }
 
 impl<'a> GroupScaling<'a> {
     #[inline(always)]
     unsafe fn unpack<S: Simd>(&mut self, row: &CodedRow<'a>, out: &mut [f32]) {
-        let Scaling::Channels { minima, scales } = row.scaling else {
+        let CodeScaling::Channels { minima, scales } = row.scaling else {
             return unsafe { unpack::<S>(row, out) };
         };
         if !std::ptr::eq(self.stored, minima) {

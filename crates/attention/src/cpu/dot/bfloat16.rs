@@ -101,7 +101,7 @@ impl ValueDot<Avx512> for BFloat16 {
     }
     #[inline(always)]
     unsafe fn add_to_sums(sums: __m512, probabilities: __m512i) -> __m512 {
-        // the product with ones: one instruction for two keys
+        // The product with ones: one instruction for two keys.
         unsafe { dot(sums, probabilities, _mm512_set1_epi32(0x3f80_3f80)) }
     }
     #[inline(always)]

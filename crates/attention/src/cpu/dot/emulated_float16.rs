@@ -19,7 +19,7 @@ unsafe fn widen(words: __m256i) -> [__m256; 2] {
     unsafe {
         let low = _mm256_and_si256(words, _mm256_set1_epi32(0xffff));
         [low, _mm256_srli_epi32::<16>(words)].map(|halves| {
-            // within each 128-bit lane; then the two useful quarters side by side
+            // Within each 128-bit lane; then the two useful quarters side by side.
             let packed = _mm256_permute4x64_epi64::<0b1000>(_mm256_packus_epi32(halves, halves));
             _mm256_cvtph_ps(_mm256_castsi256_si128(packed))
         })

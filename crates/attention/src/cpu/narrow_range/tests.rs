@@ -38,7 +38,7 @@ impl AttentionBackend for Emulated {
         heads: &[Lowering<'_>],
         output: &mut TensorViewMut<'_>,
     ) -> Result<Vec<HeadCost>> {
-        // as the instruction set with f16 arithmetic chooses
+        // As the instruction set with f16 arithmetic chooses.
         let kernels = match inputs.k().element_type() {
             ElementType::Bf16 => &instances::AVX2,
             _ => &instances::AVX2_EMULATED_FP16,

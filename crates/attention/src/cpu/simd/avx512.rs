@@ -185,7 +185,7 @@ impl Simd for Avx512 {
     }
     #[inline(always)]
     unsafe fn visible(queries: __m512i, key: i32, window: i32) -> __mmask16 {
-        // one unsigned comparison: a key after the query makes the distance wrap to something huge
+        // One unsigned comparison: a key after the query makes the distance wrap to something huge.
         unsafe {
             let distance = _mm512_sub_epi32(queries, _mm512_set1_epi32(key));
             _mm512_cmplt_epu32_mask(distance, _mm512_set1_epi32(window))

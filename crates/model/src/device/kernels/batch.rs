@@ -7,7 +7,7 @@
 // Lengths are checked.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
-use super::blocks::{Block, Sink};
+use super::blocks::{BlockFormat, VectorSink};
 use super::product::{SUMS, rest_product, sum};
 use minference_attention::cpu::simd::Simd;
 
@@ -17,7 +17,7 @@ const GROUP: usize = 4;
 /// Products of consecutive matrix rows with `inputs`, `[inputs][columns]`; `out` is
 /// `[rows][inputs]`.
 #[inline(always)]
-pub(super) unsafe fn batch_products<B: Block, S: Simd>(
+pub(super) unsafe fn batch_products<B: BlockFormat, S: Simd>(
     rows: &[u8],
     inputs: &[f32],
     columns: usize,
@@ -46,7 +46,7 @@ struct AddGroupProducts<'a, S: Simd, const N: usize> {
     sums: [[S::Float; SUMS]; N],
 }
 
-impl<S: Simd, const N: usize> Sink<S> for AddGroupProducts<'_, S, N> {
+impl<S: Simd, const N: usize> VectorSink<S> for AddGroupProducts<'_, S, N> {
     #[inline(always)]
     unsafe fn take(&mut self, at: usize, elements: S::Float) {
         for (i, sums) in self.sums.iter_mut().enumerate() {
@@ -58,7 +58,7 @@ impl<S: Simd, const N: usize> Sink<S> for AddGroupProducts<'_, S, N> {
 }
 
 #[inline(always)]
-unsafe fn group<B: Block, S: Simd, const N: usize>(
+unsafe fn group<B: BlockFormat, S: Simd, const N: usize>(
     row: &[u8],
     inputs: &[f32],
     columns: usize,

@@ -13,7 +13,7 @@ use minference_attention::cpu::simd::{MAX_LANES, Simd, widen_f16};
 
 /// Takes the vectors of a block. (A trait rather than a closure, since only methods can be told to
 /// be inlined.)
-pub(super) trait Sink<S: Simd> {
+pub(super) trait VectorSink<S: Simd> {
     /// A vector that starts at element `at` of the block.
     ///
     /// # Safety
@@ -22,7 +22,7 @@ pub(super) trait Sink<S: Simd> {
 }
 
 /// How one block of a format is widened.
-pub(super) trait Block {
+pub(super) trait BlockFormat {
     /// Elements of a block.
     const LEN: usize;
     /// Bytes of a block.
@@ -31,7 +31,7 @@ pub(super) trait Block {
     ///
     /// # Safety
     /// The machine has the instruction set.
-    unsafe fn widen<S: Simd>(bytes: &[u8], sink: &mut impl Sink<S>);
+    unsafe fn widen<S: Simd>(bytes: &[u8], sink: &mut impl VectorSink<S>);
     /// Widens what is left of a row after its last block; quantised rows are whole blocks, and
     /// nothing is left.
     #[inline(always)]
@@ -44,11 +44,11 @@ macro_rules! plain_block {
         #[doc = $doc]
         pub(super) struct $name;
 
-        impl Block for $name {
+        impl BlockFormat for $name {
             const LEN: usize = 32;
             const BYTES: usize = 32 * $bytes;
             #[inline(always)]
-            unsafe fn widen<S: Simd>(bytes: &[u8], sink: &mut impl Sink<S>) {
+            unsafe fn widen<S: Simd>(bytes: &[u8], sink: &mut impl VectorSink<S>) {
                 let bytes = array::<{ 32 * $bytes }>(bytes, 0);
                 for i in (0..32).step_by(S::LANES) {
                     unsafe { sink.take(i, $vector(&bytes[i * $bytes..])) };
@@ -120,7 +120,7 @@ pub(super) unsafe fn scaled<S: Simd, const N: usize>(
     scale: f32,
     offset: f32,
     at: usize,
-    sink: &mut impl Sink<S>,
+    sink: &mut impl VectorSink<S>,
 ) {
     unsafe {
         let (scale, offset) = (S::splat(scale), S::splat(offset));
@@ -179,11 +179,11 @@ pub(super) struct Q5_1;
 /// 8 bits and a scale.
 pub(super) struct Q8_0;
 
-impl Block for Q4_0 {
+impl BlockFormat for Q4_0 {
     const LEN: usize = 32;
     const BYTES: usize = 18;
     #[inline(always)]
-    unsafe fn widen<S: Simd>(bytes: &[u8], sink: &mut impl Sink<S>) {
+    unsafe fn widen<S: Simd>(bytes: &[u8], sink: &mut impl VectorSink<S>) {
         let scale = unsafe { half_at::<S>(bytes, 0) };
         let quants = array::<16>(bytes, 2);
         unsafe {
@@ -193,11 +193,11 @@ impl Block for Q4_0 {
     }
 }
 
-impl Block for Q4_1 {
+impl BlockFormat for Q4_1 {
     const LEN: usize = 32;
     const BYTES: usize = 20;
     #[inline(always)]
-    unsafe fn widen<S: Simd>(bytes: &[u8], sink: &mut impl Sink<S>) {
+    unsafe fn widen<S: Simd>(bytes: &[u8], sink: &mut impl VectorSink<S>) {
         let (scale, minimum) = unsafe { (half_at::<S>(bytes, 0), half_at::<S>(bytes, 2)) };
         let quants = array::<16>(bytes, 4);
         unsafe {
@@ -207,11 +207,11 @@ impl Block for Q4_1 {
     }
 }
 
-impl Block for Q5_0 {
+impl BlockFormat for Q5_0 {
     const LEN: usize = 32;
     const BYTES: usize = 22;
     #[inline(always)]
-    unsafe fn widen<S: Simd>(bytes: &[u8], sink: &mut impl Sink<S>) {
+    unsafe fn widen<S: Simd>(bytes: &[u8], sink: &mut impl VectorSink<S>) {
         let scale = unsafe { half_at::<S>(bytes, 0) };
         unsafe {
             let quants = five_bits::<S>(array::<16>(bytes, 6), *array::<4>(bytes, 2));
@@ -220,11 +220,11 @@ impl Block for Q5_0 {
     }
 }
 
-impl Block for Q5_1 {
+impl BlockFormat for Q5_1 {
     const LEN: usize = 32;
     const BYTES: usize = 24;
     #[inline(always)]
-    unsafe fn widen<S: Simd>(bytes: &[u8], sink: &mut impl Sink<S>) {
+    unsafe fn widen<S: Simd>(bytes: &[u8], sink: &mut impl VectorSink<S>) {
         let (scale, minimum) = unsafe { (half_at::<S>(bytes, 0), half_at::<S>(bytes, 2)) };
         unsafe {
             let quants = five_bits::<S>(array::<16>(bytes, 8), *array::<4>(bytes, 4));
@@ -233,11 +233,11 @@ impl Block for Q5_1 {
     }
 }
 
-impl Block for Q8_0 {
+impl BlockFormat for Q8_0 {
     const LEN: usize = 32;
     const BYTES: usize = 34;
     #[inline(always)]
-    unsafe fn widen<S: Simd>(bytes: &[u8], sink: &mut impl Sink<S>) {
+    unsafe fn widen<S: Simd>(bytes: &[u8], sink: &mut impl VectorSink<S>) {
         let quants = array::<32>(bytes, 2);
         unsafe {
             let scale = S::splat(half_at::<S>(bytes, 0));

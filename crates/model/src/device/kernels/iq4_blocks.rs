@@ -4,7 +4,7 @@
 // SAFETY: as in `blocks`.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
-use super::blocks::{Block, Sink, array, half_at, high_nibbles, low_nibbles};
+use super::blocks::{BlockFormat, VectorSink, array, half_at, high_nibbles, low_nibbles};
 use minference_attention::cpu::simd::Simd;
 
 /// 4 bits and a scale.
@@ -29,7 +29,7 @@ const TABLE: [u8; 16] = {
 /// 32 elements with one scale, from element `at` of the block on: low nibbles first, then high
 /// ones.
 #[inline(always)]
-unsafe fn looked_up<S: Simd>(quants: &[u8; 16], scale: f32, at: usize, sink: &mut impl Sink<S>) {
+unsafe fn looked_up<S: Simd>(quants: &[u8; 16], scale: f32, at: usize, sink: &mut impl VectorSink<S>) {
     unsafe {
         let scale = S::splat(scale);
         for (half, places) in [low_nibbles(quants), high_nibbles(quants)].iter().enumerate() {
@@ -41,22 +41,22 @@ unsafe fn looked_up<S: Simd>(quants: &[u8; 16], scale: f32, at: usize, sink: &mu
     }
 }
 
-impl Block for Iq4Nl {
+impl BlockFormat for Iq4Nl {
     const LEN: usize = 32;
     const BYTES: usize = 18;
     #[inline(always)]
-    unsafe fn widen<S: Simd>(bytes: &[u8], sink: &mut impl Sink<S>) {
+    unsafe fn widen<S: Simd>(bytes: &[u8], sink: &mut impl VectorSink<S>) {
         unsafe { looked_up(array::<16>(bytes, 2), half_at::<S>(bytes, 0), 0, sink) }
     }
 }
 
-impl Block for Iq4Xs {
+impl BlockFormat for Iq4Xs {
     const LEN: usize = 256;
     const BYTES: usize = 136;
     #[inline(always)]
-    unsafe fn widen<S: Simd>(bytes: &[u8], sink: &mut impl Sink<S>) {
+    unsafe fn widen<S: Simd>(bytes: &[u8], sink: &mut impl VectorSink<S>) {
         let all = unsafe { half_at::<S>(bytes, 0) };
-        // of each run's scale, two high bits in one word, and four low ones in a nibble
+        // Of each run's scale, two high bits in one word, and four low ones in a nibble.
         let (high, low) = (u16::from_le_bytes(*array::<2>(bytes, 2)), array::<4>(bytes, 4));
         for run in 0..8 {
             let nibble = (low[run / 2] >> (4 * (run % 2))) & 15;

@@ -3,7 +3,9 @@
 // SAFETY: as in `blocks`.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
-use super::blocks::{Block, Sink, array, bit_pairs, bits, half_at, high_nibbles, join, low_nibbles, scaled};
+use super::blocks::{
+    BlockFormat, VectorSink, array, bit_pairs, bits, half_at, high_nibbles, join, low_nibbles, scaled,
+};
 use minference_attention::cpu::simd::Simd;
 
 /// 2 bits; 16 runs of 16 elements with scales and minima of 4 bits.
@@ -17,11 +19,11 @@ pub(super) struct Q5K;
 /// 6 bits; 16 runs of 16 elements with scales of 8 bits.
 pub(super) struct Q6K;
 
-impl Block for Q2K {
+impl BlockFormat for Q2K {
     const LEN: usize = 256;
     const BYTES: usize = 84;
     #[inline(always)]
-    unsafe fn widen<S: Simd>(bytes: &[u8], sink: &mut impl Sink<S>) {
+    unsafe fn widen<S: Simd>(bytes: &[u8], sink: &mut impl VectorSink<S>) {
         let scales = array::<16>(bytes, 0);
         let (scale, minimum) = unsafe { (half_at::<S>(bytes, 80), half_at::<S>(bytes, 82)) };
         // Each half of 128 elements lies in 32 bytes, two bits of a byte for each quarter of the
@@ -56,11 +58,11 @@ fn six_bit_scales(packed: &[u8; 12]) -> [u8; 16] {
     std::array::from_fn(|i| words[i / 4].to_le_bytes()[i % 4])
 }
 
-impl Block for Q3K {
+impl BlockFormat for Q3K {
     const LEN: usize = 256;
     const BYTES: usize = 110;
     #[inline(always)]
-    unsafe fn widen<S: Simd>(bytes: &[u8], sink: &mut impl Sink<S>) {
+    unsafe fn widen<S: Simd>(bytes: &[u8], sink: &mut impl VectorSink<S>) {
         let all = unsafe { half_at::<S>(bytes, 108) };
         let scales = six_bit_scales(array::<12>(bytes, 96)).map(|scale| all * (f32::from(scale) - 32.0));
         for part in 0..2 {
@@ -96,11 +98,11 @@ fn six_bit_pair(packed: &[u8; 12], i: usize) -> (f32, f32) {
     (f32::from(scale), f32::from(minimum))
 }
 
-impl Block for Q4K {
+impl BlockFormat for Q4K {
     const LEN: usize = 256;
     const BYTES: usize = 144;
     #[inline(always)]
-    unsafe fn widen<S: Simd>(bytes: &[u8], sink: &mut impl Sink<S>) {
+    unsafe fn widen<S: Simd>(bytes: &[u8], sink: &mut impl VectorSink<S>) {
         let (scale, minimum) = unsafe { (half_at::<S>(bytes, 0), half_at::<S>(bytes, 2)) };
         let packed = array::<12>(bytes, 4);
         for pair in 0..4 {
@@ -113,11 +115,11 @@ impl Block for Q4K {
     }
 }
 
-impl Block for Q5K {
+impl BlockFormat for Q5K {
     const LEN: usize = 256;
     const BYTES: usize = 176;
     #[inline(always)]
-    unsafe fn widen<S: Simd>(bytes: &[u8], sink: &mut impl Sink<S>) {
+    unsafe fn widen<S: Simd>(bytes: &[u8], sink: &mut impl VectorSink<S>) {
         let (scale, minimum) = unsafe { (half_at::<S>(bytes, 0), half_at::<S>(bytes, 2)) };
         let (packed, fifths) = (array::<12>(bytes, 4), array::<32>(bytes, 16));
         let fifths: [[u8; 32]; 8] = [
@@ -142,11 +144,11 @@ impl Block for Q5K {
     }
 }
 
-impl Block for Q6K {
+impl BlockFormat for Q6K {
     const LEN: usize = 256;
     const BYTES: usize = 210;
     #[inline(always)]
-    unsafe fn widen<S: Simd>(bytes: &[u8], sink: &mut impl Sink<S>) {
+    unsafe fn widen<S: Simd>(bytes: &[u8], sink: &mut impl VectorSink<S>) {
         let scales = array::<16>(bytes, 192);
         let all = unsafe { half_at::<S>(bytes, 208) };
         // Each half of 128 elements is four quarters: nibbles of 64 bytes, and two bits of a byte

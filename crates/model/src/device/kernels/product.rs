@@ -14,7 +14,7 @@
 // Lengths are checked.
 #![allow(clippy::undocumented_unsafe_blocks)]
 
-use super::blocks::{Block, Sink};
+use super::blocks::{BlockFormat, VectorSink};
 use minference_attention::cpu::simd::Simd;
 
 pub(super) use super::batch::batch_products;
@@ -27,7 +27,7 @@ pub(super) const SUMS: usize = 4;
 /// Products of consecutive matrix rows with `inputs`, `[inputs][columns]`; `out` is
 /// `[rows][inputs]`.
 #[inline(always)]
-pub(super) unsafe fn products<B: Block, S: Simd>(
+pub(super) unsafe fn products<B: BlockFormat, S: Simd>(
     rows: &[u8],
     inputs: &[f32],
     columns: usize,
@@ -51,7 +51,7 @@ struct AddProducts<'a, S: Simd> {
     sums: [S::Float; SUMS],
 }
 
-impl<S: Simd> Sink<S> for AddProducts<'_, S> {
+impl<S: Simd> VectorSink<S> for AddProducts<'_, S> {
     #[inline(always)]
     unsafe fn take(&mut self, at: usize, elements: S::Float) {
         let sum = &mut self.sums[at / S::LANES % SUMS];
@@ -67,7 +67,7 @@ struct AddSeveralProducts<'a, S: Simd> {
     count: usize,
 }
 
-impl<S: Simd> Sink<S> for AddSeveralProducts<'_, S> {
+impl<S: Simd> VectorSink<S> for AddSeveralProducts<'_, S> {
     #[inline(always)]
     unsafe fn take(&mut self, at: usize, elements: S::Float) {
         for (i, sum) in self.sums[..self.count].iter_mut().enumerate() {
@@ -78,9 +78,9 @@ impl<S: Simd> Sink<S> for AddSeveralProducts<'_, S> {
 }
 
 /// Keeps the elements.
-struct Keep<'a>(&'a mut [f32]);
+struct StoreElements<'a>(&'a mut [f32]);
 
-impl<S: Simd> Sink<S> for Keep<'_> {
+impl<S: Simd> VectorSink<S> for StoreElements<'_> {
     #[inline(always)]
     unsafe fn take(&mut self, at: usize, elements: S::Float) {
         unsafe { S::store_slice(&mut self.0[at..], elements) }
@@ -88,7 +88,7 @@ impl<S: Simd> Sink<S> for Keep<'_> {
 }
 
 #[inline(always)]
-unsafe fn one_product<B: Block, S: Simd>(row: &[u8], input: &[f32]) -> f32 {
+unsafe fn one_product<B: BlockFormat, S: Simd>(row: &[u8], input: &[f32]) -> f32 {
     let (blocks, inputs) = (row.chunks_exact(B::BYTES), input.chunks_exact(B::LEN));
     let rest = rest_product::<B>(blocks.remainder(), inputs.remainder());
     let mut sink = AddProducts::<S> { input: &[], sums: [unsafe { S::splat(0.0) }; SUMS] };
@@ -100,7 +100,12 @@ unsafe fn one_product<B: Block, S: Simd>(row: &[u8], input: &[f32]) -> f32 {
 }
 
 #[inline(always)]
-unsafe fn several_products<B: Block, S: Simd>(row: &[u8], inputs: &[f32], columns: usize, out: &mut [f32]) {
+unsafe fn several_products<B: BlockFormat, S: Simd>(
+    row: &[u8],
+    inputs: &[f32],
+    columns: usize,
+    out: &mut [f32],
+) {
     let sums = [unsafe { S::splat(0.0) }; MOST_INPUTS];
     let mut sink = AddSeveralProducts::<S> { inputs, columns, sums, count: out.len() };
     let blocks = row.chunks_exact(B::BYTES);
@@ -124,7 +129,7 @@ pub(super) unsafe fn sum<S: Simd>(sums: [S::Float; SUMS]) -> f32 {
 
 /// The product of what is left of a row after its last block, fewer than 32 elements.
 #[inline(always)]
-pub(super) fn rest_product<B: Block>(bytes: &[u8], input: &[f32]) -> f32 {
+pub(super) fn rest_product<B: BlockFormat>(bytes: &[u8], input: &[f32]) -> f32 {
     if input.is_empty() {
         return 0.0;
     }
@@ -152,13 +157,13 @@ pub(super) unsafe fn sum_of_squares<S: Simd>(row: &[f32]) -> f32 {
 
 /// Widens rows that follow each other.
 #[inline(always)]
-pub(super) unsafe fn widen<B: Block, S: Simd>(rows: &[u8], columns: usize, out: &mut [f32]) {
+pub(super) unsafe fn widen<B: BlockFormat, S: Simd>(rows: &[u8], columns: usize, out: &mut [f32]) {
     let row_bytes = rows.len() / (out.len() / columns);
     for (row, out) in rows.chunks_exact(row_bytes).zip(out.chunks_exact_mut(columns)) {
         let (blocks, mut outs) = (row.chunks_exact(B::BYTES), out.chunks_exact_mut(B::LEN));
         let rest = blocks.remainder();
         for (bytes, out) in blocks.zip(&mut outs) {
-            unsafe { B::widen::<S>(bytes, &mut Keep(out)) };
+            unsafe { B::widen::<S>(bytes, &mut StoreElements(out)) };
         }
         B::widen_rest(rest, outs.into_remainder());
     }

@@ -1,10 +1,34 @@
 //! What happens to a row of `f32` between two matrix products: norms, gated activations, rotations.
 
-use super::MulAdd;
 use crate::decoder::config::Activation;
 
 /// 1.5 * 2^23: adding it rounds to a whole number, which the lowest bits of the sum then hold.
 pub(super) const ROUND: f32 = 12_582_912.0;
+
+/// How `a * b + c` is computed in safe loops: fused where the instruction set has it, since the
+/// function behind `f32::mul_add` is slow where it has not.
+pub(super) trait MulAdd {
+    fn mul_add(a: f32, b: f32, c: f32) -> f32;
+}
+
+/// One rounding.
+pub(super) struct Fused;
+/// Two roundings.
+pub(super) struct Separate;
+
+impl MulAdd for Fused {
+    #[inline(always)]
+    fn mul_add(a: f32, b: f32, c: f32) -> f32 {
+        a.mul_add(b, c)
+    }
+}
+
+impl MulAdd for Separate {
+    #[inline(always)]
+    fn mul_add(a: f32, b: f32, c: f32) -> f32 {
+        a * b + c
+    }
+}
 
 /// `out = row * factor * weight`: the end of a norm.
 #[inline(always)]

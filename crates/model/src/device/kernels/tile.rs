@@ -45,7 +45,7 @@ pub(super) unsafe fn pack<S: Simd>(rows: &[f32], columns: usize, packed: &mut [f
     let (whole_tokens, whole_columns) = (tokens / SQUARE * SQUARE, columns / SQUARE * SQUARE);
     for column in (0..whole_columns).step_by(SQUARE) {
         for token in (0..whole_tokens).step_by(SQUARE) {
-            // within both: whole squares of `tokens` x `columns`
+            // Within both: whole squares of `tokens` x `columns`.
             unsafe {
                 let (from, to) = (rows.as_ptr().add(token * columns + column), packed.as_mut_ptr());
                 S::transpose::<false>(from, columns, to.add(column * lanes + token), lanes);
@@ -60,7 +60,7 @@ pub(super) unsafe fn pack<S: Simd>(rows: &[f32], columns: usize, packed: &mut [f
     }
 }
 
-/// Where products of a block go: some elements of some rows, nobody else's as long as this lives.
+/// Where products of a block go: some elements of some rows, which it alone may write.
 pub(crate) struct OutBlock<'a> {
     data: *mut f32,
     stride: usize,
@@ -88,7 +88,7 @@ pub(super) unsafe fn unpack<S: Simd, const ADD: bool>(products: &[f32], out: &mu
     let (whole_rows, whole_tokens) = (out.rows / SQUARE * SQUARE, out.tokens / SQUARE * SQUARE);
     for token in (0..whole_tokens).step_by(SQUARE) {
         for row in (0..whole_rows).step_by(SQUARE) {
-            // within both: whole squares of `rows` x `tokens`
+            // Within both: whole squares of `rows` x `tokens`.
             unsafe {
                 let from = products.as_ptr().add(row * lanes + token);
                 S::transpose::<ADD>(from, lanes, out.data.add(token * out.stride + row), out.stride);
@@ -98,7 +98,7 @@ pub(super) unsafe fn unpack<S: Simd, const ADD: bool>(products: &[f32], out: &mu
     for token in 0..out.tokens {
         let done = if token < whole_tokens { whole_rows } else { 0 };
         for row in done..out.rows {
-            // within the block
+            // Within the block.
             let place = unsafe { &mut *out.data.add(token * out.stride + row) };
             let product = products[row * lanes + token];
             *place = if ADD { *place + product } else { product };
@@ -140,7 +140,7 @@ unsafe fn tile<S: Simd, const R: usize>(rows: &[f32], stride: usize, packed: &[f
         for (column, tokens) in packed.chunks_exact(2 * S::LANES).enumerate() {
             let (first, second) = (S::load_slice(tokens), S::load_slice(&tokens[S::LANES..]));
             for (row, [a, b]) in sums.iter_mut().enumerate() {
-                // within `rows`: as many columns of `R` rows as `packed` has
+                // Within `rows`: as many columns of `R` rows as `packed` has.
                 let x = S::splat(*rows.add(row * stride + column));
                 *a = S::mul_add(x, first, *a);
                 *b = S::mul_add(x, second, *b);

@@ -1,19 +1,19 @@
 //! Products of `f32` rows with stored matrices.
 //!
-//! - Few rows (decoding, module `few`) are bound by memory: every row of the matrix is read once,
-//!   as it is stored, and widened in registers.
-//! - Many rows (prefill, module `many`) are bound by arithmetic: a block of matrix rows is widened
-//!   to `f32` and multiplied with hundreds of rows, which hides the widening.
+//! - Few rows (decoding, module `few_rows`) are bound by memory: every row of the matrix is read
+//!   once, as it is stored, and widened in registers.
+//! - Many rows (prefill, module `many_rows`) are bound by arithmetic: a block of matrix rows is
+//!   widened to `f32` and multiplied with hundreds of rows, which hides the widening.
 //!
 //! Work is cut into pieces of fixed size, so that results do not depend on the number of threads.
 
-mod few;
-mod many;
+mod few_rows;
+mod many_rows;
 
 use super::Matrix;
 use crate::device::compute::MatmulArithmetic;
 use crate::device::kernels::{Kernels, MOST_INPUTS, QuantisedRows};
-use few::Sums;
+use few_rows::Sums;
 use std::sync::Mutex;
 
 /// What happens to a product.
@@ -71,9 +71,9 @@ pub(crate) fn multiply(
         assert_eq!(product.out.len(), count * product.matrix.rows(), "outputs of a product");
     }
     if count <= MOST_INPUTS {
-        few::multiply(kernels, Sums::Together, inputs, count, products, &mut scratch.shared);
+        few_rows::multiply(kernels, Sums::Together, inputs, count, products, &mut scratch.shared);
     } else {
-        many::multiply(kernels, arithmetic, inputs, count, products, scratch);
+        many_rows::multiply(kernels, arithmetic, inputs, count, products, scratch);
     }
 }
 
@@ -87,7 +87,7 @@ pub(crate) fn multiply_apart(
 ) {
     let Some(columns) = products.first().map(|product| product.matrix.columns()) else { return };
     let count = inputs.len() / columns;
-    few::multiply(kernels, Sums::Apart, inputs, count, products, &mut scratch.shared);
+    few_rows::multiply(kernels, Sums::Apart, inputs, count, products, &mut scratch.shared);
 }
 
 /// Makes room without giving any back.

@@ -12,8 +12,8 @@ pub(super) struct SharedRows<'a> {
     borrow: PhantomData<&'a mut [f32]>,
 }
 
-// SAFETY: an exclusive borrow of plain numbers; who writes through it makes sure that parts don't
-// overlap.
+// SAFETY: an exclusive borrow of plain numbers; writers make sure that their parts
+// don't overlap.
 unsafe impl Send for SharedRows<'_> {}
 // SAFETY: as above.
 unsafe impl Sync for SharedRows<'_> {}
@@ -27,7 +27,7 @@ impl<'a> SharedRows<'a> {
     /// Some elements of some rows.
     ///
     /// # Safety
-    /// Nobody else may have a block that overlaps, as long as this one lives.
+    /// No other block may overlap this one, as long as it lives.
     ///
     /// # Panics
     /// If there is no such block.

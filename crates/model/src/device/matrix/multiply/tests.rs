@@ -1,4 +1,4 @@
-use super::many::TASK_TOKENS;
+use super::many_rows::TASK_TOKENS;
 use super::*;
 use crate::device::kernels::{BLOCK_COLUMNS, BLOCK_ROWS, GROUP};
 use crate::device::matrix::{WeightBytes, WeightFormat};
@@ -87,8 +87,8 @@ fn columns_and_tokens_beyond_one_block_agree_with_f64() {
 
 #[test]
 fn eight_bits_keep_what_they_can_represent() {
-    // the largest magnitudes of both, which AVX2's 16-bit sums have to hold; zeros; and numbers
-    // that are not finite
+    // The largest magnitudes of both, which AVX2's 16-bit sums have to hold; zeros; and numbers
+    // that are not finite.
     let columns = 2 * GROUP;
     let rows = [vec![1.0; columns], vec![-1.0; columns], vec![0.0; columns]].concat();
     let bytes = rows.iter().flat_map(|x: &f32| x.to_le_bytes()).collect();

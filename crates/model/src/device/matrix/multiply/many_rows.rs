@@ -15,7 +15,7 @@ use std::sync::PoisonError;
 pub(super) const TASK_TOKENS: usize = 512;
 
 /// A block of matrix rows for a run of tokens.
-struct Task<'a> {
+struct BlockTask<'a> {
     matrix: &'a Matrix,
     rows: Range<usize>,
     tokens: Range<usize>,
@@ -52,7 +52,7 @@ pub(super) fn multiply(
             for token in (0..count).step_by(TASK_TOKENS) {
                 let rows = row..matrix.rows().min(row + BLOCK_ROWS);
                 let tokens = token..count.min(token + TASK_TOKENS);
-                tasks.push(Task { matrix, rows, tokens, store: *store, out });
+                tasks.push(BlockTask { matrix, rows, tokens, store: *store, out });
             }
         }
     }
@@ -103,7 +103,7 @@ fn pack<'a>(
     }
 }
 
-fn run_task(kernels: &Kernels, task: &Task<'_>, packed: PackedInputs<'_>, buffer: &mut TaskScratch) {
+fn run_task(kernels: &Kernels, task: &BlockTask<'_>, packed: PackedInputs<'_>, buffer: &mut TaskScratch) {
     let (columns, lanes) = (task.matrix.columns(), kernels.token_lanes());
     let step = columns.min(BLOCK_COLUMNS);
     // Sums of all columns so far, for each block of tokens as the kernel wants them:
