@@ -34,7 +34,7 @@ pub(crate) mod usage;
 mod variants;
 
 pub(crate) use answer::AnswerOptions;
-pub(crate) use answering::{Answering, AnsweringOptions};
+pub(crate) use answering::{AnswerSettings, AnsweringOptions};
 pub(crate) use attention::{AttentionKind, AttentionOptions};
 pub(crate) use chat_template::ChatTemplateOptions;
 pub(crate) use choice::{choice_or, spelling};

@@ -18,7 +18,7 @@ mod input;
 mod session;
 mod statistics;
 
-use crate::options::{Answering, AnsweringOptions, ChatTemplateOptions, ModelOptions, checked};
+use crate::options::{AnswerSettings, AnsweringOptions, ChatTemplateOptions, ModelOptions, checked};
 use crate::terminal::{Interrupt, is_cancellation, is_closed_pipe, notify};
 use anyhow::{Result, bail};
 use clap::Args;
@@ -88,9 +88,10 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     // Wrong options or documents are refused before a model is fetched.
-    let Answering { generation, compression, compute, patterns } = options.answering.prepare()?;
+    let AnswerSettings { generation, compression } = options.answering.check()?;
     checked(options.model.check())?;
     checked(options.template.check())?;
+    let (compute, patterns) = options.answering.prepare()?;
     let documents: Vec<String> =
         options.document.iter().map(|path| read_document(path)).collect::<Result<_>>()?;
     let conversation = Conversation::new(options.system.clone(), documents);

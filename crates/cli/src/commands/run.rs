@@ -5,7 +5,9 @@ use crate::answer::{
     print_truncation,
 };
 use crate::model::{NamedPlan, SessionRequirements};
-use crate::options::{Answering, AnsweringOptions, ContextOptions, ModelOptions, PromptOptions, checked};
+use crate::options::{
+    AnswerSettings, AnsweringOptions, ContextOptions, ModelOptions, PromptOptions, checked,
+};
 use crate::terminal::Interrupt;
 use anyhow::{Context, Result};
 use clap::Args;
@@ -97,11 +99,12 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     // Wrong options or prompts are refused before a model is fetched.
-    let Answering { generation, compression, compute, patterns } = options.answering.prepare()?;
+    let AnswerSettings { generation, compression } = options.answering.check()?;
     checked(options.context.check(options.compare))?;
     checked(options.context.check_use(&options.prompt, compression))?;
     checked(options.model.check())?;
     checked(options.prompt.check())?;
+    let (compute, patterns) = options.answering.prepare()?;
     let context_file = options.context.open()?;
     let save_context = options.context.target()?;
     let text = options.prompt.read()?;

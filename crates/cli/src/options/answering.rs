@@ -26,26 +26,26 @@ pub(crate) struct AnsweringOptions {
 }
 
 /// What the options ask for, checked before a model is fetched.
-pub(crate) struct Answering {
+pub(crate) struct AnswerSettings {
     pub(crate) generation: GenerationOptions,
     /// What stays of the keys and values of the prompt, if not all.
     pub(crate) compression: Option<KvCompression>,
-    pub(crate) compute: Compute,
-    /// The file of `--patterns`.
-    pub(crate) patterns: Option<PatternFile>,
 }
 
 impl AnsweringOptions {
-    /// Refuses what is wrong for every model, starts the threads and reads the pattern file.
-    ///
-    /// # Errors
-    /// Wrong options, an instruction set that this machine lacks, an unreadable pattern file.
-    pub(crate) fn prepare(&self) -> Result<Answering> {
+    /// Refuses options that are wrong for every model.
+    pub(crate) fn check(&self) -> Result<AnswerSettings> {
         let generation = checked(self.answer.generation())?;
         checked(self.attention.check())?;
         let compression = checked(self.kv.compression())?;
-        let compute = self.machine.compute(self.matmul)?;
-        let patterns = self.attention.patterns()?;
-        Ok(Answering { generation, compression, compute, patterns })
+        Ok(AnswerSettings { generation, compression })
+    }
+
+    /// Starts the threads, and reads the file of `--patterns`.
+    ///
+    /// # Errors
+    /// An instruction set that this machine lacks, an unreadable pattern file.
+    pub(crate) fn prepare(&self) -> Result<(Compute, Option<PatternFile>)> {
+        Ok((self.machine.compute(self.matmul)?, self.attention.patterns()?))
     }
 }

@@ -26,10 +26,10 @@ struct Repeats {
 }
 
 /// The example's words and repeats, and the list's repeats.
-type ListLengths = (usize, Repeats, Repeats);
+type ListSetting = (usize, Repeats, Repeats);
 
-const SHORT_SETTING: ListLengths = (20, Repeats { common: 3, others: 1 }, Repeats { common: 6, others: 1 });
-const LONG_SETTING: ListLengths = (40, Repeats { common: 10, others: 3 }, Repeats { common: 30, others: 3 });
+const SHORT_SETTING: ListSetting = (20, Repeats { common: 3, others: 1 }, Repeats { common: 6, others: 1 });
+const LONG_SETTING: ListSetting = (40, Repeats { common: 10, others: 3 }, Repeats { common: 30, others: 3 });
 
 /// Makes the questions.
 pub(super) struct CommonWords<'a> {
