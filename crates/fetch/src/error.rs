@@ -43,7 +43,7 @@ pub enum FetchError {
         /// The Hub's address.
         endpoint: String,
     },
-    /// The Hub wants to know who is asking, or refuses whoever is asking.
+    /// The Hub wants to know who is asking, or refuses the account that is asking.
     #[error("{repository}: the Hub refuses access (HTTP {status}): {}", advice(*with_token))]
     NoAccess {
         /// `owner/name`

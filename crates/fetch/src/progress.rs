@@ -41,7 +41,7 @@ pub trait FetchProgress {
     }
 }
 
-/// Nobody is watching.
+/// Reports to no one.
 impl FetchProgress for () {
     fn advance(&self, _: &FetchStep<'_>) {}
 }

@@ -17,7 +17,7 @@ pub struct FetchSettings {
     pub hub: PathBuf,
     /// The Hub's address, without a slash at the end.
     pub endpoint: String,
-    /// Sent to the Hub, and to nobody else.
+    /// Sent to the Hub alone.
     pub token: Option<String>,
     /// Use what is in the cache, and nothing else.
     pub offline: bool,

@@ -194,7 +194,7 @@ impl Decoder {
         pass.logits(self, compute, visit)
     }
 
-    /// Begins a pass that goes in steps. Whoever takes them ends it:
+    /// Begins a pass that goes in steps. The caller ends it:
     /// [`KvCache::finish_pass`] or [`KvCache::undo_pass`].
     ///
     /// # Errors

@@ -141,7 +141,7 @@ mod tests {
         generate(&mut session, &tiny("gpt-2"), &[0, 1], logits, &options, |_| ControlFlow::Continue(()))
     }
 
-    /// Embeddings are padded to a round number of rows, and nobody trained what the padding gives.
+    /// Embeddings are padded to a round number of rows, and the padding was never trained.
     #[test]
     fn rows_beyond_the_vocabulary_are_never_chosen() {
         let known = tiny("gpt-2").vocabulary_size();

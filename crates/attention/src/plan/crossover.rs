@@ -86,7 +86,7 @@ fn estimate_pairs(crossover: &Crossover, pattern: HeadPattern, geometry: Geometr
     match pattern {
         HeadPattern::Dense | HeadPattern::AShape { .. } | HeadPattern::TriShape { .. } => 0.0,
         HeadPattern::VerticalSlash { .. } => {
-            // what each key costs whoever votes is about a third
+            // a third of the cost is per key, however many queries vote
             let votes = voting_queries(geometry) as f64 / LAST_QUERIES as f64;
             crossover.line_estimate * keys * votes.max(1.0 / 3.0)
         }

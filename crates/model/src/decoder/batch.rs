@@ -41,7 +41,7 @@ pub(crate) fn decode_rows<D: Device>(
     let mut projected = ProjectionRows::new(device, config, count)?;
     let mut finished = FinishRows::new(device, config, count)?;
     let shape = [config.heads, config.head_dim];
-    // Nobody waits for a part of a token.
+    // A token is too short a step to report parts of.
     let mut progress = PassProgress::new(None, 1, config.layers.len());
     for number in 0..config.layers.len() {
         let (layer, rope) = (model.layer(number), config.layers[number].rope);

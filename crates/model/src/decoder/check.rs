@@ -4,7 +4,7 @@
 use crate::decoder::config::ModelConfig;
 use crate::error::{Error, Result};
 
-/// Whoever builds a [`ModelConfig`] may have built it wrong; a pass would then index beyond a row
+/// A [`ModelConfig`] may have been built wrong; a pass would then index beyond a row
 /// or an array.
 pub(super) fn check_config(config: &ModelConfig) -> Result<()> {
     let ModelConfig { heads, kv_heads, head_dim, .. } = *config;

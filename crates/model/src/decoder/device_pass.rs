@@ -52,7 +52,7 @@ impl DevicePass {
     /// One of a layer's projections, attention and MLP.
     ///
     /// # Errors
-    /// As [`Decoder::forward`]; whoever called then undoes the pass.
+    /// As [`Decoder::forward`]; the caller then undoes the pass.
     pub(crate) fn step(&mut self, decoder: &Decoder, compute: &Compute, cache: &mut KvCache) -> Result<()> {
         match self {
             Self::Cpu(pass) => compute.install(|| pass.step(&on_cpu(decoder), cache.layers_mut())),

@@ -108,7 +108,7 @@ impl Fnv {
         numbers.iter().for_each(|number| self.real(*number));
     }
 
-    /// Without `..`, so that whoever adds a field decides about it here.
+    /// Without `..`, so that a new field is decided about here.
     fn config(&mut self, config: &ModelConfig) {
         let ModelConfig {
             family,

@@ -12,7 +12,7 @@ use std::sync::Arc;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum StoredFormat {
     Known(WeightFormat),
-    /// Not supported; the file's name for it. Nobody minds where the tensor is not needed.
+    /// Not supported; the file's name for it. An error only where the tensor is needed.
     Other(String),
 }
 

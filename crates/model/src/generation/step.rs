@@ -137,8 +137,8 @@ impl<'a> Generation<'a> {
         self.finish = Some(reason);
     }
 
-    /// Text that was held back, and all of the answer. Whoever ends an answer early gets what there
-    /// is. The time that decoding took is not known here: [`Answer::decoded`] is zero.
+    /// Text that was held back, and all of the answer. An answer that was ended early is what there
+    /// is so far. The time that decoding took is not known here: [`Answer::decoded`] is zero.
     pub fn finish(mut self) -> (String, Answer) {
         let rest = self.stream.finish().text;
         self.text.push_str(&rest);

@@ -55,7 +55,7 @@ pub(crate) struct Options {
     /// Texts of each length (of a single fact, of each length and depth)
     #[arg(long, value_name = "NUMBER", default_value_t = 4, help_heading = "Texts")]
     rounds: usize,
-    /// Facts of the same form about other places, which nobody asks for; each makes it harder
+    /// Facts of the same form about other places, which no question is about; each makes it harder
     #[arg(long, value_name = "NUMBER", default_value_t = 0, help_heading = "Texts")]
     similar: usize,
     /// What the text looks like

@@ -184,8 +184,8 @@ impl HuggingFaceFields<'_> {
         }
     }
 
-    /// Refuses what nobody reads in `rope_parameters`. Gives whether it has an object for each kind
-    /// of layer.
+    /// Refuses what no code reads in `rope_parameters`. Gives whether it has an object for each
+    /// kind of layer.
     fn check_parameters(&self, parameters: &Map<String, Value>, rules: &RopeRules) -> Result<bool> {
         let path = self.path("rope_parameters");
         let kinds = [LayerKind::Full, LayerKind::Sliding].map(LayerKind::name);

@@ -128,7 +128,7 @@ impl Loader<'_> {
         })
     }
 
-    /// A tensor that nobody asked for, such as a bias, would change what the model computes.
+    /// A tensor that no layer asked for, such as a bias, would change what the model computes.
     fn refuse_unused(&self) -> Result<()> {
         let used = self.used.borrow();
         let ignored = |name: &str| self.plan.ignored.iter().any(|part| name.contains(part));

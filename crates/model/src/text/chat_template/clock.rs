@@ -5,8 +5,8 @@ use jiff::tz::TimeZone;
 use std::fmt::{self, Display};
 use std::str::FromStr;
 
-/// Widths that a format may ask for; nobody needs more, and a template must not fill memory with
-/// blanks.
+/// Widths that a format may ask for: more than any date needs, and a template must not fill memory
+/// with blanks.
 const MAX_WIDTH: usize = 1024;
 
 /// A day, and a time on it, as a clock on the wall shows them. Templates are not told of time
@@ -15,7 +15,7 @@ const MAX_WIDTH: usize = 1024;
 pub struct LocalTime(DateTime);
 
 impl LocalTime {
-    /// 26 July 2024: the day that the templates of Llama 3 name where nobody tells them another
+    /// 26 July 2024: the day that the templates of Llama 3 name where no other is told
     /// one. For results that must not depend on when they are made.
     pub const FIXED: Self = Self(jiff::civil::datetime(2024, 7, 26, 0, 0, 0, 0));
 

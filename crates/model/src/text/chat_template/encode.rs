@@ -108,8 +108,8 @@ fn stretches(marked: &str, [open, close]: Marks) -> Option<Vec<(Origin, &str)>> 
     Some(found)
 }
 
-/// Text between two special tokens is encoded in one piece, whoever wrote its parts, so that words
-/// are cut as they always are.
+/// Text between two special tokens is encoded in one piece, even where template and message wrote
+/// parts of it, so that words are cut as they always are.
 fn encode_stretches(tokenizer: &Tokenizer, stretches: &[(Origin, &str)]) -> Result<Vec<u32>> {
     let (mut tokens, mut text) = (Vec::new(), String::new());
     let encode = |tokens: &mut Vec<u32>, text: &str| {

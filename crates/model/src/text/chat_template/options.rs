@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use minijinja::Value;
 use std::collections::BTreeMap;
 
-/// What templates are always told, and nobody else may.
+/// What templates are always told; arguments of these names are refused.
 pub(super) const RESERVED: [&str; 2] = ["messages", "add_generation_prompt"];
 
 /// What a template is told besides the messages.
