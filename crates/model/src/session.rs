@@ -212,13 +212,15 @@ impl Session {
     /// - `total`: tokens that positions were made for
     fn remember<T>(&mut self, tokens: &[u32], total: usize, result: Result<T>) -> Result<T> {
         match &result {
-            Ok(_) => {
-                self.readings.add(self.decoder.config(), self.history.len(), total);
-                self.history.extend_from_slice(tokens);
-            }
+            Ok(_) => self.note(tokens, total),
             Err(_) => self.forget_beyond_cache(),
         }
         result
+    }
+
+    fn note(&mut self, tokens: &[u32], total: usize) {
+        self.readings.add(self.decoder.config(), self.history.len(), total);
+        self.history.extend_from_slice(tokens);
     }
 
     /// Notes that a pass over these tokens is done.
@@ -227,8 +229,7 @@ impl Session {
     /// - `total`: tokens that positions were made for
     fn finish_pass(&mut self, tokens: &[u32], dropped: usize, total: usize) {
         self.cache.finish_pass(tokens.len(), dropped);
-        self.readings.add(self.decoder.config(), self.history.len(), total);
-        self.history.extend_from_slice(tokens);
+        self.note(tokens, total);
     }
 
     /// Undoes what a pass that was not finished left.

@@ -8,17 +8,10 @@ use crate::device::compute::Compute;
 use crate::device::cpu::Cpu;
 use crate::error::Result;
 use crate::session::kv_cache::KvCache;
-use std::fmt;
 
 /// A forward pass that stops after each step.
 pub(crate) enum DevicePass {
     Cpu(Pass<Cpu>),
-}
-
-impl fmt::Debug for DevicePass {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "DevicePass({:.0} % done)", 100.0 * self.done())
-    }
 }
 
 impl DevicePass {

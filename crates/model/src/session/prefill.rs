@@ -25,6 +25,7 @@ use crate::decoder::progress::ProgressShare;
 use crate::decoder::rope::Rotation;
 use crate::decoder::{DevicePass, Forward, ForwardReport, ForwardRequest};
 use crate::error::{Error, Result};
+use crate::session::kv_cache::KvCompression;
 use std::borrow::BorrowMut;
 use std::fmt;
 use std::ops::Range;
@@ -58,8 +59,8 @@ struct RunningPrefill {
     rotations: Vec<Rotation>,
     /// How the prompt is read, compressed anew where what is read again was.
     options: PrefillOptions,
-    /// How the session notes that it was read.
-    way: ReadingWay,
+    /// What compressed the session's cache before it.
+    compressed_by: Option<KvCompression>,
     /// Of the chunk that has begun, with what the cache had dropped before it.
     pass: Option<(DevicePass, usize)>,
     report: ForwardReport,
@@ -167,7 +168,8 @@ impl<S: BorrowMut<Session>> Prefill<S> {
         if !keep {
             session.go_back(running.before);
         }
-        session.last_way = running.way;
+        let PrefillOptions { plan, chunk, compression, .. } = running.options;
+        session.last_way = ReadingWay { plan, chunk, compression: compression.or(running.compressed_by) };
     }
 }
 
@@ -200,18 +202,13 @@ impl RunningPrefill {
         // a cache that was compressed is so again
         let again = compressed_by.filter(|_| session.cache.compressed_tokens() == 0);
         let (before, total) = (session.tokens(), tokens.len());
-        let way = ReadingWay {
-            plan: options.plan.clone(),
-            chunk: options.chunk,
-            compression: options.compression.or(again).or(compressed_by),
-        };
         Ok(Self {
             before,
             chunks: chunks(total, options.chunk.unwrap_or(total)).collect(),
             chunk: 0,
             rotations: session.decoder.config().rotations(before.saturating_add(total))?,
             options: PrefillOptions { compression: options.compression.or(again), ..options.clone() },
-            way,
+            compressed_by,
             pass: None,
             report: ForwardReport::default(),
             tokens,

@@ -29,10 +29,10 @@ pub(super) unsafe fn batch_products<B: BlockFormat, S: Simd>(
         for (inputs, out) in inputs.chunks(GROUP * columns).zip(out.chunks_mut(GROUP)) {
             unsafe {
                 match out.len() {
-                    1 => group::<B, S, 1>(row, inputs, columns, out),
-                    2 => group::<B, S, 2>(row, inputs, columns, out),
-                    3 => group::<B, S, 3>(row, inputs, columns, out),
-                    _ => group::<B, S, GROUP>(row, inputs, columns, out),
+                    1 => group_products::<B, S, 1>(row, inputs, columns, out),
+                    2 => group_products::<B, S, 2>(row, inputs, columns, out),
+                    3 => group_products::<B, S, 3>(row, inputs, columns, out),
+                    _ => group_products::<B, S, GROUP>(row, inputs, columns, out),
                 }
             }
         }
@@ -57,8 +57,10 @@ impl<S: Simd, const N: usize> VectorSink<S> for AddGroupProducts<'_, S, N> {
     }
 }
 
+/// Products of one matrix row with `N` inputs. Each has [`SUMS`] sums in turn, so that it need not
+/// wait for the sum before it.
 #[inline(always)]
-unsafe fn group<B: BlockFormat, S: Simd, const N: usize>(
+pub(super) unsafe fn group_products<B: BlockFormat, S: Simd, const N: usize>(
     row: &[u8],
     inputs: &[f32],
     columns: usize,

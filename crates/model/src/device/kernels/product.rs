@@ -18,6 +18,7 @@ use super::blocks::{BlockFormat, VectorSink};
 use minference_attention::cpu::simd::Simd;
 
 pub(super) use super::batch::batch_products;
+use super::batch::group_products;
 
 /// Input rows that one pass over the matrix serves.
 pub(crate) const MOST_INPUTS: usize = 8;
@@ -38,24 +39,10 @@ pub(super) unsafe fn products<B: BlockFormat, S: Simd>(
     for (row, out) in rows.chunks_exact(row_bytes).zip(out.chunks_exact_mut(count)) {
         unsafe {
             match out {
-                [out] => *out = one_product::<B, S>(row, inputs),
+                [_] => group_products::<B, S, 1>(row, inputs, columns, out),
                 out => several_products::<B, S>(row, inputs, columns, out),
             }
         }
-    }
-}
-
-/// Adds products with one input.
-struct AddProducts<'a, S: Simd> {
-    input: &'a [f32],
-    sums: [S::Float; SUMS],
-}
-
-impl<S: Simd> VectorSink<S> for AddProducts<'_, S> {
-    #[inline(always)]
-    unsafe fn take(&mut self, at: usize, elements: S::Float) {
-        let sum = &mut self.sums[at / S::LANES % SUMS];
-        *sum = unsafe { S::mul_add(elements, S::load_slice(&self.input[at..]), *sum) };
     }
 }
 
@@ -85,18 +72,6 @@ impl<S: Simd> VectorSink<S> for StoreElements<'_> {
     unsafe fn take(&mut self, at: usize, elements: S::Float) {
         unsafe { S::store_slice(&mut self.0[at..], elements) }
     }
-}
-
-#[inline(always)]
-unsafe fn one_product<B: BlockFormat, S: Simd>(row: &[u8], input: &[f32]) -> f32 {
-    let (blocks, inputs) = (row.chunks_exact(B::BYTES), input.chunks_exact(B::LEN));
-    let rest = rest_product::<B>(blocks.remainder(), inputs.remainder());
-    let mut sink = AddProducts::<S> { input: &[], sums: [unsafe { S::splat(0.0) }; SUMS] };
-    for (bytes, input) in blocks.zip(inputs) {
-        sink.input = input;
-        unsafe { B::widen::<S>(bytes, &mut sink) };
-    }
-    unsafe { sum::<S>(sink.sums) + rest }
 }
 
 #[inline(always)]
