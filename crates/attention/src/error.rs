@@ -109,6 +109,12 @@ pub enum Error {
     /// The caller's [`Progress`](crate::Progress) asked to stop.
     #[error("cancelled")]
     Cancelled,
+    /// A device other than the CPU failed, or lacks what it would need.
+    #[error("the device can't compute this")]
+    Device {
+        /// What it said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// Different element types where one is needed.
     #[error("{what}: expected elements of type {expected}, found {found}")]
     ElementType {

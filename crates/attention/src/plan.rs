@@ -6,7 +6,7 @@
 //! | `crossover` | when sparse attention pays: before an estimate, and after it |
 //! | `fixed` | an index of one prompt, for prompts and chunks of other lengths |
 
-mod crossover;
+pub mod crossover;
 mod fixed;
 
 pub use fixed::FixedIndex;

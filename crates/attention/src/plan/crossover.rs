@@ -9,7 +9,7 @@ use crate::pattern::vertical_slash::{LAST_QUERIES, voting_queries};
 
 /// What is known about a head before anything is estimated.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Prospect {
+pub enum Prospect {
     /// Sparse attention would not pay, whatever an estimate finds.
     Dense,
     /// It may pay.
@@ -23,7 +23,7 @@ pub(super) enum Prospect {
 
 /// What is known about a head before its estimate; `sparse_queries` of the first queries are not
 /// dense.
-pub(super) fn before(
+pub fn before(
     pattern: HeadPattern,
     geometry: Geometry,
     sparse_queries: usize,
@@ -47,17 +47,17 @@ pub(super) fn before(
 }
 
 /// Whether a head of so many pairs runs sparse, now that they are known.
-pub(super) fn after(pairs: u64, geometry: Geometry, crossover: &Crossover) -> bool {
+pub fn after(pairs: u64, geometry: Geometry, crossover: &Crossover) -> bool {
     pairs as f64 <= most_pairs(geometry, crossover)
 }
 
 /// The most pairs with which a head runs sparse.
-pub(super) fn most_pairs(geometry: Geometry, crossover: &Crossover) -> f64 {
+pub fn most_pairs(geometry: Geometry, crossover: &Crossover) -> f64 {
     crossover.share * geometry.causal_pairs() as f64
 }
 
 /// How many of the first queries are in blocks without a dense one.
-pub(super) fn sparse_queries(geometry: Geometry, dense_queries: usize) -> usize {
+pub fn sparse_queries(geometry: Geometry, dense_queries: usize) -> usize {
     match geometry.queries().saturating_sub(dense_queries) {
         sparse if dense_queries > 0 => sparse / BLOCK * BLOCK,
         all => all,

@@ -23,7 +23,10 @@ pub struct FixedIndex {
 
 impl FixedIndex {
     /// The index for a prompt or chunk of another length.
-    pub(super) fn fit(&self, geometry: Geometry) -> Result<SparseIndex> {
+    ///
+    /// # Errors
+    /// None in fact: lines and blocks stay in order.
+    pub fn fit(&self, geometry: Geometry) -> Result<SparseIndex> {
         let blocks = match &self.index {
             SparseIndex::Dense => return Ok(SparseIndex::Dense),
             // lines beyond the prompt have no effect; which queries come last is another matter
