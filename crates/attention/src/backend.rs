@@ -119,8 +119,55 @@ pub trait AttentionBackend: Sync {
     /// Where sparse attention stops paying, for inputs of a type.
     fn crossover(&self, element_type: ElementType) -> Crossover;
 
+    /// What computes inputs of a type, as results name it: arithmetic and instruction set or
+    /// device.
+    fn description(&self, element_type: ElementType) -> String;
+
     /// The canonical cost of a head: [`Lowering::pairs`], in parallel where the backend can.
     fn pairs(&self, lowering: &Lowering<'_>) -> u64 {
         lowering.pairs()
+    }
+}
+
+/// A reference to a backend is one too, so that `&dyn AttentionBackend` can be handed to what takes
+/// `&impl AttentionBackend`.
+impl<B: AttentionBackend + ?Sized> AttentionBackend for &B {
+    fn last_query_scores(
+        &self,
+        inputs: &AttentionInputs<'_>,
+        head: usize,
+        last_queries: usize,
+    ) -> Result<LineScores> {
+        (**self).last_query_scores(inputs, head, last_queries)
+    }
+
+    fn pooled_block_scores(
+        &self,
+        inputs: &AttentionInputs<'_>,
+        head: usize,
+        visitor: BlockScoreVisitor<'_>,
+    ) -> Result<()> {
+        (**self).pooled_block_scores(inputs, head, visitor)
+    }
+
+    fn attend_lowered(
+        &self,
+        inputs: &AttentionInputs<'_>,
+        heads: &[Lowering<'_>],
+        output: &mut TensorViewMut<'_>,
+    ) -> Result<Vec<HeadCost>> {
+        (**self).attend_lowered(inputs, heads, output)
+    }
+
+    fn crossover(&self, element_type: ElementType) -> Crossover {
+        (**self).crossover(element_type)
+    }
+
+    fn description(&self, element_type: ElementType) -> String {
+        (**self).description(element_type)
+    }
+
+    fn pairs(&self, lowering: &Lowering<'_>) -> u64 {
+        (**self).pairs(lowering)
     }
 }

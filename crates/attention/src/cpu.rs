@@ -194,6 +194,10 @@ impl AttentionBackend for CpuBackend {
     /// Measured with `minference bench attention`; see `benchmarks/attention.md`. Estimates are
     /// partly `f32` whatever the arithmetic, so that they cost more pairs where attention itself is
     /// faster.
+    fn description(&self, element_type: ElementType) -> String {
+        format!("{} with {}", self.arithmetic_for(element_type), self.instruction_set)
+    }
+
     fn crossover(&self, element_type: ElementType) -> Crossover {
         let (line_estimate, block_estimate) = match self.arithmetic_for(element_type) {
             Arithmetic::Bits16 => (130.0, 90.0),

@@ -63,7 +63,7 @@ use crate::pattern::config::HeadEntry;
 use crate::pattern::provenance::{Fit, Trial};
 use crate::pattern::vertical_slash::LAST_QUERIES;
 use crate::view::TensorView;
-use fit::{Fitted, HeadFit, TOLERANCE, is_same_family};
+use fit::{FittedBudget, HeadFit, TOLERANCE, is_same_family};
 
 /// Errors of the first queries say little: they see few keys, and every pattern holds most of those
 /// (the authors' code; the paper has no figure).
@@ -218,7 +218,7 @@ impl<B: AttentionBackend> LayerTrials<'_, B> {
     }
 
     /// Attends with what was fitted, and notes the errors; heads without anything are left out.
-    fn attempt(&mut self, mut fitted: Vec<Option<Fitted>>) -> Result<()> {
+    fn attempt(&mut self, mut fitted: Vec<Option<FittedBudget>>) -> Result<()> {
         if fitted.iter().all(Option::is_none) {
             (self.on_trial)();
             return Ok(());
@@ -229,7 +229,7 @@ impl<B: AttentionBackend> LayerTrials<'_, B> {
             // A head that is left out costs next to nothing: each query sees itself.
             let alone = SparseIndex::lines(vec![], vec![0])?;
             // Moved, as indices of blocks may be large.
-            let index = |fitted: &mut Option<Fitted>| match fitted {
+            let index = |fitted: &mut Option<FittedBudget>| match fitted {
                 Some(fitted) => std::mem::replace(&mut fitted.indices[at], SparseIndex::Dense),
                 None => alone.clone(),
             };
@@ -240,7 +240,7 @@ impl<B: AttentionBackend> LayerTrials<'_, B> {
         }
         let causal = self.causal_pairs() as f64;
         for ((trials, fitted), error) in self.trials.iter_mut().zip(fitted).zip(errors) {
-            if let Some(Fitted { pattern, pairs, fit, .. }) = fitted {
+            if let Some(FittedBudget { pattern, pairs, fit, .. }) = fitted {
                 trials.push(Trial {
                     pattern,
                     error: rounded(error),

@@ -3,7 +3,7 @@
 use minference_attention::HeadPattern;
 use minference_attention::pattern::Notation;
 use minference_attention::pattern::config::{FileFormat, HeadEntry, PatternConfig};
-use minference_attention::pattern::provenance::{CalibrationSample, Fit, Provenance, Trial};
+use minference_attention::pattern::provenance::{CalibrationSource, Fit, Provenance, Trial};
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
 
@@ -84,7 +84,7 @@ fn trial() -> impl Strategy<Value = Trial> {
 }
 
 fn provenance() -> Provenance {
-    let sample = |source: &str| CalibrationSample { source: source.into(), tokens: 9, hash: "0".repeat(16) };
+    let sample = |source: &str| CalibrationSource { source: source.into(), tokens: 9, hash: "0".repeat(16) };
     Provenance {
         program: "minference 0.1.0".into(),
         model: "a \"model\"\nin two lines".into(),

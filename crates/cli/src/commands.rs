@@ -23,32 +23,32 @@ pub(crate) enum Command {
     /// Fetches the model if need be, generates a text with one fact hidden in it, asks for the
     /// fact, and shows both times, both answers and the share of attention that was computed. Fails
     /// if the sparse answer is wrong, or was not sparse.
-    Demo(demo::Options),
+    Demo(demo::DemoArguments),
     /// Answer a prompt with a model, the first token sooner
     ///
     /// The answer goes to standard output as it comes; progress and a summary of speed and computed
     /// share go to standard error.
     #[command(after_long_help = run::HELP)]
-    Run(Box<run::Options>),
+    Run(Box<run::RunArguments>),
     /// Talk with a model about documents, which are read once
     ///
     /// Each question is read on top of what was read before. Answers go to standard output as they
     /// come, all else to standard error.
     #[command(after_long_help = chat::HELP)]
-    Chat(Box<chat::Options>),
+    Chat(Box<chat::ChatArguments>),
     /// Find the pattern of each of a model's heads, once, so that answers come sooner and agree
     /// with dense attention
     ///
     /// Reads one or more calibration prompts, tries patterns in every head, and writes a pattern
     /// file that `minference run` finds by itself.
     #[command(after_long_help = search::HELP)]
-    Search(Box<search::Options>),
+    Search(Box<search::SearchArguments>),
     /// See what sparse attention does to a prompt: which head has which pattern, what it computes
     /// of its attention, and what it misses
     ///
     /// Writes one HTML page that needs nothing else, and its figures as SVG and PNG if asked for.
     #[command(after_long_help = inspect::HELP)]
-    Inspect(Box<inspect::Options>),
+    Inspect(Box<inspect::InspectArguments>),
     /// Check whether answers stay right, and how far they are dense attention's, on your model and
     /// at your lengths
     #[command(subcommand, after_long_help = eval::HELP)]
@@ -59,7 +59,7 @@ pub(crate) enum Command {
     /// Reads folders of results and writes one HTML page that needs nothing else, and its figures
     /// as SVG and PNG if asked for.
     #[command(after_long_help = report::HELP)]
-    Report(report::Options),
+    Report(report::ReportArguments),
     /// Show, convert or check a pattern file
     #[command(subcommand)]
     Patterns(patterns::PatternsCommand),
@@ -69,7 +69,7 @@ pub(crate) enum Command {
     /// Fetch a model into the cache and print where it lies, or list the models that have a short
     /// name
     #[command(after_long_help = pull::HELP)]
-    Pull(pull::Options),
+    Pull(pull::PullArguments),
 }
 
 impl Command {

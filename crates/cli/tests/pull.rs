@@ -8,7 +8,7 @@ use std::process::Output;
 const ERROR: i32 = 1;
 const WRONG_OPTIONS: i32 = 2;
 
-/// With a cache of its own, and a Hub where nobody listens.
+/// With a cache of its own, and a Hub that no server answers for.
 fn pull(cache: &Path, arguments: &[&str]) -> Output {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());

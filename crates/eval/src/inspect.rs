@@ -126,7 +126,7 @@ struct Inspection<'a> {
 
 impl Inspection<'_> {
     fn visit(&mut self, walked: &WalkedLayer<'_>) -> Result<()> {
-        let (backend, inputs) = (self.compute.backend(), &walked.inputs);
+        let (backend, inputs) = (&self.compute.backend(), &walked.inputs);
         let plan = self.request.plan;
         let (heads, keys) = (inputs.heads(), inputs.geometry().keys());
         let plan = plan.layer(walked.layer, heads, keys, plan.dense_queries())?;

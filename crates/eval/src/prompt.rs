@@ -92,17 +92,17 @@ impl<'a> PromptEncoder<'a> {
     /// A chat template that refuses, a text that can't be encoded.
     pub fn encode(&self, prompt: &QuestionPrompt) -> Result<Vec<u32>> {
         let tokenizer = self.model.tokenizer();
-        let tokens = match (PromptForm::of(prompt), self.template()) {
-            (PromptForm::Text(text), _) => self.model.raw_prompt(text)?,
-            (PromptForm::Rendered(text), _) => self.model.rendered_prompt(text)?,
-            (PromptForm::Rounds(rounds), PromptTemplate::Raw) => self.model.raw_prompt(&rounds.joined())?,
-            (PromptForm::Rounds(rounds), PromptTemplate::Model) => {
+        let tokens = match (PromptParts::of(prompt), self.template()) {
+            (PromptParts::Text(text), _) => self.model.raw_prompt(text)?,
+            (PromptParts::Rendered(text), _) => self.model.rendered_prompt(text)?,
+            (PromptParts::Rounds(rounds), PromptTemplate::Raw) => self.model.raw_prompt(&rounds.joined())?,
+            (PromptParts::Rounds(rounds), PromptTemplate::Model) => {
                 let (messages, prefix) = rounds.messages();
                 let mut tokens = self.model.chat_prompt(&messages, &self.render_options())?;
                 tokens.extend(tokenizer.encode(prefix, SpecialTokens::AsText)?);
                 tokens
             }
-            (PromptForm::Rounds(rounds), PromptTemplate::Published(published)) => {
+            (PromptParts::Rounds(rounds), PromptTemplate::Published(published)) => {
                 let messages = rounds.continued();
                 let template = published.chat_template()?;
                 self.begun(template.encode(tokenizer, &messages, &RenderOptions::reproducible())?)
@@ -117,14 +117,14 @@ impl<'a> PromptEncoder<'a> {
     /// # Errors
     /// A chat template that refuses.
     pub fn text(&self, prompt: &QuestionPrompt) -> Result<String> {
-        let text = match (PromptForm::of(prompt), self.template()) {
-            (PromptForm::Text(text) | PromptForm::Rendered(text), _) => text.to_string(),
-            (PromptForm::Rounds(rounds), PromptTemplate::Raw) => rounds.joined(),
-            (PromptForm::Rounds(rounds), PromptTemplate::Model) => {
+        let text = match (PromptParts::of(prompt), self.template()) {
+            (PromptParts::Text(text) | PromptParts::Rendered(text), _) => text.to_string(),
+            (PromptParts::Rounds(rounds), PromptTemplate::Raw) => rounds.joined(),
+            (PromptParts::Rounds(rounds), PromptTemplate::Model) => {
                 let (messages, prefix) = rounds.messages();
                 ChatTemplate::of(self.model.tokenizer())?.render(&messages, &self.render_options())? + prefix
             }
-            (PromptForm::Rounds(rounds), PromptTemplate::Published(published)) => {
+            (PromptParts::Rounds(rounds), PromptTemplate::Published(published)) => {
                 published.chat_template()?.render(&rounds.continued(), &RenderOptions::reproducible())?
             }
         };
@@ -182,7 +182,7 @@ impl<'a> PromptEncoder<'a> {
 }
 
 /// A prompt as a template takes it.
-enum PromptForm<'a> {
+enum PromptParts<'a> {
     Text(&'a str),
     Rendered(&'a str),
     Rounds(Rounds<'a>),
@@ -195,7 +195,7 @@ struct Rounds<'a> {
     prefix: &'a str,
 }
 
-impl<'a> PromptForm<'a> {
+impl<'a> PromptParts<'a> {
     fn of(prompt: &'a QuestionPrompt) -> Self {
         match prompt {
             QuestionPrompt::Raw(text) => Self::Text(text),

@@ -30,7 +30,7 @@ fn load(browser: &Path, folder: &Path, page: &Path) -> (String, String) {
             "--no-first-run",
             "--disable-background-networking",
         ])
-        // No way to any network: names lead nowhere, and the proxy is a port where nobody listens.
+        // No way to any network: names lead nowhere, and the proxy is a port without a listener.
         .args([
             "--host-resolver-rules=MAP * ~NOTFOUND",
             "--proxy-server=127.0.0.1:9",

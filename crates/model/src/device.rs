@@ -6,6 +6,7 @@
 //! | `operations` | `Device`: the operations of a decoder layer, for which the pass is written |
 //! | `cpu` | these operations on the CPU |
 //! | `reference`, `battery` | in tests: the same in `f64`, and what every device is held against |
+//! | [`weight_format`] | how the elements of weights are stored |
 //! | [`matrix`] | weights in the formats of their files, and products with them |
 //! | `kernels` | the CPU's inner loops, for each instruction set |
 
@@ -18,3 +19,4 @@ pub mod matrix;
 pub(crate) mod operations;
 #[cfg(test)]
 pub(crate) mod reference;
+pub mod weight_format;

@@ -84,7 +84,7 @@ impl ModelFiles {
     /// Opens a GGUF file, of which, where it is split, any part stands for all, or a folder with
     /// `config.json` and `model.safetensors` (or its shards and their index).
     ///
-    /// Files are mapped: whoever changes or truncates one while it is open changes the model's
+    /// Files are mapped: a program that changes or truncates an open one changes the model's
     /// weights, or crashes the process.
     ///
     /// # Errors

@@ -113,8 +113,8 @@ pub fn generate(
         }
     }
     let (rest, answer) = generation.finish();
-    // What was held back is part of the answer; that nobody wants more of it changes nothing any
-    // more.
+    // What was held back is part of the answer. The answer is over: whether the caller wants more
+    // text no longer matters.
     let _ = on_text(&rest);
     Ok(Answer { decoded, ..answer })
 }

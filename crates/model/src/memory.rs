@@ -22,7 +22,7 @@ pub use walk::PlannedWalk;
 use crate::error::{Error, Result};
 use std::fmt;
 
-/// What there is whatever the prompt: code, vocabulary, threads.
+/// What every prompt needs: code, vocabulary, threads.
 pub const FIXED: u64 = 1 << 27;
 
 /// The memory that is taken at its peak, in bytes.
@@ -102,7 +102,7 @@ pub fn available() -> Option<u64> {
 }
 
 /// What can be taken where a container has a limit, of which it holds some. Only what processes
-/// hold counts: files that were read stay in memory as long as nobody else wants it, and they count
+/// hold counts: files that were read stay in memory until other programs want it, and they count
 /// as used, too.
 fn within_limit(available: u64, limit_and_held: Option<(u64, u64)>) -> u64 {
     limit_and_held.map_or(available, |(limit, held)| available.min(limit.saturating_sub(held)))

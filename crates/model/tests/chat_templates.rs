@@ -59,7 +59,7 @@ const OTHERWISE: &[&str] = &[
     "{% macro m(a) %}{{ a }}{{ varargs }}{{ kwargs }}{% endmacro %}{{ m(1, 2, 3, x=4) }}",
     "{% macro m(a, b=a) %}{{ a }}{{ b }}{% endmacro %}{{ m(1) }}",
     "{% macro m(a, b=1) %}{% endmacro %}{{ m.name }}{{ m.arguments }}{{ m is callable }}",
-    // methods that nobody calls in a template
+    // methods that no template calls
     "{{ text.encode('utf-8') }}",
     "{{ '{!r}'.format('a') }}",
     "{{ 'abc'.translate({97: 'x'}) }}",

@@ -8,7 +8,8 @@ use minference_attention::synthetic::normal;
 use minference_model::decoder::config::{Activation, LayerConfig, RotatedKeys};
 use minference_model::decoder::rope::{PairLayout, RopeConfig, RopeScaling};
 use minference_model::decoder::weights::{LayerWeights, Projection};
-use minference_model::device::matrix::{WeightBytes, WeightFormat};
+use minference_model::device::matrix::WeightBytes;
+use minference_model::device::weight_format::WeightFormat;
 use minference_model::files::Fingerprint;
 use minference_model::memory::{self, FIXED, MemoryForecast, PlannedSession, PlannedWalk};
 use minference_model::patterns::layer_walk::walk_layers;
@@ -277,7 +278,7 @@ fn walks() {
         let mut layers = Vec::new();
         walk_layers(&decoder, &compute, &prompt, CacheFormat::F16, None, &mut |walked| {
             let plan = plan.layer(walked.layer, walked.inputs.heads(), prompt.len(), 0)?;
-            layers.push(plan_layer(compute.backend(), &walked.inputs, plan)?);
+            layers.push(plan_layer(&compute.backend(), &walked.inputs, plan)?);
             Ok(())
         })
         .unwrap();

@@ -204,7 +204,7 @@ fn saved_contexts_go_on_over_the_border() {
                     };
                     file.load(recorded.decoder.clone(), compute(), &recorded.fingerprint, &options).unwrap()
                 };
-                // whoever loads all of it reads again what must be
+                // a caller that loads all of it reads again what must be
                 if known == 0 { load(None) } else { load(Some(known)) }
             });
         }

@@ -20,7 +20,7 @@ pub struct Provenance {
     /// Type of queries, keys and values.
     pub element_type: String,
     /// The prompts that were read.
-    pub calibration: Vec<CalibrationSample>,
+    pub calibration: Vec<CalibrationSource>,
     /// The first query row that counts in errors, in each prompt.
     pub errors_from: usize,
 }
@@ -28,7 +28,7 @@ pub struct Provenance {
 /// A prompt that a search read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct CalibrationSample {
+pub struct CalibrationSource {
     /// Where it came from, such as `key-values (seed 0)` or a file's name.
     pub source: String,
     /// Its length.

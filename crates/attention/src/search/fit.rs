@@ -15,7 +15,7 @@ use std::ops::RangeInclusive;
 pub(super) const TOLERANCE: f64 = 0.02;
 
 /// A candidate with its fitted budget.
-pub(super) struct Fitted {
+pub(super) struct FittedBudget {
     pub(super) pattern: HeadPattern,
     /// One for each sample.
     pub(super) indices: Vec<SparseIndex>,
@@ -47,7 +47,7 @@ impl<'a, B: AttentionBackend> HeadFit<'a, B> {
     }
 
     /// A candidate whose last budget computes as many pairs as `target`, or as nearly as there is.
-    pub(super) fn fit(&mut self, candidate: HeadPattern, target: u64) -> Result<Fitted> {
+    pub(super) fn fit(&mut self, candidate: HeadPattern, target: u64) -> Result<FittedBudget> {
         let fitted = self.bisect(candidate, target);
         self.forget_blocks();
         fitted
@@ -60,11 +60,11 @@ impl<'a, B: AttentionBackend> HeadFit<'a, B> {
     }
 
     /// Only pairs are kept on the way, since an index may be as large as the scores.
-    fn bisect(&mut self, candidate: HeadPattern, target: u64) -> Result<Fitted> {
+    fn bisect(&mut self, candidate: HeadPattern, target: u64) -> Result<FittedBudget> {
         let (indices, pairs) = self.at(candidate)?;
         // What meets the target as it stands stays: budgets nearby may compute the same.
         if pairs == target {
-            return Ok(Fitted { pattern: candidate, indices, pairs, fit: Fit::Close });
+            return Ok(FittedBudget { pattern: candidate, indices, pairs, fit: Fit::Close });
         }
         drop(indices);
         let budgets = self.budgets(candidate);
@@ -98,10 +98,10 @@ impl<'a, B: AttentionBackend> HeadFit<'a, B> {
         budget: usize,
         target: u64,
         otherwise: Fit,
-    ) -> Result<Fitted> {
+    ) -> Result<FittedBudget> {
         let pattern = with_budget(candidate, budget);
         let (indices, pairs) = self.at(pattern)?;
-        Ok(Fitted { pattern, indices, pairs, fit: judge(pairs, target).unwrap_or(otherwise) })
+        Ok(FittedBudget { pattern, indices, pairs, fit: judge(pairs, target).unwrap_or(otherwise) })
     }
 
     /// The last budgets of a candidate that differ in what they compute.

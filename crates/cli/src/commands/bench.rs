@@ -20,18 +20,18 @@ pub(crate) enum Bench {
     /// machine whose speed drifts favours none. Speed-ups are against this program's own dense
     /// kernel.
     #[command(after_long_help = attention::EXAMPLES)]
-    Attention(attention::Options),
+    Attention(attention::BenchAttentionArguments),
     /// Time whole prompts to the first token, by length and method, and see where the time goes
     #[command(after_long_help = prefill::HELP)]
-    Prefill(Box<prefill::Options>),
+    Prefill(Box<prefill::BenchPrefillArguments>),
     /// Time an answer's tokens after long prompts, by what was kept of the prompt
     #[command(after_long_help = answer::HELP)]
-    Answer(Box<answer::Options>),
+    Answer(Box<answer::BenchAnswerArguments>),
     /// Time one decoding step over a long cache, against the rate at which memory can be read
-    Decode(decode::Options),
+    Decode(decode::BenchDecodeArguments),
     /// Time products of prompt rows with stored weights, format by format, against the machine's
     /// f32 peak
-    Matmul(matmul::Options),
+    Matmul(matmul::BenchMatmulArguments),
 }
 
 impl Bench {

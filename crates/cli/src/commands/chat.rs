@@ -71,7 +71,7 @@ Exit status:
 
 /// What to talk about.
 #[derive(Debug, Args)]
-pub(crate) struct Options {
+pub(crate) struct ChatArguments {
     #[command(flatten)]
     model: ModelOptions,
     /// A file of UTF-8 text that questions will be about; may be given several times
@@ -86,7 +86,7 @@ pub(crate) struct Options {
     answering: AnsweringOptions,
 }
 
-pub(crate) fn run(options: &Options) -> Result<()> {
+pub(crate) fn run(options: &ChatArguments) -> Result<()> {
     // Wrong options or documents are refused before a model is fetched.
     let AnswerSettings { generation, compression } = options.answering.check()?;
     checked(options.model.check())?;

@@ -24,7 +24,7 @@ const TEMPLATE_TOKENS: usize = 100;
 
 /// What to show.
 #[derive(Debug, Args)]
-pub(crate) struct Options {
+pub(crate) struct DemoArguments {
     /// The model that answers: a short name, a file, a folder, or hf:owner/name[@revision][:file]
     #[arg(long, short, value_name = "MODEL", default_value = "demo")]
     model: ModelReference,
@@ -43,7 +43,7 @@ pub(crate) struct Options {
     machine: MachineOptions,
 }
 
-pub(crate) fn run(options: &Options) -> Result<()> {
+pub(crate) fn run(options: &DemoArguments) -> Result<()> {
     let minimum = 2 * TEMPLATE_TOKENS;
     if options.tokens < minimum {
         return checked(Err(anyhow!("--tokens: expected at least {minimum}, found {}", options.tokens)));
@@ -123,7 +123,7 @@ fn judge(fact: &HaystackFact, answer: &str, share: f64) -> Result<()> {
     Ok(())
 }
 
-fn haystack_options<'a>(options: &'a Options, depths: &'a [f32]) -> HaystackOptions<'a> {
+fn haystack_options<'a>(options: &'a DemoArguments, depths: &'a [f32]) -> HaystackOptions<'a> {
     let tokens = options.tokens - TEMPLATE_TOKENS;
     HaystackOptions { style: options.style.style(), tokens, depths, similar_facts: 0, seed: options.seed }
 }

@@ -52,19 +52,19 @@ Results:
 pub(crate) enum Eval {
     /// Hide facts in long texts and ask for them: a grid of lengths, depths and rounds
     #[command(after_long_help = needle::HELP)]
-    Needle(Box<needle::Options>),
+    Needle(Box<needle::NeedleArguments>),
     /// Ask the thirteen tasks of RULER, at any length: needles of all kinds, variables, frequent
     /// words, questions
     #[command(after_long_help = ruler::HELP)]
-    Ruler(Box<ruler::Options>),
+    Ruler(Box<ruler::RulerArguments>),
     /// Ask the ten tasks of InfiniteBench that the paper reports: from the official files, four
     /// also generated
     #[command(after_long_help = infinite_bench::HELP)]
-    InfiniteBench(Box<infinite_bench::Options>),
+    InfiniteBench(Box<infinite_bench::InfiniteBenchArguments>),
     /// Predict texts: perplexity, by position, and how often the likeliest next token is dense
     /// attention's
     #[command(after_long_help = perplexity::HELP)]
-    Perplexity(Box<perplexity::Options>),
+    Perplexity(Box<perplexity::PerplexityArguments>),
 }
 
 impl Eval {

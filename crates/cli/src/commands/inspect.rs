@@ -42,7 +42,7 @@ const LARGEST_SIDE: usize = 2048;
 
 /// What to look at.
 #[derive(Debug, Args)]
-pub(crate) struct Options {
+pub(crate) struct InspectArguments {
     #[command(flatten)]
     model: ModelOptions,
     #[command(flatten)]
@@ -66,7 +66,7 @@ pub(crate) struct Options {
     machine: MachineOptions,
 }
 
-pub(crate) fn run(options: &Options) -> Result<()> {
+pub(crate) fn run(options: &InspectArguments) -> Result<()> {
     checked(check(options))?;
     if options.output.parent().is_none_or(|folder| folder.as_os_str().is_empty() || folder.is_dir()) {
         // found out now rather than after the inspection; a folder that is missing is made then
@@ -130,7 +130,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 }
 
 /// Refuses what has no meaning before a model is fetched.
-fn check(options: &Options) -> Result<()> {
+fn check(options: &InspectArguments) -> Result<()> {
     options.attention.check()?;
     ensure!(
         options.attention.chunk().is_none(),

@@ -42,14 +42,14 @@ Environment:
 
 /// What to fetch.
 #[derive(Debug, Args)]
-pub(crate) struct Options {
+pub(crate) struct PullArguments {
     /// A short name, hf:owner/name[@revision][:file], or a local file or folder; none lists the
     /// short names
     #[arg(value_name = "MODEL")]
     model: Option<ModelReference>,
 }
 
-pub(crate) fn run(options: &Options) -> Result<()> {
+pub(crate) fn run(options: &PullArguments) -> Result<()> {
     let Some(model) = &options.model else { return list() };
     let interrupt = Interrupt::listen()?;
     let path = resolve_model(model, &interrupt)?;

@@ -26,7 +26,7 @@ Examples:
 
 /// What to show.
 #[derive(Debug, Args)]
-pub(crate) struct Options {
+pub(crate) struct ReportArguments {
     /// Folders of results that `minference eval` or `minference bench prefill` wrote, or folders of
     /// such folders
     #[arg(value_name = "RESULTS_DIR", required = true)]
@@ -39,7 +39,7 @@ pub(crate) struct Options {
     figures: Option<PathBuf>,
 }
 
-pub(crate) fn run(options: &Options) -> Result<()> {
+pub(crate) fn run(options: &ReportArguments) -> Result<()> {
     let mut runs: Vec<EvaluationRun> = Vec::new();
     for folder in &options.folders {
         runs.extend(read_runs(folder)?);

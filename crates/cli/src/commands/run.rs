@@ -80,7 +80,7 @@ Exit status:
 
 /// What to run.
 #[derive(Debug, Args)]
-pub(crate) struct Options {
+pub(crate) struct RunArguments {
     #[command(flatten)]
     model: ModelOptions,
     #[command(flatten)]
@@ -97,7 +97,7 @@ pub(crate) struct Options {
     json: bool,
 }
 
-pub(crate) fn run(options: &Options) -> Result<()> {
+pub(crate) fn run(options: &RunArguments) -> Result<()> {
     // Wrong options or prompts are refused before a model is fetched.
     let AnswerSettings { generation, compression } = options.answering.check()?;
     checked(options.context.check(options.compare))?;

@@ -63,7 +63,7 @@ Patterns are written in one word:
 
 /// What to search.
 #[derive(Debug, Args)]
-pub(crate) struct Options {
+pub(crate) struct SearchArguments {
     #[command(flatten)]
     model: ModelOptions,
     #[command(flatten)]
@@ -83,7 +83,7 @@ pub(crate) struct Options {
     machine: MachineOptions,
 }
 
-pub(crate) fn run(options: &Options) -> Result<()> {
+pub(crate) fn run(options: &SearchArguments) -> Result<()> {
     let objective = checked(options.objective.objective())?;
     checked(options.calibration.check())?;
     checked(options.model.check())?;

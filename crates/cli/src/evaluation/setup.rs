@@ -73,14 +73,12 @@ impl EvaluationOptions {
             (None, None) => "the model's own".to_string(),
             other => format!("{other:?}"),
         };
-        let backend = compute.backend();
-        let arithmetic = backend.arithmetic_for(model.cache.element_type());
         let settings = BTreeMap::from([
             ("patterns".to_string(), patterns),
             ("dtype".into(), model.cache.to_string()),
             ("matmul".into(), self.matmul.name()),
             ("rope".into(), rope),
-            ("kernels".into(), format!("{arithmetic} with {}", backend.instruction_set())),
+            ("kernels".into(), compute.backend().description(model.cache.element_type())),
         ]);
         Ok(EvaluationSetup {
             bar: Arc::new(EvaluationBar::new(interrupt.clone())),

@@ -33,6 +33,17 @@ pub(crate) struct AnswerOptions {
     /// Make tokens less likely that were there before, in the prompt or the answer; 1 is no penalty
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
     repetition_penalty: f32,
+    /// Take this from the logit of each token that the answer holds already, -2 to 2; 0 is no
+    /// penalty
+    #[arg(long, value_name = "NUMBER", default_value_t = 0.0)]
+    presence_penalty: f32,
+    /// Take this for each time that the answer holds the token, -2 to 2; 0 is no penalty
+    #[arg(long, value_name = "NUMBER", default_value_t = 0.0)]
+    frequency_penalty: f32,
+    /// Add a number to the logit of the token with this id: -100 rules it out, 100 all but forces
+    /// it; may be given several times
+    #[arg(long, value_name = "ID=NUMBER", value_parser = bias)]
+    logit_bias: Vec<(u32, f32)>,
     /// Where the random numbers start: the same seed draws the same answer [default: 0]
     #[arg(long)]
     seed: Option<u64>,
@@ -53,15 +64,18 @@ impl AnswerOptions {
             top_p: self.top_p.unwrap_or(1.0),
             min_p: self.min_p.unwrap_or(0.0),
             repetition_penalty: self.repetition_penalty,
+            presence_penalty: self.presence_penalty,
+            frequency_penalty: self.frequency_penalty,
+            bias: self.logit_bias.clone(),
             seed: self.seed.unwrap_or(0),
             ..SamplingOptions::default()
         };
         match sampling.validate() {
             Ok(()) => {}
             Err(Error::Config { field, expected, found }) => {
+                let option = if field == "bias" { "logit-bias" } else { &field.replace('_', "-") };
                 bail!(
-                    "--{}: expected {expected}, found {found}{}",
-                    field.replace('_', "-"),
+                    "--{option}: expected {expected}, found {found}{}",
                     self.meant(&field).unwrap_or_default()
                 );
             }
@@ -74,6 +88,14 @@ impl AnswerOptions {
             ..GenerationOptions::greedy(self.max_tokens)
         })
     }
+}
+
+/// A token's id and what is added to its logit.
+fn bias(text: &str) -> std::result::Result<(u32, f32), String> {
+    let parsed = text.split_once('=').and_then(|(id, number)| {
+        Some((id.trim().parse().ok()?, number.trim().parse().ok().filter(|x: &f32| x.is_finite())?))
+    });
+    parsed.ok_or_else(|| "expected the id of a token, an equals sign and a number, such as 42=-100".into())
 }
 
 impl AnswerOptions {

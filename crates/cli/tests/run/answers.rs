@@ -22,7 +22,7 @@ fn the_answer_alone_goes_to_standard_output() {
     ];
     contains(&outcome.stderr, &parts);
     contains(&outcome.stderr, &["cut after 8 tokens", "--max-tokens"]);
-    // no bar, no colours where nobody sees them
+    // no bar and no colours where no terminal shows them
     assert!(!outcome.stderr.contains(['\r', '\x1b']), "{:?}", outcome.stderr);
 }
 
@@ -152,7 +152,13 @@ fn a_seed_draws_the_same_answer() {
     assert_eq!(draw("7", &filters), draw("7", &filters));
     // a penalty needs no draw
     workplace.json(&["-p", "Hello", "--repetition-penalty", "1.2"]);
-    // whoever draws from one token is greedy
+    let penalties = ["--presence-penalty", "1.5", "--frequency-penalty", "-0.5"];
+    assert_eq!(draw("7", &penalties), draw("7", &penalties));
+    // a token with a bias of 100 is all that is drawn
+    let forced = draw("7", &["--logit-bias", "65=100", "--logit-bias", "66=-100"]);
+    let forced: Vec<char> = forced.as_str().unwrap().chars().collect();
+    assert!(forced.len() > 20 && forced.iter().all(|letter| *letter == forced[0]), "{forced:?}");
+    // drawing from one token is greedy
     let greedy = workplace.json(&["-p", "Hello", "--max-tokens", "30"])["answer"].clone();
     assert_eq!(draw("7", &["--top-k", "1"]), greedy);
 }

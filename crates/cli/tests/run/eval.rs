@@ -192,7 +192,7 @@ fn results_never_mix_and_are_never_lost() {
         .is_refused(ERROR, &["model model.gguf", "instead of other.gguf"]);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), before);
 
-    // a broken line in the middle is told, and stays for whoever wants to mend it
+    // a broken line in the middle is told, and stays to be mended by hand
     let broken = before.replacen("\"score\"", "\"scope\"", 1);
     std::fs::write(&path, &broken).unwrap();
     refused(&[], &["records.jsonl, line 1", "score", "nothing was changed"]);

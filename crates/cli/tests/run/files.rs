@@ -16,7 +16,7 @@ use std::time::Duration;
 const HEADER: &str =
     r#"{"format": 1, "evaluation": "latency", "model": "m", "fingerprint": "9f2c", "settings": {}}"#;
 
-/// A pipe that nobody writes to; says whether there is one.
+/// A pipe without a writer; says whether there is one.
 fn pipe(workplace: &Workplace, name: &str) -> bool {
     let path = workplace.path().join(name);
     fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -153,7 +153,7 @@ fn ctrl_c_stops_an_answer_of_which_nothing_is_shown() {
     assert_eq!(stopped(child), "");
 }
 
-/// What was waited for is not thrown away with the dense answer that nobody wants to wait for.
+/// What was waited for is not thrown away with the dense answer that is not waited for.
 #[test]
 fn ctrl_c_in_the_dense_answer_keeps_the_sparse_one() {
     const SPARSE: [&str; 10] = [
@@ -296,7 +296,7 @@ fn one_request_to_end_suffices_behind_a_full_pipe() {
     let workplace = workplace();
     let (reader, writer) = std::io::pipe().unwrap();
     let mut filler = writer.try_clone().unwrap();
-    // until there is no room, and then until nobody can read
+    // until there is no room, and then until no program can read
     let filling = std::thread::spawn(move || filler.write_all(&vec![b' '; 1 << 24]));
     std::thread::sleep(Duration::from_millis(500));
     let child = &mut Command::new(assert_cmd::cargo::cargo_bin!("minference"))

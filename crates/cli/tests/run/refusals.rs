@@ -57,6 +57,10 @@ fn numbers() {
     refused(&["--min-p", "1.5"], &["--min-p", "from 0 to 1", "found 1.5"]);
     refused(&["--top-k", "0"], &["--top-k", "at least 1"]);
     refused(&["--repetition-penalty", "0"], &["--repetition-penalty", "positive"]);
+    refused(&["--presence-penalty", "3"], &["--presence-penalty", "from -2 to 2"]);
+    refused(&["--frequency-penalty", "-2.5"], &["--frequency-penalty", "from -2 to 2"]);
+    refused(&["--logit-bias", "7=101"], &["--logit-bias", "from -100 to 100"]);
+    refused(&["--logit-bias", "7"], &["--logit-bias", "the id of a token", "42=-100"]);
     refused(&["--stop", ""], &["--stop", "expected a text"]);
     refused(&["--seed", "x"], &["--seed", "x"]);
     refused(&["--dtype", "f8"], &["f8", "bf16", "int4"]);

@@ -1,4 +1,4 @@
-//! Sentences of somebody's text, as filler.
+//! Sentences of a user's text, as filler.
 
 use minference_attention::synthetic::Random;
 

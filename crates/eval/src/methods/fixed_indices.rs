@@ -24,7 +24,7 @@ pub fn fix_indices(
     let mut layers = Vec::with_capacity(decoder.config().layers.len());
     walk_layers(decoder, compute, tokens, cache, progress, &mut |walked| {
         let plan = plan.layer(walked.layer, walked.inputs.heads(), tokens.len(), 0)?;
-        let heads = plan_layer(compute.backend(), &walked.inputs, plan)?;
+        let heads = plan_layer(&compute.backend(), &walked.inputs, plan)?;
         layers.push(heads.into_iter().map(fixed).collect());
         Ok(())
     })?;

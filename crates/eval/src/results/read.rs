@@ -6,7 +6,7 @@ use minference_attention::files;
 use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
 
-/// More bytes of results than anybody has waited for.
+/// More bytes of results than any run has written.
 const RECORDS_BYTES: u64 = 4 << 30;
 
 /// Reads a folder of results, or all such folders in a folder, by their names.

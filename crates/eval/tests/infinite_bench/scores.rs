@@ -5,7 +5,7 @@ use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Deserialize)]
-struct Case {
+struct ScoreCase {
     task: String,
     references: Vec<String>,
     answers: BTreeMap<String, f64>,
@@ -14,9 +14,9 @@ struct Case {
 #[test]
 fn answers_score_as_in_the_published_program() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../golden/infinite_bench/scores.json");
-    let cases: Vec<Case> = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let cases: Vec<ScoreCase> = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let mut tasks = BTreeSet::new();
-    for Case { task, references, answers } in &cases {
+    for ScoreCase { task, references, answers } in &cases {
         let task: InfiniteBenchTask = task.parse().unwrap();
         tasks.insert(task);
         for (answer, expected) in answers {

@@ -22,10 +22,10 @@ const OPTIONAL: [&str; 4] =
 pub(super) struct Selection<'a> {
     listing: &'a Listing,
     repository: &'a str,
-    kind: Kind<'a>,
+    kind: SelectedFiles<'a>,
 }
 
-enum Kind<'a> {
+enum SelectedFiles<'a> {
     /// One GGUF file, or all parts of a split one.
     Files(Vec<&'a ListedFile>),
     Sharded(&'a ListedFile),
@@ -54,11 +54,11 @@ impl<'a> Selection<'a> {
                     file,
                 })
             };
-            Kind::Files(all_parts(file).into_iter().map(find).collect::<Result<_>>()?)
+            SelectedFiles::Files(all_parts(file).into_iter().map(find).collect::<Result<_>>()?)
         } else if let Some(index) = listing.find(INDEX) {
-            Kind::Sharded(index)
+            SelectedFiles::Sharded(index)
         } else if let Some(weights) = listing.find(WEIGHTS) {
-            Kind::Single(weights)
+            SelectedFiles::Single(weights)
         } else {
             let (repository, choices) = (repository.to_string(), models(&[".gguf"]));
             return Err(if choices.is_empty() {
@@ -68,7 +68,7 @@ impl<'a> Selection<'a> {
                 FetchError::ChooseFile { repository, choices }
             });
         };
-        if !matches!(kind, Kind::Files(_))
+        if !matches!(kind, SelectedFiles::Files(_))
             && let Some(name) = REQUIRED.iter().find(|name| listing.find(name).is_none())
         {
             let (repository, expected) = (repository.to_string(), (*name).to_string());
@@ -79,12 +79,12 @@ impl<'a> Selection<'a> {
 
     /// What to fetch first.
     pub(super) fn first(&self) -> Vec<&'a ListedFile> {
-        if matches!(self.kind, Kind::Files(_)) {
+        if matches!(self.kind, SelectedFiles::Files(_)) {
             return Vec::new();
         }
         let mut files: Vec<&ListedFile> =
             REQUIRED.iter().chain(&OPTIONAL).filter_map(|name| self.listing.find(name)).collect();
-        if let Kind::Sharded(index) = self.kind {
+        if let SelectedFiles::Sharded(index) = self.kind {
             files.push(index);
         }
         files
@@ -96,7 +96,9 @@ impl<'a> Selection<'a> {
         let path = folder.join(CONFIG);
         let config = std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
         // what else is wrong with it is told when the model is opened
-        let Some(config) = config.filter(|_| !matches!(self.kind, Kind::Files(_))) else { return Ok(()) };
+        let Some(config) = config.filter(|_| !matches!(self.kind, SelectedFiles::Files(_))) else {
+            return Ok(());
+        };
         refuse_by_config(Path::new(CONFIG), &config).map_err(|error| FetchError::NotSupported {
             repository: self.repository.to_string(),
             reason: error.to_string(),
@@ -106,9 +108,9 @@ impl<'a> Selection<'a> {
     /// What to fetch then, with the first files in this folder.
     pub(super) fn rest(&self, folder: &Path) -> Result<Vec<&'a ListedFile>> {
         match &self.kind {
-            Kind::Files(files) => Ok(files.clone()),
-            Kind::Single(file) => Ok(vec![*file]),
-            Kind::Sharded(_) => shards(folder)?
+            SelectedFiles::Files(files) => Ok(files.clone()),
+            SelectedFiles::Single(file) => Ok(vec![*file]),
+            SelectedFiles::Sharded(_) => shards(folder)?
                 .iter()
                 .map(|name| {
                     self.listing.find(name).ok_or_else(|| FetchError::NoFile {

@@ -29,7 +29,7 @@ fn a_file_lies_where_other_programs_expect_it_and_is_fetched_once() {
     let before = server.requests().len();
     assert_eq!(fetch(&settings, GGUF).unwrap(), path);
     assert_eq!(server.requests().len(), before + 1, "only the listing");
-    // a commit never changes: nobody is asked
+    // a commit never changes: no server is asked
     let pinned = format!("hf:owner/name@{COMMIT}:model q4.gguf");
     assert_eq!(fetch(&settings, &pinned).unwrap(), path);
     assert_eq!(server.requests().len(), before + 1);
@@ -360,7 +360,7 @@ fn refusals_say_what_to_do() {
     assert!(message.contains("revision v9"), "{message}");
 }
 
-/// An address of this machine where nobody listens.
+/// An address of this machine where no server listens.
 fn closed_port() -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     format!("http://{}", listener.local_addr().unwrap())

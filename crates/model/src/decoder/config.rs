@@ -113,8 +113,8 @@ impl ModelConfig {
 
     /// Whether other angles mean that all tokens are read again.
     pub(crate) fn reads_again(&self) -> bool {
-        // dynamic NTK, which someone may have asked for, has other angles with every token: nobody
-        // reads everything again for each
+        // dynamic NTK, which a user may ask for, has other angles with every token. Everything is
+        // not read again for each
         let dynamic = |rope: &RopeConfig| matches!(rope.scaling, RopeScaling::DynamicNtk { .. });
         self.rotated_keys == RotatedKeys::ReadAgain && !self.ropes.iter().any(dynamic)
     }

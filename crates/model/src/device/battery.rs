@@ -2,11 +2,12 @@
 //! the golden models through both.
 
 use super::cpu::Cpu;
-use super::matrix::{Matrix, WeightBytes, WeightFormat};
+use super::matrix::{Matrix, WeightBytes};
 use super::operations::{
     Attention, AttentionView, Device, KeepRequest, Norm, Projected, RowRange, RowRangeMut,
 };
 use super::reference::Reference;
+use super::weight_format::WeightFormat;
 use crate::decoder::config::{Activation, ModelConfig, test_config};
 use crate::decoder::rope::{PairLayout, RopeConfig};
 use crate::decoder::weights::Projection;
@@ -30,7 +31,7 @@ pub(crate) trait Readable: Device {
 }
 
 /// What the operations work on; the same for every device.
-struct Case {
+struct OperationCase {
     config: ModelConfig,
     /// Rows that a chunk has.
     rows: usize,
@@ -55,7 +56,7 @@ fn projection<D: Readable>(
 }
 
 /// All operations on one case; what each gives, by name.
-fn results<D: Readable>(mut device: D, case: &Case) -> Vec<(String, Vec<f64>)> {
+fn results<D: Readable>(mut device: D, case: &OperationCase) -> Vec<(String, Vec<f64>)> {
     let (mut found, config, rows) = (Vec::new(), &case.config, case.rows);
     let ModelConfig { hidden, intermediate, heads, kv_heads, head_dim, vocabulary, .. } = *config;
     let epsilon = config.norm_epsilon;
@@ -111,7 +112,7 @@ fn results<D: Readable>(mut device: D, case: &Case) -> Vec<(String, Vec<f64>)> {
 }
 
 /// Queries and keys get their places, and attend; in two chunks.
-fn attention<D: Readable>(device: &mut D, case: &Case, found: &mut Vec<(String, Vec<f64>)>) {
+fn attention<D: Readable>(device: &mut D, case: &OperationCase, found: &mut Vec<(String, Vec<f64>)>) {
     let (config, rows) = (&case.config, case.rows);
     let ModelConfig { heads, kv_heads, head_dim, .. } = *config;
     let norm_weight = device.vector(&normal(head_dim, 8));
@@ -168,7 +169,7 @@ fn attention<D: Readable>(device: &mut D, case: &Case, found: &mut Vec<(String, 
     found.push((format!("keep, {compression}"), D::read_cache(&cache).concat()));
 }
 
-fn cases() -> Vec<Case> {
+fn cases() -> Vec<OperationCase> {
     let turned = |rotary_dim, layout| RopeConfig { rotary_dim, layout, ..test_config().ropes[0].clone() };
     let configs = [
         test_config(),
@@ -180,7 +181,7 @@ fn cases() -> Vec<Case> {
         },
         ModelConfig { heads: 6, kv_heads: 1, hidden: 40, intermediate: 56, ..test_config() },
     ];
-    let rows = |config: ModelConfig| ROWS.map(|rows| Case { config: config.clone(), rows });
+    let rows = |config: ModelConfig| ROWS.map(|rows| OperationCase { config: config.clone(), rows });
     configs.into_iter().flat_map(rows).collect()
 }
 

@@ -2,7 +2,9 @@
 
 use crate::device::kernels::Kernels;
 use crate::error::Result;
-use minference_attention::{Arithmetic, CpuBackend, Error as AttentionError, InstructionSet};
+use minference_attention::{
+    Arithmetic, AttentionBackend, CpuBackend, Error as AttentionError, InstructionSet, Progress,
+};
 use rayon::ThreadPool;
 use std::fmt;
 use std::sync::Arc;
@@ -82,8 +84,18 @@ impl Compute {
         self.backend.threads()
     }
 
-    /// What attention runs on.
-    pub fn backend(&self) -> &CpuBackend {
+    /// What attention of slices in host memory runs on.
+    pub fn backend(&self) -> &dyn AttentionBackend {
+        &self.backend
+    }
+
+    /// The same, reporting to `progress`, which may also cancel.
+    pub(crate) fn backend_with(&self, progress: Arc<dyn Progress>) -> Box<dyn AttentionBackend> {
+        Box::new(self.backend.with_progress(progress))
+    }
+
+    /// The CPU's kernels and threads, for the operations of its own device and their forecasts.
+    pub(crate) fn cpu(&self) -> &CpuBackend {
         &self.backend
     }
 

@@ -2,7 +2,7 @@
 //! shared by the threads of the current pool.
 
 use super::kernels::Kernels;
-use super::matrix::{Matrix, Product, Scratch, Store, multiply, multiply_apart};
+use super::matrix::{Matrix, Product, ProductScratch, Store, multiply, multiply_apart};
 use super::operations::{
     Attention, AttentionView, Device, KeepRequest, Norm, Projected, RowRange, RowRangeMut,
 };
@@ -29,7 +29,7 @@ const PARALLEL_ROWS: usize = 16;
 /// The CPU at work on one pass.
 pub(crate) struct Cpu {
     compute: Compute,
-    scratch: Scratch,
+    scratch: ProductScratch,
     rows: RowsAre,
 }
 
@@ -68,7 +68,7 @@ impl CpuRows {
 impl Cpu {
     /// With a model's threads and kernels.
     pub(crate) fn new(compute: &Compute) -> Self {
-        Self { compute: compute.clone(), scratch: Scratch::default(), rows: RowsAre::OnePrompt }
+        Self { compute: compute.clone(), scratch: ProductScratch::default(), rows: RowsAre::OnePrompt }
     }
 
     /// The same, for a token of each of several sessions: every row's results are to the bit what
@@ -203,7 +203,7 @@ impl Device for Cpu {
         let element_type = inputs.k().element_type();
         let mut output = PlainRows::with_capacity("attention's output", count, shape, element_type)?;
         output.fill_with_zeros(count);
-        let backend = self.compute.backend();
+        let backend = self.compute.cpu();
         let report = match progress {
             // One query is done before anyone looks.
             Some(progress) if count > 1 => {
@@ -222,7 +222,7 @@ impl Device for Cpu {
             window: request.view.window,
             dropped: cache.dropped,
         };
-        let kept = request.compression.keep(self.compute.backend(), &inputs, layer)?;
+        let kept = request.compression.keep(self.compute.cpu(), &inputs, layer)?;
         cache.keep(&kept, request.room)
     }
 

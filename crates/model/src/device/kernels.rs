@@ -27,7 +27,7 @@ pub(crate) use tile::{BLOCK_COLUMNS, BLOCK_ROWS, OutBlock};
 pub(crate) use tile_int8::{GROUP, QuantisedBlock, QuantisedRows};
 
 use crate::decoder::config::Activation;
-use crate::device::matrix::WeightFormat;
+use crate::device::weight_format::WeightFormat;
 use byte_dot::Baseline;
 #[cfg(target_arch = "x86_64")]
 use byte_dot::Vnni;

@@ -3,18 +3,17 @@
 //! Rows are contiguous and made of whole blocks of the format, so that a range of rows is a range
 //! of bytes.
 
-mod format;
 mod multiply;
 mod shared_rows;
 mod weight_bytes;
 
-pub use format::WeightFormat;
-pub use multiply::Scratch;
+pub use multiply::ProductScratch;
 pub(crate) use multiply::{Product, Store, multiply, multiply_apart};
 pub use weight_bytes::WeightBytes;
 
 use crate::device::compute::Compute;
 use crate::device::kernels::Kernels;
+use crate::device::weight_format::WeightFormat;
 use crate::error::{Error, Result};
 use std::ops::Range;
 
@@ -81,7 +80,8 @@ impl Matrix {
     /// [`Error::Shape`] where the inputs are no whole number of rows.
     ///
     /// ```
-    /// use minference_model::device::matrix::{Matrix, WeightBytes, WeightFormat};
+    /// use minference_model::device::matrix::{Matrix, WeightBytes};
+    /// use minference_model::device::weight_format::WeightFormat;
     /// use minference_model::{Compute, ComputeOptions};
     ///
     /// let bytes = [1.0f32, 2.0, 3.0, 4.0].iter().flat_map(|x| x.to_le_bytes()).collect();
@@ -92,7 +92,7 @@ impl Matrix {
     /// ```
     pub fn multiply(&self, compute: &Compute, inputs: &[f32]) -> Result<Vec<f32>> {
         let mut out = vec![0.0; inputs.len() / self.columns * self.rows];
-        self.multiply_into(compute, inputs, &mut out, &mut Scratch::default())?;
+        self.multiply_into(compute, inputs, &mut out, &mut ProductScratch::default())?;
         Ok(out)
     }
 
@@ -105,7 +105,7 @@ impl Matrix {
         compute: &Compute,
         inputs: &[f32],
         out: &mut [f32],
-        scratch: &mut Scratch,
+        scratch: &mut ProductScratch,
     ) -> Result<()> {
         let count = inputs.len() / self.columns;
         if inputs.len() != count * self.columns {

@@ -86,7 +86,7 @@ impl Reference {
         let portable = Some(InstructionSet::Portable);
         let options = ComputeOptions { instruction_set: portable, threads: Some(1), ..Default::default() };
         let compute = Compute::new(options).unwrap();
-        Self { backend: compute.backend().clone(), compute }
+        Self { backend: compute.cpu().clone(), compute }
     }
 
     /// A model's weights in `f64`.

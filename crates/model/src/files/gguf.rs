@@ -5,13 +5,14 @@
 //! and can say neither which tensor is stored in an unknown format nor which one lies outside the
 //! file. A test compares what both read.
 
-use super::gguf_cursor::Cursor;
+use super::gguf_cursor::GgufCursor;
 use super::gguf_kind::require_language_model;
 use super::gguf_value::GgufValue as Value;
 use super::mistaken::in_place_of_gguf;
 use super::regular_file::map;
 use super::tensors::{StoredFormat, StoredTensor, Tensors};
-use crate::device::matrix::{WeightBytes, WeightFormat};
+use crate::device::matrix::WeightBytes;
+use crate::device::weight_format::WeightFormat;
 use crate::error::{Result, shown};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -32,7 +33,7 @@ pub(super) struct GgufFile {
 }
 
 /// A tensor as the header describes it.
-struct Entry {
+struct TensorEntry {
     name: String,
     shape: Vec<usize>,
     format: WeightFormat,
@@ -42,7 +43,7 @@ struct Entry {
 /// One file, which may be a part of a model.
 pub(super) fn read(path: &Path) -> Result<GgufFile> {
     let map = map(path, "a model")?;
-    let mut cursor = Cursor::new(path, &map);
+    let mut cursor = GgufCursor::new(path, &map);
     let (tensor_count, key_count) = read_counts(&mut cursor, &map)?;
     let mut metadata = HashMap::new();
     for index in 0..key_count {
@@ -64,7 +65,7 @@ pub(super) fn read(path: &Path) -> Result<GgufFile> {
     let ranges = place(&cursor, &entries, data_start, alignment)?;
     let mut tensors = Tensors::new(path);
     let file: Arc<Path> = path.into();
-    for (Entry { name, shape, format, .. }, range) in entries.into_iter().zip(ranges) {
+    for (TensorEntry { name, shape, format, .. }, range) in entries.into_iter().zip(ranges) {
         let outside = || cursor.error(&format!("tensor {name}"), "bytes within the file", "others");
         let bytes = WeightBytes::mapped(Arc::clone(&map), range).ok_or_else(outside)?;
         let format = StoredFormat::Known(format);
@@ -74,7 +75,7 @@ pub(super) fn read(path: &Path) -> Result<GgufFile> {
 }
 
 /// Magic, version, and the counts of tensors and keys.
-fn read_counts(cursor: &mut Cursor<'_>, bytes: &[u8]) -> Result<(u64, u64)> {
+fn read_counts(cursor: &mut GgufCursor<'_>, bytes: &[u8]) -> Result<(u64, u64)> {
     if cursor.u32("magic").ok() != Some(MAGIC) {
         let expected = "a GGUF file, which begins with `GGUF`, or a folder with config.json";
         return Err(cursor.error("first bytes", expected, in_place_of_gguf(bytes)));
@@ -102,7 +103,7 @@ fn read_counts(cursor: &mut Cursor<'_>, bytes: &[u8]) -> Result<(u64, u64)> {
     Ok((tensors, keys))
 }
 
-fn alignment(cursor: &Cursor<'_>, metadata: &HashMap<String, Value>) -> Result<u64> {
+fn alignment(cursor: &GgufCursor<'_>, metadata: &HashMap<String, Value>) -> Result<u64> {
     match metadata.get("general.alignment") {
         None => Ok(DEFAULT_ALIGNMENT),
         Some(Value::U32(alignment)) if alignment.is_power_of_two() => Ok(u64::from(*alignment)),
@@ -110,7 +111,7 @@ fn alignment(cursor: &Cursor<'_>, metadata: &HashMap<String, Value>) -> Result<u
     }
 }
 
-fn read_entry(cursor: &mut Cursor<'_>, index: u64) -> Result<Entry> {
+fn read_entry(cursor: &mut GgufCursor<'_>, index: u64) -> Result<TensorEntry> {
     let name = cursor.name(&format!("name of tensor {index}"))?;
     let place = format!("tensor {name}");
     let dimensions = cursor.u32(&place)?;
@@ -133,14 +134,19 @@ fn read_entry(cursor: &mut Cursor<'_>, index: u64) -> Result<Entry> {
         let found = unsupported_name(kind).map_or_else(|| format!("type {kind}"), str::to_owned);
         return Err(cursor.error(&place, format!("one of the formats {known}"), found));
     };
-    Ok(Entry { name, shape, format, offset: cursor.u64(&place)? })
+    Ok(TensorEntry { name, shape, format, offset: cursor.u64(&place)? })
 }
 
 /// Where each tensor's bytes lie: within the file, aligned, apart from each other.
-fn place(cursor: &Cursor<'_>, entries: &[Entry], start: u64, alignment: u64) -> Result<Vec<Range<usize>>> {
+fn place(
+    cursor: &GgufCursor<'_>,
+    entries: &[TensorEntry],
+    start: u64,
+    alignment: u64,
+) -> Result<Vec<Range<usize>>> {
     let file_end = (cursor.position() + cursor.remaining()) as u64;
     let mut ranges = Vec::with_capacity(entries.len());
-    for Entry { name, shape, format, offset } in entries {
+    for TensorEntry { name, shape, format, offset } in entries {
         let place = format!("tensor {name}");
         if !offset.is_multiple_of(alignment) {
             return Err(cursor.error(&place, format!("an offset that is a multiple of {alignment}"), offset));

@@ -11,7 +11,7 @@ const MAX_DEPTH: usize = 4;
 const MEMORY_PER_BYTE: usize = 16;
 const FREE_MEMORY: usize = 16 << 20;
 
-pub(super) struct Cursor<'a> {
+pub(super) struct GgufCursor<'a> {
     path: &'a Path,
     bytes: &'a [u8],
     position: usize,
@@ -19,7 +19,7 @@ pub(super) struct Cursor<'a> {
     memory: usize,
 }
 
-impl<'a> Cursor<'a> {
+impl<'a> GgufCursor<'a> {
     pub(super) fn new(path: &'a Path, bytes: &'a [u8]) -> Self {
         let memory = bytes.len().saturating_mul(MEMORY_PER_BYTE).saturating_add(FREE_MEMORY);
         Self { path, bytes, position: 0, memory }

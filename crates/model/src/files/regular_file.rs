@@ -1,4 +1,4 @@
-//! Reading files that somebody else may have put there: only regular ones (a pipe would block for
+//! Reading files from elsewhere: only regular ones (a pipe would block for
 //! ever), and never more than a limit.
 
 use crate::error::{Error, Result};

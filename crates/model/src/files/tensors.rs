@@ -1,7 +1,8 @@
 //! [`Tensors`]: the named tensors of a model's files, handed out as matrices and vectors of the
 //! shapes that a model needs.
 
-use crate::device::matrix::{Matrix, WeightBytes, WeightFormat};
+use crate::device::matrix::{Matrix, WeightBytes};
+use crate::device::weight_format::WeightFormat;
 use crate::error::{Error, Result};
 use half::{bf16, f16};
 use std::collections::BTreeMap;

@@ -87,7 +87,7 @@ impl PassSizes<'_> {
 
     /// A layer's attention: indices of all heads, and what estimates or kernels take beside them.
     pub(super) fn attention(&self, patterns: PatternBytes) -> u64 {
-        let kernels = self.compute.backend().attend_bytes(&self.call());
+        let kernels = self.compute.cpu().attend_bytes(&self.call());
         patterns.indices.saturating_add(kernels.max(patterns.estimate))
     }
 
@@ -114,7 +114,7 @@ impl PassSizes<'_> {
 
     /// What the estimate of a pattern takes, with an index on its way.
     fn estimate(&self, pattern: &HeadPattern, index: u64) -> u64 {
-        let backend = self.compute.backend();
+        let backend = self.compute.cpu();
         match pattern {
             HeadPattern::Dense | HeadPattern::AShape { .. } | HeadPattern::TriShape { .. } => 0,
             HeadPattern::VerticalSlash { .. } => backend.line_estimate_bytes(self.keys),

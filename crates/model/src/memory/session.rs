@@ -85,7 +85,7 @@ impl MemoryForecast {
         if compression.is_some_and(|compression| compression.voting_queries() > 0) {
             // votes of a head's group, pooled and ranked
             let votes = (prompt * (2 * size_of::<f32>() + size_of::<u64>())) as u64;
-            let voting = compute.backend().line_estimate_bytes(prompt).saturating_add(votes);
+            let voting = compute.cpu().line_estimate_bytes(prompt).saturating_add(votes);
             patterns.estimate = patterns.estimate.max(voting);
         }
         let tokens = (4 * prompt * size_of::<u32>()) as u64;

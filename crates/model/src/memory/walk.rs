@@ -81,13 +81,13 @@ impl MemoryForecast {
                         // the scores, and while pairs are counted an index of any size, joined from
                         // rows
                         all = all.max(blocks.saturating_mul(3));
-                        estimate = estimate.max(walk.compute.backend().block_estimate_bytes(&pass.call()));
+                        estimate = estimate.max(walk.compute.cpu().block_estimate_bytes(&pass.call()));
                     }
                     HeadPattern::VerticalSlash { .. } => {
                         // of each key a column and a diagonal
                         lines_of_head = (2 * tokens * size_of::<f32>()) as u64;
                         index = index.max(lines_of_head);
-                        estimate = estimate.max(walk.compute.backend().line_estimate_bytes(tokens));
+                        estimate = estimate.max(walk.compute.cpu().line_estimate_bytes(tokens));
                     }
                     HeadPattern::AShape { .. } | HeadPattern::TriShape { .. } => {
                         index = index.max((2 * tokens * size_of::<u32>()) as u64);
@@ -117,7 +117,7 @@ impl MemoryForecast {
         let patterns = pass.patterns(plan);
         let attention = pass.attention(patterns).saturating_add(output(&pass));
         let head = inspection_bytes(tokens, config.head_dim, walk.compute.threads())
-            .saturating_add(walk.compute.backend().line_estimate_bytes(tokens))
+            .saturating_add(walk.compute.cpu().line_estimate_bytes(tokens))
             .saturating_add(patterns.indices);
         // of each head true and estimated columns and diagonals stay for the report
         let kept = (4 * tokens * size_of::<f32>()) as u64 * inspected as u64;

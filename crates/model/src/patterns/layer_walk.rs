@@ -17,7 +17,7 @@
 //!     let shape = layer.inputs.q().shape();
 //!     let mut output = vec![0.0f32; shape.iter().product()];
 //!     let patterns = vec![HeadPattern::AShape { sink: 128, local: 1024 }; shape[1]];
-//!     attend_layer(compute.backend(), &layer.inputs, &patterns, &mut TensorViewMut::new(&mut output, shape)?)?;
+//!     attend_layer(&compute.backend(), &layer.inputs, &patterns, &mut TensorViewMut::new(&mut output, shape)?)?;
 //!     let errors = relative_errors(layer.dense, TensorView::new(&output, shape)?, 0)?;
 //!     println!("layer {}: {errors:.3?}", layer.layer);
 //!     Ok(())

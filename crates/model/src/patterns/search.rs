@@ -35,7 +35,7 @@ use crate::error::{Error, Result};
 use crate::session::kv_cache::CacheFormat;
 use minference_attention::pattern::config::{HeadEntry, PatternConfig};
 use minference_attention::search::{CalibrationSample, Objective, search_layer};
-use minference_attention::{CpuBackend, HeadPattern, Progress};
+use minference_attention::{AttentionBackend, HeadPattern, Progress};
 use std::sync::Arc;
 
 /// What to search, and on what.
@@ -84,10 +84,9 @@ fn run(
     on_layer: &mut (dyn FnMut(&[Vec<HeadEntry>]) -> Result<()> + Send),
 ) -> Result<PatternConfig> {
     let (layers, heads) = (decoder.config().layers.len(), decoder.config().heads);
-    let backend = match request.progress.clone() {
-        Some(progress) => &compute.backend().with_progress(Arc::new(CancelOnly(progress))),
-        None => compute.backend(),
-    };
+    let watched =
+        request.progress.clone().map(|progress| compute.backend_with(Arc::new(CancelOnly(progress))));
+    let backend = watched.as_deref().unwrap_or(compute.backend());
     let mut steps = Vec::with_capacity(request.samples.len());
     for tokens in request.samples {
         let progress = request.progress.as_ref();
@@ -125,13 +124,13 @@ fn run(
 }
 
 fn search(
-    backend: &CpuBackend,
+    backend: &dyn AttentionBackend,
     samples: &[CalibrationSample<'_>],
     request: &SearchRequest<'_>,
     search_progress: &mut SearchProgress,
 ) -> Result<Vec<HeadEntry>> {
     let on_trial = &mut || search_progress.advance();
-    Ok(search_layer(backend, samples, request.objective, request.errors_from, on_trial)?)
+    Ok(search_layer(&backend, samples, request.objective, request.errors_from, on_trial)?)
 }
 
 /// Progress in parts of layers: a dense pass for each prompt, and the trials.

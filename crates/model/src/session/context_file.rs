@@ -86,8 +86,8 @@ impl LoadOptions {
 impl ContextFile {
     /// Opens a file that [`Session::save`] wrote.
     ///
-    /// The file is mapped: whoever changes or truncates it while it is open changes what is loaded,
-    /// or crashes the process.
+    /// The file is mapped: a program that changes or truncates the open file changes what is
+    /// loaded, or crashes the process.
     ///
     /// # Errors
     /// [`Error::Io`] for a file that can't be read; [`Error::File`] for one that is no context, is

@@ -56,14 +56,14 @@ impl RowFormat {
 /// Rows of one format, appended within a reserved capacity.
 #[derive(Debug)]
 pub(crate) struct TokenRows {
-    data: Data,
+    data: RowData,
     heads: usize,
     head_dim: usize,
     format: RowFormat,
 }
 
 #[derive(Debug)]
-enum Data {
+enum RowData {
     Plain(PlainRows),
     Quantized(QuantizedTensor),
 }
@@ -79,10 +79,10 @@ impl TokenRows {
         let (shape, format) = ([heads, head_dim], format.into());
         let data = match format {
             RowFormat::Plain(element_type) => {
-                Data::Plain(PlainRows::with_capacity(what, capacity, shape, element_type)?)
+                RowData::Plain(PlainRows::with_capacity(what, capacity, shape, element_type)?)
             }
             RowFormat::Quantized(bits, grouping) => {
-                Data::Quantized(QuantizedTensor::with_capacity(what, capacity, shape, bits, grouping)?)
+                RowData::Quantized(QuantizedTensor::with_capacity(what, capacity, shape, bits, grouping)?)
             }
         };
         Ok(Self { data, heads, head_dim, format })
@@ -98,8 +98,8 @@ impl TokenRows {
     pub(crate) fn copy(&self, capacity: usize, tokens: usize) -> Result<Self> {
         let what = "the key-value cache";
         let data = match &self.data {
-            Data::Plain(rows) => Data::Plain(rows.copy(what, capacity, tokens)?),
-            Data::Quantized(rows) => Data::Quantized(rows.copy(what, capacity, tokens)?),
+            RowData::Plain(rows) => RowData::Plain(rows.copy(what, capacity, tokens)?),
+            RowData::Quantized(rows) => RowData::Quantized(rows.copy(what, capacity, tokens)?),
         };
         Ok(Self { data, ..*self })
     }
@@ -107,8 +107,8 @@ impl TokenRows {
     /// Bytes of its rows.
     pub(crate) fn bytes(&self) -> usize {
         match &self.data {
-            Data::Plain(rows) => rows.bytes(),
-            Data::Quantized(rows) => rows.bytes(),
+            RowData::Plain(rows) => rows.bytes(),
+            RowData::Quantized(rows) => rows.bytes(),
         }
     }
 
@@ -120,32 +120,32 @@ impl TokenRows {
     /// Tokens in it.
     pub(crate) fn tokens(&self) -> usize {
         match &self.data {
-            Data::Plain(rows) => rows.tokens(),
-            Data::Quantized(rows) => rows.tokens(),
+            RowData::Plain(rows) => rows.tokens(),
+            RowData::Quantized(rows) => rows.tokens(),
         }
     }
 
     /// Appends `[tokens, heads, head_dim]`, rounded to the format.
     pub(crate) fn append(&mut self, rows: &[f32]) {
         match &mut self.data {
-            Data::Plain(data) => data.append(rows),
-            Data::Quantized(data) => data.append(rows),
+            RowData::Plain(data) => data.append(rows),
+            RowData::Quantized(data) => data.append(rows),
         }
     }
 
     /// Forgets all tokens from `tokens` on. Of quantised keys see [`QuantizedTensor::truncate`].
     pub(crate) fn truncate(&mut self, tokens: usize) {
         match &mut self.data {
-            Data::Plain(rows) => rows.truncate(tokens),
-            Data::Quantized(rows) => rows.truncate(tokens),
+            RowData::Plain(rows) => rows.truncate(tokens),
+            RowData::Quantized(rows) => rows.truncate(tokens),
         }
     }
 
     /// All of its rows as they lie in memory, in the byte order of this machine.
     pub(crate) fn parts(&self) -> Vec<&[u8]> {
         match &self.data {
-            Data::Plain(rows) => rows.parts(),
-            Data::Quantized(rows) => rows.parts(),
+            RowData::Plain(rows) => rows.parts(),
+            RowData::Quantized(rows) => rows.parts(),
         }
     }
 
@@ -157,8 +157,8 @@ impl TokenRows {
     /// changes then.
     pub(crate) fn restore(&mut self, parts: &[&[u8]], rows: usize, kept: usize) -> Result<()> {
         match &mut self.data {
-            Data::Plain(data) => data.restore(parts, rows, kept),
-            Data::Quantized(data) => {
+            RowData::Plain(data) => data.restore(parts, rows, kept),
+            RowData::Quantized(data) => {
                 data.restore(parts, rows)?;
                 data.truncate(kept);
                 Ok(())
@@ -169,8 +169,8 @@ impl TokenRows {
     /// All of its tokens.
     pub(crate) fn view(&self) -> Result<TensorView<'_>> {
         match &self.data {
-            Data::Plain(rows) => rows.view(),
-            Data::Quantized(rows) => Ok(rows.view()),
+            RowData::Plain(rows) => rows.view(),
+            RowData::Quantized(rows) => Ok(rows.view()),
         }
     }
 }

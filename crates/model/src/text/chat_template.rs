@@ -2,10 +2,10 @@
 //!
 //! Models bring their template along, written in Jinja and rendered by transformers; here minijinja
 //! renders it with the same settings (`trim_blocks`, `lstrip_blocks`), the methods of Python's
-//! strings, and the functions that templates use. A template is somebody else's program: the steps
+//! strings, and the functions that templates use. A template is a program from elsewhere: the steps
 //! and the memory that it may take are bounded by the length of the messages.
 //!
-//! Messages are somebody else's text: [`ChatTemplate::encode`] makes special tokens of what the
+//! Messages are text from elsewhere: [`ChatTemplate::encode`] makes special tokens of what the
 //! template writes, never of what a message holds.
 //!
 //! ```

@@ -45,7 +45,7 @@ const LONGEST_WHITE_SPACE: usize = 500_000;
 /// What the names of special tokens in a text mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SpecialTokens {
-    /// They are text like any other: for text that somebody else wrote.
+    /// They are text like any other: for text from elsewhere.
     AsText,
     /// They become the tokens' ids: for what a chat template writes.
     Parsed,

@@ -1,6 +1,6 @@
 //! Files that are not what was written.
 
-use super::parts::{PREFIX, Parts, header_end, seal};
+use super::parts::{ContextFileParts, PREFIX, header_end, seal};
 use super::tiny_sessions::{model, session};
 use super::{MODEL, fingerprint, load, options, saved, says};
 use minference_model::session::context_file::ContextFile;
@@ -72,7 +72,7 @@ fn a_changed_byte_anywhere() {
     let layers = end + 320;
     refused(&path, &flipped(end), &["history: expected the checksum", "damaged"]);
     refused(&path, &flipped(layers - 1), &["history"]);
-    let count = Parts::of(&bytes).header["layers"].as_array().unwrap().len();
+    let count = ContextFileParts::of(&bytes).header["layers"].as_array().unwrap().len();
     let layer_bytes = (bytes.len() - layers) / count;
     for layer in 0..count {
         for at in [0, layer_bytes / 2, layer_bytes - 1] {
@@ -88,7 +88,7 @@ fn a_changed_byte_anywhere() {
 #[test]
 fn a_header_that_contradicts_the_file() {
     let (_folder, path) = saved();
-    let parts = Parts::of(&std::fs::read(&path).unwrap());
+    let parts = ContextFileParts::of(&std::fs::read(&path).unwrap());
     let huge = usize::MAX;
     let cases: [(&str, Value, &[&str]); 26] = [
         ("/program", json!(7), &["header", "JSON"]),

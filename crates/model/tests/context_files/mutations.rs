@@ -2,7 +2,7 @@
 //! what they hold.
 
 use super::changes::{change, most_memory};
-use super::parts::{Parts, header_end, seal};
+use super::parts::{ContextFileParts, header_end, seal};
 use super::tiny_sessions::{compute, decoder, model};
 use super::{MODEL, fingerprint, options, saved};
 use minference_model::files::Fingerprint;
@@ -93,7 +93,7 @@ proptest! {
     fn of_a_sealed_header_s_fields(
         changes in prop::collection::vec((any::<prop::sample::Index>(), hostile_value()), 1..4)
     ) {
-        let mut parts = Parts::of(&FILE);
+        let mut parts = ContextFileParts::of(&FILE);
         for (at, value) in changes {
             let mut all = Vec::new();
             pointers(&parts.header, String::new(), &mut all);

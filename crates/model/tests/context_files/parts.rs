@@ -1,5 +1,5 @@
-//! [`Parts`]: a context file taken apart, to be put together again with something else in it and a
-//! header whose checksum is right.
+//! [`ContextFileParts`]: a context file taken apart, to be put together again with something else
+//! in it and a header whose checksum is right.
 
 use serde_json::Value;
 use xxhash_rust::xxh3::Xxh3;
@@ -9,7 +9,7 @@ pub(crate) const PREFIX: usize = 24;
 
 /// A context file.
 #[derive(Clone)]
-pub(crate) struct Parts {
+pub(crate) struct ContextFileParts {
     pub(crate) header: Value,
     /// Everything behind the header.
     pub(crate) sections: Vec<u8>,
@@ -20,7 +20,7 @@ pub(crate) fn header_end(bytes: &[u8]) -> usize {
     PREFIX + u32::from_le_bytes(bytes[12..16].try_into().unwrap()) as usize
 }
 
-impl Parts {
+impl ContextFileParts {
     pub(crate) fn of(bytes: &[u8]) -> Self {
         let end = header_end(bytes);
         let text = std::str::from_utf8(&bytes[PREFIX..end]).unwrap().trim_end_matches('\0');

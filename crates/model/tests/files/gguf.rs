@@ -5,7 +5,7 @@ use candle_core::quantized::GgmlDType::{F32, Q4_0};
 use candle_core::quantized::gguf_file::{Content, Value};
 use minference_model::decoder::config::Activation;
 use minference_model::decoder::rope::{PairLayout, RopeScaling};
-use minference_model::device::matrix::WeightFormat;
+use minference_model::device::weight_format::WeightFormat;
 use minference_model::files::Container;
 use std::io::Cursor;
 

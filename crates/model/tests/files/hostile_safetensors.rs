@@ -148,7 +148,7 @@ fn two_descriptions_of_rope_must_agree() {
     assert_mentions(&refusal(folder.open()), &["rope_parameters.factor", "only one of the two", "2.0"]);
 }
 
-/// A pipe that nobody writes to would block whoever opens it.
+/// A pipe without a writer would block the reader that opens it.
 #[cfg(unix)]
 #[test]
 fn pipes_and_folders_are_not_read() {

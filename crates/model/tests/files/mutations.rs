@@ -10,7 +10,7 @@ use std::io::Cursor;
 use std::path::Path;
 use std::sync::LazyLock;
 
-/// Opens and loads, whatever comes of it; returns the most memory that it took.
+/// Opens and loads, with or without success; returns the most memory that it took.
 fn memory_of_opening(path: &Path) -> usize {
     most_memory(|| {
         let loaded = ModelFiles::open(path).and_then(|files| {

@@ -45,6 +45,10 @@ impl AttentionBackend for Emulated {
         };
         attend_with(&self.0, kernels, inputs, heads, output)
     }
+    fn description(&self, element_type: ElementType) -> String {
+        self.0.description(element_type)
+    }
+
     fn crossover(&self, element_type: ElementType) -> Crossover {
         self.0.crossover(element_type)
     }

@@ -31,7 +31,7 @@ Examples:
 
 /// What to measure.
 #[derive(Debug, Args)]
-pub(crate) struct Options {
+pub(crate) struct BenchAnswerArguments {
     /// Tokens of the prompt
     #[arg(
         long,
@@ -62,7 +62,7 @@ pub(crate) struct Options {
     machine: MachineOptions,
 }
 
-pub(super) fn run(options: &Options) -> Result<()> {
+pub(super) fn run(options: &BenchAnswerArguments) -> Result<()> {
     check_repeats(options.repeats)?;
     checked(options.sizes.check_effect(&options.kv))?;
     let kinds: Vec<(KvKind, Option<KvCompression>)> = options

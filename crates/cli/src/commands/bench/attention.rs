@@ -34,7 +34,7 @@ Examples:
 
 /// What to measure.
 #[derive(Debug, Args)]
-pub(crate) struct Options {
+pub(crate) struct BenchAttentionArguments {
     /// Methods to compare; speed-ups need `dense` among them
     #[arg(
         long,
@@ -108,7 +108,7 @@ enum Structure {
     Noise,
 }
 
-impl Options {
+impl BenchAttentionArguments {
     fn pattern(&self, method: PatternKind) -> HeadPattern {
         match method {
             PatternKind::Dense => HeadPattern::Dense,
@@ -176,7 +176,7 @@ impl Options {
     }
 }
 
-pub(super) fn run(options: &Options) -> Result<()> {
+pub(super) fn run(options: &BenchAttentionArguments) -> Result<()> {
     check_repeats(options.repeats)?;
     if let Some(path) = &options.json {
         // found out now rather than after the measurements

@@ -16,7 +16,7 @@ use std::time::Instant;
 
 /// What to measure.
 #[derive(Debug, Args)]
-pub(crate) struct Options {
+pub(crate) struct BenchDecodeArguments {
     /// Tokens in the cache
     #[arg(long, value_delimiter = ',', default_values_t = [16384, 131_072])]
     tokens: Vec<usize>,
@@ -39,7 +39,7 @@ pub(crate) struct Options {
     repeats: usize,
 }
 
-pub(super) fn run(options: &Options) -> Result<()> {
+pub(super) fn run(options: &BenchDecodeArguments) -> Result<()> {
     check_repeats(options.repeats)?;
     let interrupt = Interrupt::listen()?;
     let backend = options.machine.backend()?;

@@ -13,12 +13,12 @@ use std::path::Path;
 /// One tensor, `[tokens, heads, head_dim]`.
 #[derive(Debug)]
 pub(crate) struct Tensor {
-    data: Data,
+    data: BenchData,
     shape: [usize; 3],
 }
 
 #[derive(Debug)]
-enum Data {
+enum BenchData {
     F32(Vec<f32>),
     F16(Vec<f16>),
     Bf16(Vec<bf16>),
@@ -28,19 +28,19 @@ enum Data {
 impl Tensor {
     fn new(values: Vec<f32>, shape: [usize; 3], element_type: ElementType) -> Self {
         let data = match element_type {
-            ElementType::F32 => Data::F32(values),
-            ElementType::F16 => Data::F16(values.into_iter().map(f16::from_f32).collect()),
-            ElementType::Bf16 => Data::Bf16(values.into_iter().map(bf16::from_f32).collect()),
+            ElementType::F32 => BenchData::F32(values),
+            ElementType::F16 => BenchData::F16(values.into_iter().map(f16::from_f32).collect()),
+            ElementType::Bf16 => BenchData::Bf16(values.into_iter().map(bf16::from_f32).collect()),
         };
         Self { data, shape }
     }
 
     fn view(&self) -> minference_attention::Result<TensorView<'_>> {
         match &self.data {
-            Data::F32(data) => TensorView::new(data, self.shape),
-            Data::F16(data) => TensorView::new(data, self.shape),
-            Data::Bf16(data) => TensorView::new(data, self.shape),
-            Data::Codes(data) => Ok(data.view()),
+            BenchData::F32(data) => TensorView::new(data, self.shape),
+            BenchData::F16(data) => TensorView::new(data, self.shape),
+            BenchData::Bf16(data) => TensorView::new(data, self.shape),
+            BenchData::Codes(data) => Ok(data.view()),
         }
     }
 
@@ -57,7 +57,7 @@ impl Tensor {
             }
             codes.append(rows);
         }
-        Ok(Self { data: Data::Codes(codes), shape: self.shape })
+        Ok(Self { data: BenchData::Codes(codes), shape: self.shape })
     }
 }
 

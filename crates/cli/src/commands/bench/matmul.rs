@@ -10,7 +10,8 @@ use minference_attention::{ElementType, synthetic};
 use minference_eval::numbers::duration;
 use minference_eval::summary::median;
 use minference_model::Matrix;
-use minference_model::device::matrix::{Scratch, WeightBytes, WeightFormat};
+use minference_model::device::matrix::{ProductScratch, WeightBytes};
+use minference_model::device::weight_format::WeightFormat;
 use std::io::Write;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
@@ -35,7 +36,7 @@ impl FromStr for MatrixShape {
 
 /// What to measure.
 #[derive(Debug, Args)]
-pub(crate) struct Options {
+pub(crate) struct BenchMatmulArguments {
     /// Shapes of weight matrices, inputs x outputs
     #[arg(long, value_delimiter = ',', default_values = ["576x1536", "1536x576", "768x2048", "2048x768"])]
     shapes: Vec<MatrixShape>,
@@ -56,7 +57,7 @@ fn check_rows(rows: &[usize]) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn run(options: &Options) -> Result<()> {
+pub(super) fn run(options: &BenchMatmulArguments) -> Result<()> {
     check_repeats(options.repeats)?;
     checked(check_rows(&options.rows))?;
     let interrupt = Interrupt::listen()?;
@@ -75,7 +76,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
                 let matrix = Matrix::new(shape.outputs, shape.columns, format, WeightBytes::owned(bytes))?;
                 let inputs = synthetic::normal(rows * shape.columns, 1);
                 let mut out = vec![0.0; rows * shape.outputs];
-                let mut scratch = Scratch::default();
+                let mut scratch = ProductScratch::default();
                 let (mut times, mut peaks) = (Vec::new(), Vec::new());
                 // enough calls that the clock's step and the overhead of a call don't matter
                 let calls = (20_000_000 / (rows * shape.columns * shape.outputs)).max(1);

@@ -43,7 +43,7 @@ const LENGTHS: [usize; 4] = [1024, 2048, 4096, 8192];
 
 /// What to measure.
 #[derive(Debug, Args)]
-pub(crate) struct Options {
+pub(crate) struct BenchPrefillArguments {
     /// Lengths of prompts, such as 1K,8K,31K [default: 1K,2K,4K,8K]
     #[arg(long, value_name = "LENGTHS", value_delimiter = ',', help_heading = "Prompts")]
     lengths: Vec<Length>,
@@ -79,7 +79,7 @@ struct BenchmarkDefinition {
     extrapolate_dense_beyond: Option<usize>,
 }
 
-pub(super) fn run(options: &Options) -> Result<()> {
+pub(super) fn run(options: &BenchPrefillArguments) -> Result<()> {
     let definition = definition(options)?;
     let methods = definition.methods.as_deref().unwrap_or(METHODS);
     let methods: Methods = methods.parse().context("wrong methods in the definition")?;
@@ -125,7 +125,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-fn definition(options: &Options) -> Result<BenchmarkDefinition> {
+fn definition(options: &BenchPrefillArguments) -> Result<BenchmarkDefinition> {
     let Some(path) = &options.definition else { return Ok(BenchmarkDefinition::default()) };
     let text = files::read_text(path, files::SETTINGS_BYTES)
         .with_context(|| format!("can't read the definition {}", path.display()))?;

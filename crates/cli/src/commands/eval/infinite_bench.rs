@@ -53,7 +53,7 @@ const SAMPLES: usize = 10;
 
 /// What to ask, and whom.
 #[derive(Debug, Args)]
-pub(crate) struct Options {
+pub(crate) struct InfiniteBenchArguments {
     #[command(flatten)]
     samples: InfiniteBenchSampleOptions,
     #[command(flatten)]
@@ -100,8 +100,8 @@ enum PreparedInfiniteBench {
     Generated(Vec<InfiniteBenchTask>),
 }
 
-pub(super) fn run(options: &Options) -> Result<()> {
-    let Options { samples, chat_template, run } = options;
+pub(super) fn run(options: &InfiniteBenchArguments) -> Result<()> {
+    let InfiniteBenchArguments { samples, chat_template, run } = options;
     let prepared = samples.prepare()?;
     checked(check_template(chat_template, samples.template))?;
     let setup = run.setup()?.with_chat_template(chat_template, samples.template)?;

@@ -40,7 +40,7 @@ Examples:
 
 /// What to hide, and where.
 #[derive(Debug, Args)]
-pub(crate) struct Options {
+pub(crate) struct NeedleArguments {
     /// Lengths of prompts, their answers (and with --session turns all turns) included, such as
     /// 4K,8K,16K
     #[arg(long, value_name = "LENGTHS", value_delimiter = ',', default_value = "4K", help_heading = "Texts")]
@@ -79,7 +79,7 @@ pub(crate) struct Options {
     run: EvaluationOptions,
 }
 
-pub(super) fn run(options: &Options) -> Result<()> {
+pub(super) fn run(options: &NeedleArguments) -> Result<()> {
     let text = options.text()?;
     let needle = checked(options.needle(text))?;
     checked(check_template(&options.chat_template, options.template))?;
@@ -91,7 +91,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
         .map(drop)
 }
 
-impl Options {
+impl NeedleArguments {
     fn text(&self) -> Result<NeedleText> {
         let Some(path) = &self.text else { return Ok(self.style.clone()) };
         let TextFile { name, text } = TextFile::read(path)?;

@@ -30,7 +30,7 @@ Examples:
 
 /// What to predict.
 #[derive(Debug, Args)]
-pub(crate) struct Options {
+pub(crate) struct PerplexityArguments {
     /// A text, a file with a list of token ids ([1, 2, 3]), or a folder of such files (PG-19's, one
     /// book each); may be given several times
     #[arg(long, short = 'f', value_name = "PATH", required = true, help_heading = "Texts")]
@@ -46,7 +46,7 @@ pub(crate) struct Options {
     run: EvaluationOptions,
 }
 
-pub(super) fn run(options: &Options) -> Result<()> {
+pub(super) fn run(options: &PerplexityArguments) -> Result<()> {
     let lengths = sorted_lengths(&options.lengths);
     // wrong files are refused before a model is fetched
     let mut files = Vec::new();

@@ -53,7 +53,7 @@ Examples:
 
 /// What to ask, and whom.
 #[derive(Debug, Args)]
-pub(crate) struct Options {
+pub(crate) struct RulerArguments {
     #[command(flatten)]
     samples: RulerSampleOptions,
     #[command(flatten)]
@@ -129,7 +129,7 @@ enum RulerSamples {
     Read(SampleFiles),
 }
 
-pub(super) fn run(options: &Options) -> Result<()> {
+pub(super) fn run(options: &RulerArguments) -> Result<()> {
     let PreparedRuler { samples, template, settings } = options.samples.prepare()?;
     checked(check_template(&options.chat_template, template))?;
     let setup = options.run.setup()?.with_chat_template(&options.chat_template, template)?;

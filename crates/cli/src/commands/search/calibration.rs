@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use minference_attention::files;
 use minference_attention::files::text_without_mark;
-use minference_attention::pattern::provenance::CalibrationSample;
+use minference_attention::pattern::provenance::CalibrationSource;
 use minference_attention::pattern::vertical_slash::LAST_QUERIES;
 use minference_eval::haystack::Haystack;
 use minference_model::files::Fingerprint;
@@ -54,9 +54,9 @@ pub(super) struct CalibrationPrompt {
 
 impl CalibrationPrompt {
     /// What a pattern file says about it.
-    pub(super) fn sample(&self) -> CalibrationSample {
+    pub(super) fn sample(&self) -> CalibrationSource {
         let hash = Fingerprint::of_tokens(&self.tokens).to_string();
-        CalibrationSample { source: self.source.clone(), tokens: self.tokens.len(), hash }
+        CalibrationSource { source: self.source.clone(), tokens: self.tokens.len(), hash }
     }
 }
 

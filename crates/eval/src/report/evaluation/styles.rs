@@ -13,19 +13,19 @@ const LINE: f64 = 20.0;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct MethodStyle {
     pub(super) color: &'static str,
-    mark: Mark,
+    mark: PointShape,
 }
 
 /// Marks that differ without colours, too.
 #[derive(Debug, Clone, Copy)]
-enum Mark {
+enum PointShape {
     Circle,
     Square,
     Diamond,
     Triangle,
 }
 
-impl Mark {
+impl PointShape {
     /// Its outline.
     fn path(self, (x, y): (f64, f64), radius: f64) -> String {
         let r = radius;
@@ -53,7 +53,8 @@ impl Styles {
     /// Of all methods of a report. The first one of a kind has the kind's colour; others of it take
     /// the next free one.
     pub(super) fn new<'a>(methods: impl Iterator<Item = &'a str>) -> Self {
-        const MARKS: [Mark; 4] = [Mark::Circle, Mark::Square, Mark::Diamond, Mark::Triangle];
+        const MARKS: [PointShape; 4] =
+            [PointShape::Circle, PointShape::Square, PointShape::Diamond, PointShape::Triangle];
         let mut styles: BTreeMap<String, MethodStyle> = BTreeMap::new();
         let mut others = OTHERS.iter().cycle();
         for method in methods {
@@ -70,7 +71,7 @@ impl Styles {
     }
 
     pub(super) fn of(&self, method: &str) -> MethodStyle {
-        self.0.get(method).copied().unwrap_or(MethodStyle { color: INK, mark: Mark::Circle })
+        self.0.get(method).copied().unwrap_or(MethodStyle { color: INK, mark: PointShape::Circle })
     }
 }
 

@@ -25,8 +25,8 @@ impl RopeConfig {
                 return Err(Error::config("rope_scaling", "an object", found));
             }
         };
-        let top = Fields { name: "", values: config.as_object().unwrap_or(&empty) };
-        let scaling = Fields { name, values: scaling };
+        let top = RopeFields { name: "", values: config.as_object().unwrap_or(&empty) };
+        let scaling = RopeFields { name, values: scaling };
         let first = |field: &str, default: f64| -> Result<f64> {
             Ok(scaling.unless_null(field)?.or(top.unless_null(field)?).unwrap_or(default))
         };
@@ -45,7 +45,7 @@ impl RopeConfig {
     }
 }
 
-fn parse_scaling(fields: &Fields<'_>, top: &Fields<'_>, context: usize) -> Result<RopeScaling> {
+fn parse_scaling(fields: &RopeFields<'_>, top: &RopeFields<'_>, context: usize) -> Result<RopeScaling> {
     let kind = fields.values.get("rope_type").or_else(|| fields.values.get("type"));
     let kind = match kind {
         None => "default",
@@ -129,13 +129,13 @@ fn parse_scaling(fields: &Fields<'_>, top: &Fields<'_>, context: usize) -> Resul
     })
 }
 
-/// Fields of one object, whose name errors show.
-struct Fields<'a> {
+/// RopeFields of one object, whose name errors show.
+struct RopeFields<'a> {
     name: &'a str,
     values: &'a Map<String, Value>,
 }
 
-impl Fields<'_> {
+impl RopeFields<'_> {
     fn path(&self, field: &str) -> String {
         if self.name.is_empty() { field.into() } else { format!("{}.{field}", self.name) }
     }

@@ -38,7 +38,7 @@ pub(crate) struct Product<'a> {
 
 /// Buffers that serve one product after the other.
 #[derive(Debug, Default)]
-pub struct Scratch {
+pub struct ProductScratch {
     /// Results for few rows, or packed inputs; or their scales, where they are packed in 8 bits.
     shared: Vec<f32>,
     /// Inputs packed in 8 bits.
@@ -62,7 +62,7 @@ pub(crate) fn multiply(
     arithmetic: MatmulArithmetic,
     inputs: &[f32],
     products: &mut [Product<'_>],
-    scratch: &mut Scratch,
+    scratch: &mut ProductScratch,
 ) {
     let Some(columns) = products.first().map(|product| product.matrix.columns()) else { return };
     let count = inputs.len() / columns;
@@ -83,7 +83,7 @@ pub(crate) fn multiply_apart(
     kernels: &Kernels,
     inputs: &[f32],
     products: &mut [Product<'_>],
-    scratch: &mut Scratch,
+    scratch: &mut ProductScratch,
 ) {
     let Some(columns) = products.first().map(|product| product.matrix.columns()) else { return };
     let count = inputs.len() / columns;

@@ -4,7 +4,7 @@
 use super::hugging_face::{HuggingFaceFields, RopeRules, Rotated};
 use super::layers::{LayerKind, check_kinds, set_layers};
 use super::shape::ShapeDefaults;
-use super::tensor_plan::{Bias, Biases, LayerNames, Parts, TensorPlan};
+use super::tensor_plan::{Bias, Biases, FusedOrSeparate, LayerNames, TensorPlan};
 use super::{Family, Fields, GgufFields, Plan};
 use crate::decoder::config::Activation;
 use crate::decoder::rope::PairLayout;
@@ -31,7 +31,7 @@ fn from_hugging_face(fields: &HuggingFaceFields<'_>, _: &Tensors) -> Result<Plan
     let sandwich = fields.text("model_type")? == Some("glm4");
     let names = LayerNames {
         post_attention_norm: sandwich.then_some("post_self_attn_layernorm"),
-        gate_up: Parts::Fused("mlp.gate_up_proj"),
+        gate_up: FusedOrSeparate::Fused("mlp.gate_up_proj"),
         post_mlp_norm: sandwich.then_some("post_mlp_layernorm"),
         ..LayerNames::HUGGING_FACE
     };
@@ -46,7 +46,7 @@ fn from_gguf(fields: &GgufFields<'_>, tensors: &Tensors) -> Result<Plan> {
     set_layers(&mut config, &vec![LayerKind::Full; layers], None, |_| Ok(rope.clone()))?;
     let names = LayerNames {
         post_attention_norm: Some("post_attention_norm"),
-        gate_up: Parts::Fused("ffn_up"),
+        gate_up: FusedOrSeparate::Fused("ffn_up"),
         post_mlp_norm: Some("post_ffw_norm"),
         ..LayerNames::GGUF
     };

@@ -1,7 +1,7 @@
 //! Weights, put together from the tensors that a [`TensorPlan`] names. Every shape is checked
 //! against the configuration.
 
-use super::tensor_plan::{Bias, Parts, TensorPlan};
+use super::tensor_plan::{Bias, FusedOrSeparate, TensorPlan};
 use crate::decoder::config::ModelConfig;
 use crate::decoder::weights::{LayerWeights, ModelWeights, Projection};
 use crate::device::matrix::Matrix;
@@ -70,19 +70,19 @@ impl Loader<'_> {
     fn parts<const N: usize>(
         &self,
         prefix: &str,
-        parts: &Parts<N>,
+        parts: &FusedOrSeparate<N>,
         rows: [usize; N],
         columns: usize,
         bias: Bias,
     ) -> Result<[Projection; N]> {
         let mut projections = Vec::with_capacity(N);
         match parts {
-            Parts::Separate(names) => {
+            FusedOrSeparate::Separate(names) => {
                 for (name, rows) in names.iter().zip(rows) {
                     projections.push(self.projection(&format!("{prefix}{name}"), [rows, columns], bias)?);
                 }
             }
-            Parts::Fused(name) => {
+            FusedOrSeparate::Fused(name) => {
                 let fused =
                     self.projection(&format!("{prefix}{name}"), [rows.iter().sum(), columns], bias)?;
                 let mut start = 0;

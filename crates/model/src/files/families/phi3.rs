@@ -4,7 +4,7 @@
 use super::hugging_face::{HuggingFaceFields, RopeRules, Rotated, Scalings};
 use super::layers::{LayerKind, check_kinds, read_window, set_layers};
 use super::shape::ShapeDefaults;
-use super::tensor_plan::{Biases, LayerNames, Parts, TensorPlan};
+use super::tensor_plan::{Biases, FusedOrSeparate, LayerNames, TensorPlan};
 use super::{Family, Fields, GgufFields, Plan};
 use crate::decoder::config::{Activation, RotatedKeys};
 use crate::decoder::rope::PairLayout;
@@ -34,8 +34,8 @@ fn from_hugging_face(fields: &HuggingFaceFields<'_>, _: &Tensors) -> Result<Plan
     let shape = config.clone();
     set_layers(&mut config, &kinds, window, |kind| fields.rope(kind, &ROPE, &shape))?;
     let names = LayerNames {
-        query_key_value: Parts::Fused("self_attn.qkv_proj"),
-        gate_up: Parts::Fused("mlp.gate_up_proj"),
+        query_key_value: FusedOrSeparate::Fused("self_attn.qkv_proj"),
+        gate_up: FusedOrSeparate::Fused("mlp.gate_up_proj"),
         ..LayerNames::HUGGING_FACE
     };
     let tied = fields.flag("tie_word_embeddings")?.unwrap_or(false);
@@ -53,8 +53,12 @@ fn from_gguf(fields: &GgufFields<'_>, tensors: &Tensors) -> Result<Plan> {
     let fused = tensors.get("blk.0.attn_qkv.weight").is_some();
     let separate = LayerNames::GGUF;
     let names = LayerNames {
-        query_key_value: if fused { Parts::Fused("attn_qkv") } else { separate.query_key_value.clone() },
-        gate_up: Parts::Fused("ffn_up"),
+        query_key_value: if fused {
+            FusedOrSeparate::Fused("attn_qkv")
+        } else {
+            separate.query_key_value.clone()
+        },
+        gate_up: FusedOrSeparate::Fused("ffn_up"),
         ..separate
     };
     Ok(Plan { config, tensors: TensorPlan::gguf(names, Biases::NONE) })

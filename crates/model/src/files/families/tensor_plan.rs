@@ -22,19 +22,19 @@ pub(super) struct TensorPlan {
 #[derive(Debug, Clone)]
 pub(super) struct LayerNames {
     pub(super) attention_norm: &'static str,
-    pub(super) query_key_value: Parts<3>,
+    pub(super) query_key_value: FusedOrSeparate<3>,
     pub(super) query_key_norms: Option<[&'static str; 2]>,
     pub(super) output: &'static str,
     pub(super) post_attention_norm: Option<&'static str>,
     pub(super) mlp_norm: &'static str,
-    pub(super) gate_up: Parts<2>,
+    pub(super) gate_up: FusedOrSeparate<2>,
     pub(super) down: &'static str,
     pub(super) post_mlp_norm: Option<&'static str>,
 }
 
 /// Projections of one input.
 #[derive(Debug, Clone)]
-pub(super) enum Parts<const N: usize> {
+pub(super) enum FusedOrSeparate<const N: usize> {
     Separate([&'static str; N]),
     /// One matrix, the parts one below the other.
     Fused(&'static str),
@@ -64,12 +64,16 @@ impl LayerNames {
     /// As in Hugging Face's Llama.
     pub(super) const HUGGING_FACE: Self = Self {
         attention_norm: "input_layernorm",
-        query_key_value: Parts::Separate(["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"]),
+        query_key_value: FusedOrSeparate::Separate([
+            "self_attn.q_proj",
+            "self_attn.k_proj",
+            "self_attn.v_proj",
+        ]),
         query_key_norms: None,
         output: "self_attn.o_proj",
         post_attention_norm: None,
         mlp_norm: "post_attention_layernorm",
-        gate_up: Parts::Separate(["mlp.gate_proj", "mlp.up_proj"]),
+        gate_up: FusedOrSeparate::Separate(["mlp.gate_proj", "mlp.up_proj"]),
         down: "mlp.down_proj",
         post_mlp_norm: None,
     };
@@ -77,12 +81,12 @@ impl LayerNames {
     /// As in GGUF's Llama.
     pub(super) const GGUF: Self = Self {
         attention_norm: "attn_norm",
-        query_key_value: Parts::Separate(["attn_q", "attn_k", "attn_v"]),
+        query_key_value: FusedOrSeparate::Separate(["attn_q", "attn_k", "attn_v"]),
         query_key_norms: None,
         output: "attn_output",
         post_attention_norm: None,
         mlp_norm: "ffn_norm",
-        gate_up: Parts::Separate(["ffn_gate", "ffn_up"]),
+        gate_up: FusedOrSeparate::Separate(["ffn_gate", "ffn_up"]),
         down: "ffn_down",
         post_mlp_norm: None,
     };

@@ -30,7 +30,7 @@ pub(super) struct LayerSection {
 impl Sections {
     /// Of a file whose header ends at `start`. None for sizes that no file has.
     pub(super) fn of(header: &Header, start: usize) -> Option<Self> {
-        let mut cursor = Cursor(start);
+        let mut cursor = SectionCursor(start);
         let history = cursor.take(header.tokens.checked_mul(size_of::<u32>())?)?;
         let padded_history = history.start..cursor.0;
         let layers = header.layers.iter().map(|layer| cursor.layer(layer)).collect::<Option<_>>()?;
@@ -38,9 +38,9 @@ impl Sections {
     }
 }
 
-struct Cursor(usize);
+struct SectionCursor(usize);
 
-impl Cursor {
+impl SectionCursor {
     fn take(&mut self, bytes: usize) -> Option<Range<usize>> {
         let range = self.0..self.0.checked_add(bytes)?;
         self.0 = range.end.checked_next_multiple_of(ALIGNMENT)?;

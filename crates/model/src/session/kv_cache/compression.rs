@@ -68,7 +68,7 @@ pub(crate) struct LayerState {
     /// Its number, of `layers`.
     pub(crate) layer: usize,
     pub(crate) layers: usize,
-    /// Its own sliding window, also where that is longer than what there is.
+    /// Its own sliding window, also where that is longer than the text.
     pub(crate) window: Option<usize>,
     /// Tokens that were dropped earlier.
     pub(crate) dropped: usize,

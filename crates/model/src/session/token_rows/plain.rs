@@ -15,13 +15,13 @@ const RUN: usize = 16_384;
 /// Rows of one element type, `[tokens, heads, head_dim]`, appended within a reserved capacity.
 #[derive(Debug)]
 pub(crate) struct PlainRows {
-    data: Data,
+    data: PlainData,
     heads: usize,
     head_dim: usize,
 }
 
 #[derive(Debug)]
-enum Data {
+enum PlainData {
     F32(Vec<f32>),
     F16(Vec<f16>),
     Bf16(Vec<bf16>),
@@ -45,9 +45,9 @@ impl PlainRows {
         }
         let elements = capacity.saturating_mul(heads).saturating_mul(head_dim);
         let data = match element_type {
-            ElementType::F32 => Data::F32(reserve(what, elements)?),
-            ElementType::F16 => Data::F16(reserve(what, elements)?),
-            ElementType::Bf16 => Data::Bf16(reserve(what, elements)?),
+            ElementType::F32 => PlainData::F32(reserve(what, elements)?),
+            ElementType::F16 => PlainData::F16(reserve(what, elements)?),
+            ElementType::Bf16 => PlainData::Bf16(reserve(what, elements)?),
         };
         Ok(Self { data, heads, head_dim })
     }
@@ -58,9 +58,9 @@ impl PlainRows {
         let shape = [self.heads, self.head_dim];
         let mut copy = Self::with_capacity(what, capacity, shape, self.element_type())?;
         match (&mut copy.data, &self.data) {
-            (Data::F32(to), Data::F32(from)) => to.extend_from_slice(&from[..elements]),
-            (Data::F16(to), Data::F16(from)) => to.extend_from_slice(&from[..elements]),
-            (Data::Bf16(to), Data::Bf16(from)) => to.extend_from_slice(&from[..elements]),
+            (PlainData::F32(to), PlainData::F32(from)) => to.extend_from_slice(&from[..elements]),
+            (PlainData::F16(to), PlainData::F16(from)) => to.extend_from_slice(&from[..elements]),
+            (PlainData::Bf16(to), PlainData::Bf16(from)) => to.extend_from_slice(&from[..elements]),
             _ => unreachable!("an empty copy is of the same type"),
         }
         Ok(copy)
@@ -69,26 +69,26 @@ impl PlainRows {
     /// Bytes of its rows.
     pub(crate) fn bytes(&self) -> usize {
         match &self.data {
-            Data::F32(data) => size_of_val(data.as_slice()),
-            Data::F16(data) => size_of_val(data.as_slice()),
-            Data::Bf16(data) => size_of_val(data.as_slice()),
+            PlainData::F32(data) => size_of_val(data.as_slice()),
+            PlainData::F16(data) => size_of_val(data.as_slice()),
+            PlainData::Bf16(data) => size_of_val(data.as_slice()),
         }
     }
 
     fn element_type(&self) -> ElementType {
         match &self.data {
-            Data::F32(_) => ElementType::F32,
-            Data::F16(_) => ElementType::F16,
-            Data::Bf16(_) => ElementType::Bf16,
+            PlainData::F32(_) => ElementType::F32,
+            PlainData::F16(_) => ElementType::F16,
+            PlainData::Bf16(_) => ElementType::Bf16,
         }
     }
 
     /// Tokens in it.
     pub(crate) fn tokens(&self) -> usize {
         let elements = match &self.data {
-            Data::F32(data) => data.len(),
-            Data::F16(data) => data.len(),
-            Data::Bf16(data) => data.len(),
+            PlainData::F32(data) => data.len(),
+            PlainData::F16(data) => data.len(),
+            PlainData::Bf16(data) => data.len(),
         };
         elements / self.row_len()
     }
@@ -100,9 +100,9 @@ impl PlainRows {
     /// Appends `[tokens, heads, head_dim]`, rounded to the element type.
     pub(crate) fn append(&mut self, rows: &[f32]) {
         match &mut self.data {
-            Data::F32(data) => data.extend_from_slice(rows),
-            Data::F16(data) => append_rounded(data, rows),
-            Data::Bf16(data) => append_rounded(data, rows),
+            PlainData::F32(data) => data.extend_from_slice(rows),
+            PlainData::F16(data) => append_rounded(data, rows),
+            PlainData::Bf16(data) => append_rounded(data, rows),
         }
     }
 
@@ -110,9 +110,9 @@ impl PlainRows {
     pub(crate) fn fill_with_zeros(&mut self, tokens: usize) {
         let elements = tokens * self.row_len();
         match &mut self.data {
-            Data::F32(data) => data.resize(elements, 0.0),
-            Data::F16(data) => data.resize(elements, f16::ZERO),
-            Data::Bf16(data) => data.resize(elements, bf16::ZERO),
+            PlainData::F32(data) => data.resize(elements, 0.0),
+            PlainData::F16(data) => data.resize(elements, f16::ZERO),
+            PlainData::Bf16(data) => data.resize(elements, bf16::ZERO),
         }
     }
 
@@ -120,9 +120,9 @@ impl PlainRows {
     pub(crate) fn truncate(&mut self, tokens: usize) {
         let elements = tokens.saturating_mul(self.row_len());
         match &mut self.data {
-            Data::F32(data) => data.truncate(elements),
-            Data::F16(data) => data.truncate(elements),
-            Data::Bf16(data) => data.truncate(elements),
+            PlainData::F32(data) => data.truncate(elements),
+            PlainData::F16(data) => data.truncate(elements),
+            PlainData::Bf16(data) => data.truncate(elements),
         }
     }
 
@@ -130,9 +130,9 @@ impl PlainRows {
     pub(crate) fn widen(&self, tokens: Range<usize>, out: &mut [f32]) {
         let range = tokens.start * self.row_len()..tokens.end * self.row_len();
         match &self.data {
-            Data::F32(data) => out.copy_from_slice(&data[range]),
-            Data::F16(data) => widen_rows(&data[range], out),
-            Data::Bf16(data) => widen_rows(&data[range], out),
+            PlainData::F32(data) => out.copy_from_slice(&data[range]),
+            PlainData::F16(data) => widen_rows(&data[range], out),
+            PlainData::Bf16(data) => widen_rows(&data[range], out),
         }
     }
 
@@ -140,9 +140,9 @@ impl PlainRows {
     pub(crate) fn view(&self) -> Result<TensorView<'_>> {
         let shape = [self.tokens(), self.heads, self.head_dim];
         let view = match &self.data {
-            Data::F32(data) => TensorView::new(data.as_slice(), shape),
-            Data::F16(data) => TensorView::new(data.as_slice(), shape),
-            Data::Bf16(data) => TensorView::new(data.as_slice(), shape),
+            PlainData::F32(data) => TensorView::new(data.as_slice(), shape),
+            PlainData::F16(data) => TensorView::new(data.as_slice(), shape),
+            PlainData::Bf16(data) => TensorView::new(data.as_slice(), shape),
         };
         view.map_err(Error::from)
     }
@@ -151,9 +151,9 @@ impl PlainRows {
     pub(crate) fn view_mut(&mut self) -> Result<TensorViewMut<'_>> {
         let shape = [self.tokens(), self.heads, self.head_dim];
         let view = match &mut self.data {
-            Data::F32(data) => TensorViewMut::new(data.as_mut_slice(), shape),
-            Data::F16(data) => TensorViewMut::new(data.as_mut_slice(), shape),
-            Data::Bf16(data) => TensorViewMut::new(data.as_mut_slice(), shape),
+            PlainData::F32(data) => TensorViewMut::new(data.as_mut_slice(), shape),
+            PlainData::F16(data) => TensorViewMut::new(data.as_mut_slice(), shape),
+            PlainData::Bf16(data) => TensorViewMut::new(data.as_mut_slice(), shape),
         };
         view.map_err(Error::from)
     }

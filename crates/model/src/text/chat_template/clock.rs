@@ -24,8 +24,8 @@ impl LocalTime {
         Self(jiff::ZonedDateTime::now().datetime())
     }
 
-    /// As Python's `datetime.strftime` writes it with glibc in the locale C. Directives that nobody
-    /// knows stay as they are.
+    /// As Python's `datetime.strftime` writes it with glibc in the locale C. Unknown directives
+    /// stay as they are.
     pub(super) fn format(self, format: &str) -> String {
         let mut text = String::new();
         let mut rest = format;

@@ -18,8 +18,13 @@ pub(super) fn to_json(state: &State<'_, '_>, value: &Value, options: Given) -> R
         None => (between.to_owned(), ": ".to_owned()),
     };
     let is_true = |value: Option<Value>| value.is_some_and(|value| value.is_true());
-    let style =
-        Style { indent, between, colon, ensure_ascii: is_true(ensure_ascii), sort_keys: is_true(sort_keys) };
+    let style = JsonStyle {
+        indent,
+        between,
+        colon,
+        ensure_ascii: is_true(ensure_ascii),
+        sort_keys: is_true(sort_keys),
+    };
     let mut writer = Writer { state, style, out: String::new(), paid: 0 };
     writer.value(value, 0)?;
     Ok(Value::from(writer.out))
@@ -43,7 +48,7 @@ fn pair(separators: &Value) -> Result<(String, String), Error> {
     }
 }
 
-struct Style {
+struct JsonStyle {
     /// What a level is indented with; none where all is one line.
     indent: Option<String>,
     between: String,
@@ -54,7 +59,7 @@ struct Style {
 
 struct Writer<'a, 'b, 'c> {
     state: &'a State<'b, 'c>,
-    style: Style,
+    style: JsonStyle,
     out: String,
     /// Bytes of `out` that were paid for: a sequence may be far longer than the memory that
     /// describes it.

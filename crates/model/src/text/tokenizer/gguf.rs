@@ -1,6 +1,6 @@
 //! The vocabulary inside a GGUF file: the metadata under `tokenizer.`.
 
-use super::parts::{Parts, VocabularyToken, check_count, shown};
+use super::parts::{TokenizerParts, VocabularyToken, check_count, shown};
 use super::pieces::{PieceStyle, TokenKind};
 use super::pre_tokenizer::{PreTokenizer, expected_names};
 use super::{Tokenizer, end_tokens};
@@ -41,7 +41,7 @@ impl Tokenizer {
     /// [`Error::Config`] for another kind of vocabulary, an unknown pre-tokenizer, or metadata that
     /// contradict themselves; the message names the field and lists what is supported.
     pub fn from_gguf(metadata: &HashMap<String, Value>) -> Result<Self> {
-        let fields = Fields(metadata);
+        let fields = VocabularyFields(metadata);
         match fields.text(MODEL)? {
             Some("gpt2") => byte_level(fields)?.build(),
             Some(other) => Err(Error::config(MODEL, SUPPORTED, format!("`{}`", shown(other)))),
@@ -52,7 +52,7 @@ impl Tokenizer {
 
 const SUPPORTED: &str = "`gpt2` (a byte-level vocabulary); for others use the model's Hugging Face folder";
 
-fn byte_level(fields: Fields<'_>) -> Result<Parts> {
+fn byte_level(fields: VocabularyFields<'_>) -> Result<TokenizerParts> {
     let name = fields.text(PRE)?.ok_or_else(|| Error::config(PRE, expected_names(), "nothing"))?;
     let pre_tokenizer = PreTokenizer::named(name)?;
     let bos = fields.id(BOS)?;
@@ -60,7 +60,7 @@ fn byte_level(fields: Fields<'_>) -> Result<Parts> {
     let prefix: Vec<u32> = bos.filter(|_| adds_bos).into_iter().collect();
     let mut tokens = fields.tokens()?;
     end_tokens::make_special(&mut tokens, &[TokenKind::Text, TokenKind::Added, TokenKind::Unused]);
-    Ok(Parts {
+    Ok(TokenizerParts {
         tokens,
         merges: fields.merges()?,
         byte_fallback: false,
@@ -81,9 +81,9 @@ fn byte_level(fields: Fields<'_>) -> Result<Parts> {
 
 /// The metadata, read with types.
 #[derive(Clone, Copy)]
-struct Fields<'a>(&'a HashMap<String, Value>);
+struct VocabularyFields<'a>(&'a HashMap<String, Value>);
 
-impl<'a> Fields<'a> {
+impl<'a> VocabularyFields<'a> {
     fn text(self, key: &str) -> Result<Option<&'a str>> {
         match self.0.get(key) {
             None => Ok(None),

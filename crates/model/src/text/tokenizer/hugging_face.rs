@@ -4,7 +4,7 @@
 mod files;
 mod settings;
 
-use super::parts::{Parts, VocabularyToken, check_count, shown};
+use super::parts::{TokenizerParts, VocabularyToken, check_count, shown};
 use super::pieces::{PieceStyle, TokenKind};
 use super::{Tokenizer, end_tokens};
 use crate::error::{Error, Result};
@@ -70,7 +70,7 @@ impl Tokenizer {
                 None => Err(folder.wrong(&format!("merge {index}"), "two tokens", shown(&line))),
             },
         });
-        Parts {
+        TokenizerParts {
             merges: merges.collect::<Result<_>>()?,
             tokens,
             byte_fallback: model.byte_fallback,

@@ -1,4 +1,5 @@
-//! [`Parts`]: a vocabulary as any file describes it, checked, and made into a [`Tokenizer`].
+//! [`TokenizerParts`]: a vocabulary as any file describes it, checked, and made into a
+//! [`Tokenizer`].
 
 use super::pieces::{PieceStyle, Pieces, TokenKind};
 use super::{Tokenizer, end_tokens};
@@ -32,7 +33,7 @@ impl VocabularyToken {
 }
 
 /// What a file says about tokens.
-pub(super) struct Parts {
+pub(super) struct TokenizerParts {
     pub(super) tokens: Vec<VocabularyToken>,
     /// Pairs of tokens, the first merged first.
     pub(super) merges: Vec<(String, String)>,
@@ -54,7 +55,7 @@ pub(super) struct Parts {
     pub(super) chat_template: Option<String>,
 }
 
-impl Parts {
+impl TokenizerParts {
     pub(super) fn build(self) -> Result<Tokenizer> {
         let vocabulary = self.vocabulary()?;
         self.check_ids()?;

@@ -1,6 +1,6 @@
 //! Timing each method in turn, and what came out.
 
-use super::Options;
+use super::BenchAttentionArguments;
 use super::oracle::{oracle_rows, relative_error, sample_rows};
 use crate::terminal::Interrupt;
 use anyhow::{Context, Result};
@@ -56,7 +56,7 @@ pub(super) struct AttentionRow {
 const BAR_STEPS: u64 = 1000;
 
 /// A bar over all measurements of one length.
-pub(super) fn progress_bar(options: &Options, tokens: usize) -> ProgressBar {
+pub(super) fn progress_bar(options: &BenchAttentionArguments, tokens: usize) -> ProgressBar {
     let measurements = options.methods.len() * (options.repeats + usize::from(options.repeats > 1));
     let bar = ProgressBar::new(measurements as u64 * BAR_STEPS);
     let style = ProgressStyle::with_template("{prefix} [{bar:30}] {percent:>3} %  {eta:>4} left  {msg}")
@@ -95,7 +95,7 @@ struct MethodTimes {
 
 /// Times the methods in turn, and compares their outputs with the oracle.
 pub(super) fn measure(
-    options: &Options,
+    options: &BenchAttentionArguments,
     backend: &CpuBackend,
     inputs: &AttentionInputs<'_>,
     bar: &ProgressBar,
@@ -153,7 +153,7 @@ pub(super) fn measure(
 /// Returns the times of each method, and the median of the machine's peaks in operations per
 /// second.
 fn time_methods(
-    options: &Options,
+    options: &BenchAttentionArguments,
     backend: &CpuBackend,
     inputs: &AttentionInputs<'_>,
     sampled: &[(usize, usize)],

@@ -3,6 +3,7 @@
 
 use super::*;
 
+#[expect(clippy::unnecessary_wraps, reason = "what counts tokens may fail")]
 fn count(prompt: &QuestionPrompt) -> Result<usize> {
     let QuestionPrompt::Asked { user, answer_prefix } = prompt else { unreachable!("all are asked") };
     Ok((user.len() + answer_prefix.len()).div_ceil(3))

@@ -2,7 +2,7 @@
 //! it with a run of tokens.
 
 use super::super::shared_rows::SharedRows;
-use super::{Product, Scratch, Store, TaskScratch, grow};
+use super::{Product, ProductScratch, Store, TaskScratch, grow};
 use crate::device::compute::MatmulArithmetic;
 use crate::device::kernels::{BLOCK_COLUMNS, BLOCK_ROWS, GROUP, Kernels, QuantisedBlock};
 use crate::device::matrix::Matrix;
@@ -38,7 +38,7 @@ pub(super) fn multiply(
     inputs: &[f32],
     count: usize,
     products: &mut [Product<'_>],
-    scratch: &mut Scratch,
+    scratch: &mut ProductScratch,
 ) {
     let columns = inputs.len() / count;
     let packed = pack(kernels, arithmetic, inputs, columns, &mut scratch.shared, &mut scratch.bytes);

@@ -1,7 +1,8 @@
 use super::many_rows::TASK_TOKENS;
 use super::*;
 use crate::device::kernels::{BLOCK_COLUMNS, BLOCK_ROWS, GROUP};
-use crate::device::matrix::{WeightBytes, WeightFormat};
+use crate::device::matrix::WeightBytes;
+use crate::device::weight_format::WeightFormat;
 use minference_attention::synthetic::normal;
 
 fn matrix(rows: usize, columns: usize) -> (Matrix, Vec<f32>) {
@@ -27,7 +28,7 @@ fn check(arithmetic: MatmulArithmetic, columns: usize, outputs: [usize; 2], coun
                 Product { matrix: &matrices[0].0, out: first, store: Store::Overwrite },
                 Product { matrix: &matrices[1].0, out: second, store: Store::Add },
             ];
-            let mut scratch = Scratch::default();
+            let mut scratch = ProductScratch::default();
             pool.install(|| multiply(&kernels, arithmetic, &inputs, &mut products, &mut scratch));
             results.push(outs);
         }
@@ -103,7 +104,7 @@ fn eight_bits_keep_what_they_can_represent() {
     for (set, kernels) in Kernels::available() {
         let mut out = vec![0.0; count * 3];
         let mut product = [Product { matrix: &matrix, out: &mut out, store: Store::Overwrite }];
-        multiply(&kernels, MatmulArithmetic::Int8, &inputs, &mut product, &mut Scratch::default());
+        multiply(&kernels, MatmulArithmetic::Int8, &inputs, &mut product, &mut ProductScratch::default());
         let sum = columns as f32;
         for (found, expected) in
             out.chunks(3).zip([[sum, -sum, 0.0], [-sum, sum, 0.0], [0.0; 3]]).map(|(x, y)| (x.to_vec(), y))

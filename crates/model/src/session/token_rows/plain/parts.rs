@@ -1,6 +1,6 @@
 //! Rows as plain bytes, for files.
 
-use super::{Data, PlainRows};
+use super::{PlainData, PlainRows};
 use crate::error::{Error, Result};
 use bytemuck::{Pod, cast_slice, try_cast_slice};
 
@@ -8,9 +8,9 @@ impl PlainRows {
     /// All of its rows as they lie in memory, in the byte order of this machine.
     pub(crate) fn parts(&self) -> Vec<&[u8]> {
         match &self.data {
-            Data::F32(data) => vec![cast_slice(data)],
-            Data::F16(data) => vec![cast_slice(data)],
-            Data::Bf16(data) => vec![cast_slice(data)],
+            PlainData::F32(data) => vec![cast_slice(data)],
+            PlainData::F16(data) => vec![cast_slice(data)],
+            PlainData::Bf16(data) => vec![cast_slice(data)],
         }
     }
 
@@ -22,9 +22,9 @@ impl PlainRows {
     pub(crate) fn restore(&mut self, parts: &[&[u8]], rows: usize, kept: usize) -> Result<()> {
         let row_len = self.row_len();
         match &mut self.data {
-            Data::F32(data) => restore_plain(data, parts, row_len, rows, kept),
-            Data::F16(data) => restore_plain(data, parts, row_len, rows, kept),
-            Data::Bf16(data) => restore_plain(data, parts, row_len, rows, kept),
+            PlainData::F32(data) => restore_plain(data, parts, row_len, rows, kept),
+            PlainData::F16(data) => restore_plain(data, parts, row_len, rows, kept),
+            PlainData::Bf16(data) => restore_plain(data, parts, row_len, rows, kept),
         }
     }
 }
