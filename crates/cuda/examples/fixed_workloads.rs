@@ -5,10 +5,12 @@
 //! Options: `--quick` (32K tokens only), `--kernels sm80|sm90`.
 
 use half::bf16;
+use minference_attention::plan::FixedIndex;
 use minference_attention::synthetic::{Random, normal};
-use minference_attention::{Geometry, Lowering, SparseIndex};
+use minference_attention::{Crossover, Geometry, HeadPattern, HeadPlan, LayerPlan, Lowering, SparseIndex};
 use minference_cuda::{
-    AttentionKernels, Buffer, Cuda, CudaDevice, DeviceTiles, DeviceView, DeviceViewMut, LayerInputs, Tiles,
+    AttentionKernels, Buffer, Cuda, CudaDevice, DeviceTiles, DeviceView, DeviceViewMut, LayerInputs,
+    PlannedLayer, Tiles,
 };
 use std::error::Error;
 use std::time::Duration;
@@ -16,6 +18,9 @@ use std::time::Duration;
 /// Measurements of each workload; the median counts.
 const REPEATS: usize = 7;
 const WARM_UPS: usize = 2;
+/// Every estimate is made, however short the prompt.
+const ALWAYS: Crossover =
+    Crossover { share: 1.0, line_estimate: 0.0, block_estimate: 0.0, estimate_share: 1.0 };
 
 #[derive(Clone, Copy)]
 enum Keys {
@@ -81,9 +86,49 @@ fn measure(device: &CudaDevice, shape: &Shape) -> Result<(), Box<dyn Error>> {
     let (q, k, v) = (tensor(heads, 1.5)?, tensor(kv_heads, 1.0)?, tensor(kv_heads, 1.0)?);
     let view = |data, heads| DeviceView::new(data, [tokens, heads, head_dim]);
     let inputs = LayerInputs::new(view(&q, heads)?, view(&k, kv_heads)?, view(&v, kv_heads)?)?;
-    let mut result = Buffer::<bf16>::zeros(device, "output", tokens * heads * head_dim)?;
     let geometry = Geometry::prefill(tokens);
+    let mut result = Buffer::<bf16>::zeros(device, "output", tokens * heads * head_dim)?;
     let mut dense = None;
+    // Noise has no structure: of its diagonals only the nearest are taken, so that what is lowered is
+    // as compact as the diagonals of models; lowering the fixed lists is measured by itself.
+    let of_pattern = |pattern| LayerPlan::from(&vec![pattern; heads]);
+    let of_index = |keys| -> Result<LayerPlan<'_>, Box<dyn Error>> {
+        let fixed = (0..heads).map(|head| -> Result<HeadPlan, Box<dyn Error>> {
+            let pattern = HeadPattern::VerticalSlash { vertical: 1000, slash: 6096 };
+            Ok(HeadPlan::Fixed(FixedIndex { pattern, index: index(keys, geometry, head as u64)? }))
+        });
+        Ok(LayerPlan { heads: fixed.collect::<Result<_, _>>()?, dense_queries: 0 })
+    };
+    let plans = [
+        ("votes, selection", of_pattern(HeadPattern::VerticalSlash { vertical: 1000, slash: 100 })),
+        ("lowering of lines", of_index(Keys::Lines)?),
+        ("index of blocks", of_pattern(HeadPattern::BlockSparse { top_k: 100 })),
+        ("lowering of blocks", of_index(Keys::Blocks)?),
+    ];
+    for (name, plan) in plans {
+        let mut planned = PlannedLayer::with_crossover(device, &inputs, &plan, &ALWAYS)?;
+        let mut times = Vec::new();
+        for repeat in 0..WARM_UPS + REPEATS {
+            let mut output = DeviceViewMut::new(&mut result, [tokens, heads, head_dim])?;
+            device.attend_layer(&inputs, &mut planned, &mut output)?;
+            let report = planned.report()?;
+            if repeat >= WARM_UPS {
+                times.push([
+                    report.index_time().as_secs_f64(),
+                    report.kernel_time().as_secs_f64(),
+                    report.computed_share(),
+                ]);
+            }
+        }
+        times.sort_by(|a, b| a[0].total_cmp(&b[0]));
+        let [index, attention, share] = times[times.len() / 2];
+        println!(
+            "{name} | {tokens} | {heads}/{kv_heads} | {head_dim} | {:.2} % | {:.3} beside {:.3} | - | -",
+            100.0 * share,
+            1e3 * index,
+            1e3 * attention
+        );
+    }
     for (name, keys) in [("dense", Keys::Dense), ("lines", Keys::Lines), ("blocks", Keys::Blocks)] {
         let indices: Vec<SparseIndex> =
             (0..heads).map(|head| index(keys, geometry, head as u64)).collect::<Result<_, _>>()?;

@@ -1,6 +1,7 @@
-// What the host and the index kernels agree on: how each head of a layer chooses its keys, and the arguments of the
-// kernels that estimate (votes.cu, pooled.cu), select (top.cu), lower (lower.cu) and check (finite.cu).
-// Plain structures, the same bytes in Rust. Compiles as C++ for the device and for the host.
+// What the host and the index kernels agree on: how each head of a layer chooses its keys, and the
+// arguments of the kernels that estimate (votes.cu, pooled.cu), select (top.cu), lower (lower.cu)
+// and check (finite.cu). Plain structures, the same bytes in Rust. Compiles as C++ for the device
+// and for the host.
 #pragma once
 #include "interface.h"
 
@@ -15,9 +16,10 @@
 // What a head's index consists of.
 //   dense    every key up to the query
 //   lines    columns and diagonals, listed in `selected`, ascending; diagonal 0 is among them
-//   shape    columns 0..column_count and diagonals 0..diagonal_count (A-shape, tri-shape), not listed
-//   blocks   key blocks of 64 for each block of 64 queries: rows of `row_places` words in `selected`, ascending, the
-//            places after the last block hold ~0
+//   shape    columns 0..column_count and diagonals 0..diagonal_count (A-shape, tri-shape), not
+//            listed
+//   blocks   key blocks of 64 for each block of 64 queries: rows of `row_places` words in
+//            `selected`, ascending, the places after the last block hold ~0
 enum HeadKind : int32_t { HEAD_DENSE = 0, HEAD_LINES = 1, HEAD_SHAPE = 2, HEAD_BLOCKS = 3 };
 constexpr int32_t HEAD_CROSSOVER = 1;  // flag: the head runs dense where its pairs exceed `most_pairs`
 constexpr uint32_t NO_BLOCK = 0xffffffff;
@@ -30,9 +32,9 @@ struct HeadParams {
   int32_t column_count, diagonal_count;  // lines: what is selected, never more than the keys; shape: sink, local
   int32_t row_places, top_k;             // blocks: places of a row, at least top_k and a query block's own one or two
   uint32_t reserved;
-  int64_t columns_at, diagonals_at;      // words of `selected`
-  int64_t rows_at;                       // blocks: first row
-  uint32_t list_at, list_room;           // words of the list that are the head's own
+  int64_t columns_at, diagonals_at;  // words of `selected`
+  int64_t rows_at;                   // blocks: first row
+  uint32_t list_at, list_room;       // words of the list that are the head's own
 };
 static_assert(sizeof(HeadParams) == 64, "the same bytes in Rust");
 
@@ -61,17 +63,17 @@ struct TileCounts {
 struct LowerArguments {
   const HeadParams* heads;
   const uint32_t* selected;
-  uint32_t* bitmaps;       // [heads][2][bitmap_words(keys)]
-  HeadSums* sums;          // [heads]
-  TileCounts* counts;      // [heads][tiles]
-  Tile* tiles;             // [heads * tiles], in the order of work
+  uint32_t* bitmaps;   // [heads][2][bitmap_words(keys)]
+  HeadSums* sums;      // [heads]
+  TileCounts* counts;  // [heads][tiles]
+  Tile* tiles;         // [heads * tiles], in the order of work
   uint32_t* list;
-  HeadOutcome* outcomes;   // [heads]
+  HeadOutcome* outcomes;  // [heads]
   int32_t head_count, group;
   int32_t queries, keys;
-  int32_t window;          // INT32_MAX: none
+  int32_t window;  // INT32_MAX: none
   int32_t reserved;
-  double most_pairs;       // crossover share times the causal pairs
+  double most_pairs;  // crossover share times the causal pairs
   unsigned long long causal_pairs;
 };
 
@@ -88,16 +90,17 @@ struct SoftmaxPart {
   float maximum, sum;
 };
 
-// Votes: softmax of the last queries, summed along columns and diagonals. A slot is one head that votes.
+// Votes: softmax of the last queries, summed along columns and diagonals. A slot is one head that
+// votes.
 struct VotesArguments {
   Tensor q, k;
   PagedKeys paged;
-  const int32_t* heads;    // query head of each slot
-  SoftmaxPart* statistics; // [slots][chunks][64]: maximum and sum of a chunk of keys
-  SoftmaxPart* joined;     // [slots][64]: maximum and one over the sum, of all keys
-  float* columns;          // [slots][score_stride]
-  float* diagonals;        // [slots][score_stride]
-  int64_t score_stride;    // a multiple of 4, at least the keys
+  const int32_t* heads;     // query head of each slot
+  SoftmaxPart* statistics;  // [slots][chunks][64]: maximum and sum of a chunk of keys
+  SoftmaxPart* joined;      // [slots][64]: maximum and one over the sum, of all keys
+  float* columns;           // [slots][score_stride]
+  float* diagonals;         // [slots][score_stride]
+  int64_t score_stride;     // a multiple of 4, at least the keys
   int32_t slots, group, head_dim;
   int32_t queries, keys, votes;
   int32_t window;
@@ -122,15 +125,16 @@ struct PooledArguments {
   int32_t reserved;
 };
 
-// Selection of the best of each line: the columns and the diagonals of each slot are one problem each.
+// Selection of the best of each line: the columns and the diagonals of each slot are one problem
+// each.
 struct TopLinesArguments {
   const float* columns;
   const float* diagonals;
   const HeadParams* heads;
   const int32_t* slot_heads;
   uint32_t* selected;
-  uint32_t* histograms;  // [slots][2][3][2048], zeroed before
-  uint32_t* part_counts; // [slots][2][parts][2]: above the threshold, equal to it
+  uint32_t* histograms;   // [slots][2][3][2048], zeroed before
+  uint32_t* part_counts;  // [slots][2][parts][2]: above the threshold, equal to it
   int64_t score_stride;
   int32_t keys, parts;
   int32_t kept_columns, kept_diagonals;
@@ -148,8 +152,8 @@ struct TopRowsArguments {
   int32_t reserved;
 };
 
-// Faults: the smallest of (tensor << 62 | token << 20 | head) whose row holds NaN or infinity; ~0: none. Tensor 0 is q,
-// 1 k, 2 v; heads are below 2^20, tokens below 2^31.
+// Faults: the smallest of (tensor << 62 | token << 20 | head) whose row holds NaN or infinity; ~0:
+// none. Tensor 0 is q, 1 k, 2 v; heads are below 2^20, tokens below 2^31.
 struct FiniteArguments {
   Tensor tensors[3];
   PagedKeys paged[3];

@@ -1,12 +1,16 @@
-// Lowering: what all heads of a layer attend to, as tiles and lists for the attention kernels, in three launches.
+// Lowering: what all heads of a layer attend to, as tiles and lists for the attention kernels, in
+// three launches.
 //
-//   lower_mark   for each head: its diagonals as a bitmap of granules relative to a block's first query; sums start at 0
-//   lower_count  for each head and tile: entries and columns by kind, and the canonical pairs; both summed over the head
+//   lower_mark   for each head: its diagonals as a bitmap of granules relative to a block's first
+//                query; sums start at 0
+//   lower_count  for each head and tile: entries and columns by kind, and the canonical pairs; both
+//                summed over the head
 //   lower_fill   for each head: pairs over the crossover, or lists over its room: it runs dense
-//                for each of its tiles: takes words of the head's room, writes the list there, and the tile
+//                for each of its tiles: takes words of the head's room, writes the list there, and
+//                  the tile
 //
-// Everything is integers: counts and pairs do not depend on the order in which warps add them. Where in its head's room
-// a tile's words lie does, and nothing else: no result depends on it.
+// Everything is integers: counts and pairs do not depend on the order in which warps add them.
+// Where in its head's room a tile's words lie does, and nothing else: no result depends on it.
 #include "lower/marks.cuh"
 #include "lower/tile.cuh"
 
@@ -16,7 +20,8 @@ static __device__ __forceinline__ Geometry geometry_of(const LowerArguments& arg
   return {arguments.queries, arguments.keys, arguments.window};
 }
 static __device__ __forceinline__ Head head_of(const LowerArguments& arguments, int head) {
-  return {arguments.heads[head], arguments.selected, arguments.bitmaps + size_t(head) * 2 * bitmap_words(arguments.keys), geometry_of(arguments)};
+  return {arguments.heads[head], arguments.selected,
+          arguments.bitmaps + size_t(head) * 2 * bitmap_words(arguments.keys), geometry_of(arguments)};
 }
 
 // Sets bits first..end, which may span several words.
@@ -25,7 +30,8 @@ static __device__ __forceinline__ void set_bits(uint32_t* bitmap, int first, int
 }
 
 // grid: heads; block: 1024
-extern "C" __global__ void __launch_bounds__(MARK_THREADS) lower_mark(const __grid_constant__ LowerArguments arguments) {
+extern "C" __global__ void __launch_bounds__(MARK_THREADS)
+    lower_mark(const __grid_constant__ LowerArguments arguments) {
   const int head = blockIdx.x, words = bitmap_words(arguments.keys), origin = bitmap_origin(arguments.keys);
   const HeadParams params = arguments.heads[head];
   const Geometry geometry = geometry_of(arguments);
@@ -37,7 +43,8 @@ extern "C" __global__ void __launch_bounds__(MARK_THREADS) lower_mark(const __gr
     const int rows = which ? last_rows : BLOCK_ROWS;
     int first, end, unused;
     if (params.kind == HEAD_SHAPE) {
-      // Neighbouring diagonals touch: together they are one stretch, from the farthest to the nearest.
+      // Neighbouring diagonals touch: together they are one stretch, from the farthest to the
+      // nearest.
       diagonal_bits(params.diagonal_count - 1, rows, phase, origin, first, unused);
       diagonal_bits(0, rows, phase, origin, unused, end);
       for (int word = threadIdx.x; word < words; word += MARK_THREADS) bitmap[word] = range_bits(word, first, end);
@@ -62,7 +69,8 @@ static __device__ __forceinline__ bool tile_of_warp(const LowerArguments& argume
 }
 
 // grid: one warp for each tile of each head; block: 256
-extern "C" __global__ void __launch_bounds__(TILE_THREADS) lower_count(const __grid_constant__ LowerArguments arguments) {
+extern "C" __global__ void __launch_bounds__(TILE_THREADS)
+    lower_count(const __grid_constant__ LowerArguments arguments) {
   int place, head_index, tile_index;
   if (!tile_of_warp(arguments, place, head_index, tile_index)) return;
   const Head head = head_of(arguments, head_index);
@@ -76,7 +84,8 @@ extern "C" __global__ void __launch_bounds__(TILE_THREADS) lower_count(const __g
 }
 
 // grid: one warp for each tile of each head; block: 256
-extern "C" __global__ void __launch_bounds__(TILE_THREADS) lower_fill(const __grid_constant__ LowerArguments arguments) {
+extern "C" __global__ void __launch_bounds__(TILE_THREADS)
+    lower_fill(const __grid_constant__ LowerArguments arguments) {
   int place, head_index, tile_index;
   if (!tile_of_warp(arguments, place, head_index, tile_index)) return;
   Head head = head_of(arguments, head_index);

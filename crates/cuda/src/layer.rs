@@ -23,15 +23,18 @@ use crate::votes::LineVotes;
 use heads::HeadTable;
 use minference_attention::pattern::vertical_slash::voting_queries;
 use minference_attention::plan::crossover::most_pairs;
-use minference_attention::{Crossover, Geometry, HeadPattern, HeadReport, LayerPlan, LayerReport, SparseIndex};
+use minference_attention::{
+    Crossover, Geometry, HeadPattern, HeadReport, LayerPlan, LayerReport, SparseIndex,
+};
 use std::time::Duration;
 use workspace::{LineSelection, Lists, slab_rows};
 
-/// Where sparse attention stops paying: a list of spans and columns runs at nearly the rate of a dense
-/// one, and the estimates of a head take what some hundred pairs a key take. All estimates of a layer
-/// run at once, so that none has to wait for the outcome of another: no allowance is kept.
+/// Where sparse attention stops paying, as measured on an H200: a list of spans and columns runs at
+/// nearly the rate of a dense one, and the estimates of a head at 32K tokens take what 700 pairs a key
+/// take. All estimates of a layer run at once, so that none can wait for the outcome of another: one
+/// whose outcome is open runs where it costs at most `estimate_share` of the head's dense attention.
 pub const CROSSOVER: Crossover =
-    Crossover { share: 0.9, line_estimate: 450.0, block_estimate: 500.0, estimate_share: 1.0 };
+    Crossover { share: 0.9, line_estimate: 700.0, block_estimate: 680.0, estimate_share: 0.045 };
 
 /// A layer's plan on the device, with room for what it chooses: made once for a geometry, used for
 /// every call with inputs of that geometry.
@@ -59,6 +62,19 @@ impl PlannedLayer {
     /// Another number of plans than query heads, fixed indices that do not fit,
     /// [`Error::OutOfMemory`].
     pub fn new(device: &CudaDevice, inputs: &LayerInputs<'_>, plan: &LayerPlan<'_>) -> Result<Self> {
+        Self::with_crossover(device, inputs, plan, &CROSSOVER)
+    }
+
+    /// The same with another rule for what runs dense than [`CROSSOVER`].
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new).
+    pub fn with_crossover(
+        device: &CudaDevice,
+        inputs: &LayerInputs<'_>,
+        plan: &LayerPlan<'_>,
+        crossover: &Crossover,
+    ) -> Result<Self> {
         let (geometry, heads) = (inputs.geometry, inputs.q.heads());
         if plan.heads.len() != heads {
             return Err(Error::Shape {
@@ -67,12 +83,12 @@ impl PlannedLayer {
                 found: plan.heads.len().to_string(),
             });
         }
-        let table = HeadTable::new(plan, geometry, &CROSSOVER)?;
-        let lines = || {
+        let table = HeadTable::new(plan, geometry, crossover)?;
+        let lines = || -> Result<_> {
             let votes = LineVotes::new(device, inputs, &table.line_heads)?;
             Ok((votes, LineSelection::new(device, geometry.keys(), table.line_heads.len())?))
         };
-        let blocks = || {
+        let blocks = || -> Result<_> {
             let rows = slab_rows(geometry, table.block_heads.len());
             let means = BlockMeans::new(device, inputs, &table.block_heads)?;
             Ok((means, BlockScores::new(device, inputs, table.block_heads.len(), 0..rows)?))
@@ -84,7 +100,7 @@ impl PlannedLayer {
             lines: (!table.line_heads.is_empty()).then(lines).transpose()?,
             blocks: (!table.block_heads.is_empty()).then(blocks).transpose()?,
             outcomes: Buffer::zeros(device, "what heads ran with", heads)?,
-            most_pairs: most_pairs(geometry, &CROSSOVER),
+            most_pairs: most_pairs(geometry, crossover),
             is_lowered: false,
             is_dense: table.is_dense(),
             marks: None,

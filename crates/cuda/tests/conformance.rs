@@ -1,7 +1,7 @@
 //! The battery that every backend must pass, on the device, if there is one.
 
 use minference_attention::ElementType;
-use minference_attention::conformance::conforms_where_kept;
+use minference_attention::conformance::{Roundings, conforms_with};
 use minference_cuda::{AttentionKernels, Cuda, CudaDevice};
 
 #[test]
@@ -13,7 +13,8 @@ fn every_instruction_set_conforms() {
     let device = CudaDevice::new(0).unwrap();
     for kernels in AttentionKernels::ALL.into_iter().filter(|&kernels| device.can_run(kernels)) {
         let device = device.with_attention_kernels(kernels);
-        let cases = conforms_where_kept(&device, precision, |element_type| element_type != ElementType::F32)
+        let roundings = Roundings { inputs: &[ElementType::F32], dominant_keys: true, truncated_sums: true };
+        let cases = conforms_with(&device, precision, roundings)
             .unwrap_or_else(|failure| panic!("{kernels}: {failure}"));
         println!("{kernels}: {cases} cases");
     }

@@ -3,6 +3,7 @@
 //! with 99 % of their mass on the first token are common; a kernel that rounds probabilities
 //! relative to the largest one loses the rest without a word.
 
+use super::Roundings;
 use super::accuracy::relative_square;
 use super::case_inputs::TensorData;
 use super::failure::FailedCase;
@@ -146,7 +147,22 @@ impl SinkCase {
     /// # Errors
     /// Inputs refused, or an error that is larger.
     pub fn check(&self, backend: &impl AttentionBackend, precision: ElementType) -> Result<(), FailedCase> {
-        let limit = LARGEST_ERROR + 2.0 * precision.unit_roundoff() / (self.keys as f64).sqrt();
+        self.check_with(backend, precision, Roundings::default())
+    }
+
+    /// The same for a backend with roundings of its own.
+    ///
+    /// # Errors
+    /// As for [`check`](Self::check).
+    pub fn check_with(
+        &self,
+        backend: &impl AttentionBackend,
+        precision: ElementType,
+        roundings: Roundings,
+    ) -> Result<(), FailedCase> {
+        let truncations = if roundings.truncated_sums { self.keys.div_ceil(16) } else { 0 };
+        let truncated = truncations as f64 * f64::from(f32::EPSILON);
+        let limit = LARGEST_ERROR + truncated + 2.0 * precision.unit_roundoff() / (self.keys as f64).sqrt();
         let refused = |source: Error| FailedCase::Refused { case: self.to_string(), source };
         let tensors = self.tensors();
         let inputs = self.inputs(&tensors).map_err(refused)?;

@@ -1,8 +1,8 @@
 // Probabilities of 16 keys at a time, without row maxima in the common case.
 //
 //   p = 2^(score * scale - base[row]);  sum[row] += p
-//   if the sum of a lane's p exceeds LIMIT or is not a number: raise(): base = the maximum so far,
-//   less TOP_BITS; what was summed before is scaled; p anew from the scores, which are still there
+//   if a lane's p leave the range or are no numbers: raise(): base = the maximum so far, less
+//   TOP_BITS; what was summed before is scaled; p anew from the scores, which are still there
 //
 // Softmax is the same whatever the base. A maximum per step would cost 64 comparisons, 4 shuffles
 // and the scaling of all sums (128 products at head_dim 128) beside 256 tensor instructions; the
@@ -11,10 +11,10 @@
 //
 // Range. bf16 has the exponents of f32: p may grow to 2^40. f16 ends at 65504, its normal numbers
 // at 2^-14, the others at 2^-24. With p <= 1 a key that is 17 (of e) below an attention sink would
-// be zero, and the mean over a hundred thousand such keys with it. So the maximum is placed at
-// 2^11: normal down to 17 (of e) below the maximum, nonzero down to 24. A lane checks 16 values at
-// once (ROW_TILES 2), and 16 * 2^11 is the LIMIT of 2^15: nothing is raised while scores stay at
-// the maximum, and no p that passes is above 2^15.
+// be zero, and the mean over a hundred thousand such keys with it; a million keys that share a
+// thousandth of the sink's mass are 2^-30 of it each. So the maximum is placed at 2^15: normal down
+// to 2^-29 of it, and with nine bits at 2^-30. What rises beyond 65504 is infinite once it is
+// rounded, and that is what the check looks for.
 #pragma once
 #include "../arch/sm80.cuh"
 
@@ -26,7 +26,7 @@ struct Range<Bf16> {
 };
 template <>
 struct Range<F16> {
-  static constexpr float TOP_BITS = 11.f, LIMIT = 32768.f;
+  static constexpr float TOP_BITS = 15.f;
 };
 
 // Of the rows l / 4 and l / 4 + 8 of each tile of 16 rows. Sums are the lane's own until the end.
@@ -59,11 +59,20 @@ DEVICE void exponentials(Chunk<TILES>& chunk, int unit, const float (&scores)[TI
   chunk.sum[a][h] = t == 0 ? x + y : chunk.sum[a][h] + (x + y);
 }
 
+DEVICE bool out_of_range(Bf16, const float sums, uint32_t) { return any_lane(!(sums <= Range<Bf16>::LIMIT)); }
+DEVICE bool out_of_range(F16, float, const uint32_t signs) { return any_lane(signs & 0x80008000); }
+
 template <class T, int TILES>
 DEVICE bool out_of_range(const Chunk<TILES>& chunk) {
   float total = chunk.sum[0][0] + chunk.sum[0][1];
   if (TILES == 2) total += chunk.sum[TILES - 1][0] + chunk.sum[TILES - 1][1];
-  return any_lane(!(total <= Range<T>::LIMIT));
+  // An exponent of all ones carries into the sign, which no other p has.
+  uint32_t signs = 0;
+#pragma unroll
+  for (int a = 0; a < TILES; ++a)
+#pragma unroll
+    for (int i = 0; i < 4; ++i) signs |= chunk.p[a][i] + 0x04000400;
+  return out_of_range(T{}, total, signs);
 }
 
 template <class T, int TILES, int N, int COLUMNS>

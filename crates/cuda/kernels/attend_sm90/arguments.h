@@ -1,10 +1,17 @@
-// The Hopper kernels' only parameter. The maps describe q, k and v as (head_dim, token, head), in boxes of 64 elements x 64
-// tokens with the 128-byte swizzle; what lies beyond a tensor's end is read as zero.
+// What a launch of attend_sm90 takes, by value. Plain C++.
 #pragma once
-#include <cuda.h>
 #include "../interface.h"
 
-struct AttendSm90 {
-  CUtensorMap q, k, v;
-  AttendArguments a;
+// A CUtensorMap: how the copy engine finds the boxes of a tensor, with 64 columns a box and the
+// 128-byte swizzle. Opaque, but for the emulation.
+struct alignas(128) TensorMap {
+  uint64_t words[16];
 };
+
+// q: (head_dim, token, head), boxes of 64 tokens. k, v: the same; for the `general` kernels boxes
+// of 16 tokens, and (head_dim, token of the page, head, page) where there are pages.
+struct AttendSm90 {
+  TensorMap q, k, v;
+  AttendArguments common;
+};
+static_assert(sizeof(AttendSm90) == 640, "three maps, the rest, and what alignment adds");

@@ -1,197 +1,201 @@
-// A consuming warpgroup: 64 query rows of a tile, and all of its stages.
+// A multiplying warpgroup: 64 query rows, stage by stage.
 //
-//   for each stage: scores of its keys are issued, then the values' product of the stage before
-//                   when the scores are there: mask, probabilities
-//                   when that product is done: outputs rescaled if the base rose, probabilities packed for the next product
-//   at the end: outputs / sums
+//   issue scores = queries * keys[stage]^T
+//   issue output += probabilities[stage - 1] * values[stage - 1]
+//   wait for the scores; mask; probabilities     while the second product runs
+//   wait for the output
+//
+// The order of these four is what the speed hangs on, and the compiler moves the last wait, or the
+// exponentials, across blocks of code as it likes; empty asm statements do not hold it. A branch on
+// data that needs all the exponentials does: the check of the range, which is hardly ever taken.
+// It is a vote, so that the compiler knows it to be the same for all lanes; a branch of each thread
+// would take the descriptors out of uniform registers. In the SASS, WARPGROUP.DEPBAR of the output
+// has to come behind the last MUFU.EX2.
 #pragma once
 #include "softmax.cuh"
+#include "store.cuh"
+#include "tile.cuh"
 
-template <class T, class L> struct Consumer {
-  uint32_t base;
+template <class T, int D, bool GENERAL>
+struct Consumer {
+  using S = Shape90<D>;
+
+  uint32_t shared;
   const AttendArguments& arguments;
-  int half, warp, lane;
-  RowSoftmax<T> rows;
-  float output[L::D / 2];
-  int row;                  // position of the thread's first row; the second is eight further
-  int slot = 0, phase = 0;  // of the current stage
-  uint64_t queries, keys, values;
+  int half, warp, lane;  // warp of the warpgroup
+  int row;               // position of the lane's first query; its second is 8 behind
+  int slot, parity;      // of the present stage
+  uint64_t queries, keys, values;  // descriptors of slot 0
+  Softmax<T> softmax;
+  float output[D / 2];
 
-  DEVICE Consumer(uint32_t base, const AttendArguments& arguments, int half, int warp, int lane)
-      : base(base), arguments(arguments), half(half), warp(warp), lane(lane) {
-    rows.scale = arguments.scale_log2;
-    queries = describe_depth(base + L::QUERIES + half * L::HALF_PANEL);
-    keys = describe_depth(base + L::KEYS);
-    values = describe_width(base + L::VALUES, L::PANEL);
+  DEVICE Consumer(uint32_t shared, const AttendArguments& arguments, int half, int warp, int lane)
+      : shared(shared), arguments(arguments), half(half), warp(warp), lane(lane), row(0), slot(0), parity(0) {
+    queries = descriptor_of_rows(shared + S::QUERIES + half * S::HALF_PANEL_BYTES);
+    keys = descriptor_of_rows(shared + S::KEYS);
+    values = descriptor_of_columns(shared + S::VALUES, S::PANEL_BYTES);
+    softmax.scale = GENERAL && arguments.softcap > 0.f ? 1.f : arguments.scale_log2;
   }
 
-  // Addresses in descriptions count 16 bytes. Of a half stage this warpgroup uses its own 64 keys.
-  template <int N> DEVICE uint32_t stage_offset(int slot) const { return slot * (L::STAGE / 16) + (N == HALF_ROWS ? half * (L::HALF_PANEL / 16) : 0); }
-  template <int N> DEVICE void issue_scores(float (&scores)[N / 2]) {
-    const uint64_t k = keys + stage_offset<N>(slot);
+  // Of a stage of halves (N = 64) each warpgroup uses its half; descriptors count 16 bytes.
+  template <int N>
+  DEVICE uint32_t in_ring(int slot) const {
+    return static_cast<uint32_t>(slot * (S::MATRIX_BYTES / 16) + (N == 64 ? half * (S::HALF_PANEL_BYTES / 16) : 0));
+  }
+  template <int N>
+  DEVICE void issue_scores(float (&scores)[N / 2]) const {
+    const uint64_t k = keys + in_ring<N>(slot);
 #pragma unroll
-    for (int step = 0; step < L::D / 16; ++step) {
-      const int at = ((step >> 2) * L::PANEL + (step & 3) * 32) / 16;
-      wgmma_scores<T, N>(scores, queries + at, k + at, step > 0);
+    for (int step = 0; step < D / 16; ++step) {
+      const uint32_t at = (step / 4 * S::PANEL_BYTES + step % 4 * 32) / 16;
+      multiply_shared<T, N>(scores, queries + at, k + at, step > 0);
     }
-    wgmma_commit();
+    products_commit();
   }
-  template <int N> DEVICE void issue_values(const uint32_t (&probabilities)[N / 4], int slot) {
-    const uint64_t v = values + stage_offset<N>(slot);
+  template <int N>
+  DEVICE void issue_output(const uint32_t (&probabilities)[N / 4], int slot) {
+    const uint64_t v = values + in_ring<N>(slot);
 #pragma unroll
-    for (int step = 0; step < N / 16; ++step) wgmma_values<T, L::D>(output, probabilities + 4 * step, v + step * 128);
-    wgmma_commit();
+    for (int step = 0; step < N / 16; ++step)
+      multiply_registers<T, D>(output, probabilities + 4 * step, v + step * (16 * 128 / 16));
+    products_commit();
+  }
+
+  // Once a warp: its lanes are done with something.
+  DEVICE void release(int barrier) const {
+    warp_sync();
+    if (lane == 0) barrier_arrive(shared + barrier);
   }
   DEVICE void advance() {
-    if (++slot == L::STAGES) {
-      slot = 0;
-      phase ^= 1;
-    }
-  }
-  DEVICE void release(uint32_t barrier) {
-    __syncwarp();
-    if (lane == 0) barrier_arrive(base + barrier);
+    if (++slot == S::STAGES) slot = 0, parity ^= 1;
   }
 
-  template <int N> DEVICE void mask(float (&scores)[N / 2]) {
-    const uint32_t positions = base + L::POSITIONS + slot * L::POSITION_BYTES + (N == HALF_ROWS ? half * HALF_ROWS * 4 : 0) + (lane & 3) * 8;
+  template <int N>
+  DEVICE void shape_scores(float (&scores)[N / 2], bool masked) const {
+    if (GENERAL && arguments.softcap > 0.f) {
+      const Softcap90 cap(arguments.softcap, arguments.scale_log2);
 #pragma unroll
-    for (int b = 0; b < N / 8; ++b) {
-      const uint2 words = load_shared_pair(positions + b * 32);
-#pragma unroll
-      for (int i = 0; i < 2; ++i) {
-        const uint32_t word = i ? words.y : words.x;
-        // Distance from the key back to the first row; a hidden key is in the future of all.
-        const int distance = (word >> (30 + half)) & 1 ? INT32_MIN : row - static_cast<int>(word & COLUMN_KEY_MASK);
-        if (distance < 0 || distance >= arguments.window) scores[4 * b + i] = -INFINITY;
-        if (distance < -8 || distance >= arguments.window - 8) scores[4 * b + 2 + i] = -INFINITY;
-      }
+      for (int i = 0; i < N / 2; ++i) scores[i] = cap(scores[i]);
     }
+    if (masked)
+      hide<N>(scores, shared + S::POSITIONS + slot * S::POSITION_BYTES + (N == 64 ? half * HALF_ROWS * 4 : 0), half,
+              row, arguments.window, lane);
   }
-
-  // Scores once more, by this warp alone: the registers of the first product hold probabilities now.
-  template <int N> DEVICE void score_again(float (&scores)[N / 2]) {
-#pragma unroll
-    for (int i = 0; i < N / 2; ++i) scores[i] = 0.f;
-    const uint32_t q = base + L::QUERIES, k = base + L::KEYS + slot * L::STAGE + (N == HALF_ROWS ? half * L::HALF_PANEL : 0);
-#pragma unroll 1
-    for (int step = 0; step < L::D / 16; ++step) {
-      uint32_t a[4];
-      load_matrices(a, piece_at<L>(q, half * HALF_ROWS + warp * 16 + lane % 16, step * 2 + lane / 16));
-#pragma unroll
-      for (int b = 0; b < N / 16; ++b) {
-        uint32_t x[4];
-        load_matrices(x, piece_at<L>(k, b * 16 + (lane / 16) * 8 + lane % 8, step * 2 + (lane / 8) % 2));
-        multiply<T>(scores + 8 * b, a, x[0], x[1]);
-        multiply<T>(scores + 8 * b + 4, a, x[2], x[3]);
-      }
+  // Scores become probabilities. True: the output must be multiplied with `factors`.
+  template <int N>
+  DEVICE bool weigh(float (&scores)[N / 2], bool masked, float (&factors)[2]) {
+    shape_scores<N>(scores, masked);
+    if (!softmax.has_maxima) {
+      softmax.template raise<N>(scores, masked, factors);
+      return true;
     }
+    float sums[2];
+    const float largest = softmax.template exponentials<N>(scores, sums);
+    if (!softmax.out_of_range(sums, largest)) {
+      softmax.sum[0] += sums[0], softmax.sum[1] += sums[1];
+      return false;
+    }
+    compute_scores<T, D, N>(scores, shared + S::QUERIES + (half * 64 + warp * 16) * 128,
+                            shared + S::KEYS + slot * S::MATRIX_BYTES + (N == 64 ? half * S::HALF_PANEL_BYTES : 0),
+                            lane);
+    shape_scores<N>(scores, masked);
+    softmax.template raise<N>(scores, masked, factors);
+    return true;
   }
-
-  // Masks and makes probabilities of a stage's scores; the stage's keys are free afterwards.
-  template <int N> DEVICE bool make_probabilities(float (&scores)[N / 2], uint32_t masked, float (&factor)[2]) {
-    if (masked) mask<N>(scores);
-    const bool moved = rows.run(scores, factor, [&](float (&again)[N / 2]) {
-      score_again<N>(again);
-      if (masked) mask<N>(again);
-    });
-    release(L::KEYS_EMPTY + 8 * slot);
-    return moved;
-  }
-  template <int N> DEVICE void pack_all(const float (&scores)[N / 2], uint32_t (&probabilities)[N / 4]) {
+  template <int N>
+  DEVICE static void round(const float (&scores)[N / 2], uint32_t (&probabilities)[N / 4]) {
 #pragma unroll
     for (int i = 0; i < N / 4; ++i) probabilities[i] = pack<T>(scores[2 * i], scores[2 * i + 1]);
   }
-  DEVICE void rescale(const float (&factor)[2]) {
+  DEVICE void scale_output(const float (&factors)[2]) {
 #pragma unroll
-    for (int i = 0; i < L::D / 2; ++i) output[i] *= factor[(i >> 1) & 1];
+    for (int i = 0; i < D / 2; ++i) output[i] *= factors[i / 2 % 2];
   }
-  // The values' product that is still to be done.
-  template <int N> DEVICE void finish_values(const uint32_t (&probabilities)[N / 4]) {
-    barrier_wait(base + L::VALUES_FULL + 8 * slot, phase);
-    wgmma_begin();
-    issue_values<N>(probabilities, slot);
-    wgmma_wait<0>();
-    pin(output);
-    release(L::VALUES_EMPTY + 8 * slot);
-  }
+  DEVICE bool is_masked() const { return load_shared(shared + S::FLAGS + 8 * slot + 4 * half); }
 
-  // `count` stages of N keys; `last`: the queries are not needed afterwards.
-  template <int N> DEVICE void stages(int count, bool last) {
-    if (count == 0) return;
-    float scores[N / 2], factor[2];
-    uint32_t probabilities[N / 4];
-    barrier_wait(base + L::KEYS_FULL + 8 * slot, phase);
-    uint32_t masked = load_shared(base + L::MASKED + 4 * slot);
-    wgmma_begin();
+  // The first stage: there is no output to wait for. `last`: the queries are not needed afterwards.
+  template <int N>
+  DEVICE void first_stage(uint32_t (&probabilities)[N / 4], bool last) {
+    float scores[N / 2], factors[2];
+    barrier_wait(shared + S::KEYS_FULL + 8 * slot, parity);
+    const bool masked = is_masked();
+    products_begin();
     issue_scores<N>(scores);
-    wgmma_wait<0>();
+    products_wait<0>();
     pin(scores);
-    if (make_probabilities<N>(scores, masked, factor)) rescale(factor);
-    if (last && count == 1) release(L::QUERIES_EMPTY);
-    pack_all<N>(scores, probabilities);
-    for (int j = 1; j < count; ++j) {
-      const int before = slot, before_phase = phase;
-      advance();
-      barrier_wait(base + L::KEYS_FULL + 8 * slot, phase);
-      masked = load_shared(base + L::MASKED + 4 * slot);
-      wgmma_begin();
-      issue_scores<N>(scores);
-      barrier_wait(base + L::VALUES_FULL + 8 * before, before_phase);
-      issue_values<N>(probabilities, before);
-      wgmma_wait<1>();
-      pin(scores);
-      const bool moved = make_probabilities<N>(scores, masked, factor);
-      if (last && j == count - 1) release(L::QUERIES_EMPTY);
-      wgmma_wait<0>();
-      pin(output);
-      release(L::VALUES_EMPTY + 8 * before);
-      if (moved) rescale(factor);
-      pack_all<N>(scores, probabilities);
-    }
-    finish_values<N>(probabilities);
+    if (weigh<N>(scores, masked, factors)) scale_output(factors);
+    release(S::KEYS_FREE + 8 * slot);
+    if (last) release(S::QUERIES_FREE);
+    round<N>(scores, probabilities);
+  }
+  // A stage of N keys behind one of M keys, whose probabilities become its own.
+  template <int N, int M>
+  DEVICE void next_stage(const uint32_t (&before)[M / 4], uint32_t (&probabilities)[N / 4], bool last) {
+    float scores[N / 2], factors[2];
+    const int value_slot = slot, value_parity = parity;
+    advance();
+    barrier_wait(shared + S::KEYS_FULL + 8 * slot, parity);
+    const bool masked = is_masked();
+    products_begin();
+    issue_scores<N>(scores);
+    barrier_wait(shared + S::VALUES_FULL + 8 * value_slot, value_parity);
+    issue_output<M>(before, value_slot);
+    products_wait<1>();
+    pin(scores);
+    const bool raised = weigh<N>(scores, masked, factors);
+    release(S::KEYS_FREE + 8 * slot);
+    if (last) release(S::QUERIES_FREE);
+    products_wait<0>();
+    pin(output);
+    release(S::VALUES_FREE + 8 * value_slot);
+    if (raised) scale_output(factors);
+    round<N>(scores, probabilities);
+  }
+  // What is left behind the last stage.
+  template <int N>
+  DEVICE void last_output(const uint32_t (&probabilities)[N / 4]) {
+    barrier_wait(shared + S::VALUES_FULL + 8 * slot, parity);
+    products_begin();
+    issue_output<N>(probabilities, slot);
+    products_wait<0>();
+    pin(output);
+    release(S::VALUES_FREE + 8 * slot);
     advance();
   }
-
-  DEVICE void store(int head, int first) {
-    float factor[2];
-    rows.finish(arguments.sinks ? arguments.sinks + head : nullptr, factor);
-    unsigned char* const of_head = static_cast<unsigned char*>(arguments.output) + head * arguments.output_head_stride;
-#pragma unroll
-    for (int h = 0; h < 2; ++h) {
-      if (first + 8 * h >= arguments.queries) continue;
-      unsigned char* const to = of_head + (first + 8 * h) * arguments.output_token_stride;
-      if (arguments.output_f32) {
-#pragma unroll
-        for (int b = 0; b < L::D / 8; ++b)
-          *reinterpret_cast<float2*>(to + b * 32 + (lane & 3) * 8) = make_float2(output[4 * b + 2 * h] * factor[h], output[4 * b + 2 * h + 1] * factor[h]);
-      } else {
-#pragma unroll
-        for (int b = 0; b < L::D / 8; ++b)
-          *reinterpret_cast<uint32_t*>(to + b * 16 + (lane & 3) * 4) = pack<T>(output[4 * b + 2 * h] * factor[h], output[4 * b + 2 * h + 1] * factor[h]);
-      }
+  // Stages of 128 keys for both halves, then stages of 64 for each.
+  DEVICE void stages(int wide, int halves) {
+    uint32_t narrow[64 / 4];
+    if (wide > 0) {
+      uint32_t probabilities[128 / 4];
+      first_stage<128>(probabilities, wide + halves == 1);
+      for (int i = 1; i < wide; ++i)
+        next_stage<128, 128>(probabilities, probabilities, halves == 0 && i == wide - 1);
+      if (halves == 0) return last_output<128>(probabilities);
+      next_stage<64, 128>(probabilities, narrow, halves == 1);
+    } else {
+      if (halves == 0) return release(S::QUERIES_FREE);
+      first_stage<64>(narrow, halves == 1);
     }
+    for (int i = 1; i < halves; ++i) next_stage<64, 64>(narrow, narrow, i == halves - 1);
+    last_output<64>(narrow);
   }
 
   DEVICE void run() {
-    for (int t = 0;; ++t) {
-      barrier_wait(base + L::TILE_FULL + 8 * (t & 1), (t >> 1) & 1);
-      const TileWords words = TileWords::of<L>(base, t & 1);
-      const uint32_t spans = words.span_stages();
-      const int wide = (spans & 0xffff) + words.run_stages() + (words.column_stages() & 0xffff), halves = spans >> 16;
-      const int head = words.head(), tile = words.tile();
-      release(L::TILE_EMPTY + 8 * (t & 1));
-      if (head < 0) break;
-      const int first = tile * TILE_ROWS + half * HALF_ROWS + warp * 16 + (lane >> 2);
-      row = arguments.offset + first;
+    for (int number = 0;; ++number) {
+      const int which = number & 1;
+      barrier_wait(shared + S::TILE_FULL + 8 * which, number >> 1 & 1);
+      const Tile tile = read_tile(shared + S::TILES + which * S::TILE_BYTES);
+      release(S::TILE_FREE + 8 * which);
+      if (tile.head < 0) return;
+      const int wide = tile.full_stages + static_cast<int>(tile.run_stages) + tile.column_stages,
+                query = tile.tile * TILE_ROWS + half * HALF_ROWS + warp * 16 + lane / 4;
+      row = arguments.offset + query;
+      softmax.start();
 #pragma unroll
-      for (int i = 0; i < L::D / 2; ++i) output[i] = 0.f;
-      rows.start();
-      barrier_wait(base + L::QUERIES_FULL, t & 1);
-      if (wide + halves == 0) release(L::QUERIES_EMPTY);
-      stages<STAGE_KEYS>(wide, halves == 0);
-      stages<HALF_ROWS>(halves, true);
-      store(head, first);
+      for (int i = 0; i < D / 2; ++i) output[i] = 0.f;
+      barrier_wait(shared + S::QUERIES_FULL, which);
+      stages(wide, tile.half_stages);
+      store_output<T, D>(arguments, softmax, output, tile.head, query, lane);
     }
   }
 };

@@ -1,206 +1,199 @@
-// The producing warpgroup: takes tiles, and brings queries, keys and values into shared memory.
+// The copying warpgroup: queries once a tile, keys and values stage by stage, as slots become free.
 //
-//   for each tile, from a counter:
-//     warp 0: for each full and run stage: two boxes of 64 keys each by the copy engine; values one stage behind the keys,
-//             since they are needed later; the tile's queries behind its first keys
-//     all four warps: for each column stage: 128 rows of keys and values, 16 bytes a thread and copy
-//     warp 0: for each half stage: the two halves' boxes
+//   for each tile:
+//     warp 0:           full and run stages, by the copy engine
+//     all four warps:   stages of columns
+//     warp 0:           half stages
 //
-// No warpgroup of consumers ever skips a stage: all of them see the same sequence, so that parities stay right.
+// Values are copied one stage behind keys: they are needed later. Queries come behind the first two
+// stages of keys, whose slots become free earlier.
 #pragma once
-#include "shared.cuh"
+#include "copy.cuh"
+#include "mask.cuh"
+#include "tile.cuh"
 
-// Position of key j of an entry, in the form of a column's word.
-DEVICE uint32_t position_of(uint32_t entry, int j) {
-  const int length = static_cast<int>((entry >> ENTRY_LENGTH_SHIFT) & 7) * GRANULE;
-  return j < length ? ((entry & ENTRY_GRANULE_MASK) * GRANULE + j) | ((entry >> 29) & 3) << 30 : COLUMN_NONE;
-}
+// Named barriers. Warps that have nothing to copy wait at them: those that poll a barrier in shared
+// memory took a quarter of all issue slots.
+constexpr int BARRIER_COLUMNS = 1, BARRIER_TILE = 2;  // and 3
 
-template <class L> struct Producer {
-  uint32_t base;
+template <int D, bool GENERAL>
+struct Producer {
+  using S = Shape90<D>;
+  static constexpr uint32_t STAGES = S::STAGES;
+
+  uint32_t shared;
   const AttendSm90& arguments;
-  int stage = 0;            // stages so far, of all tiles
-  int waiting_tile = -1;    // whose queries are not loaded yet
-  int waiting_head = 0, queries_parity = 0;
+  int warp, lane;
+  uint32_t stage;  // of keys: all so far; its slot is the rest of a division by STAGES
+  int tile, head;  // of queries that are not copied yet; tile < 0: there are none
+  int queries_parity;
 
-  DEVICE int slot() const { return stage % L::STAGES; }
-  DEVICE int phase() const { return (stage / L::STAGES) & 1; }
+  DEVICE Producer(uint32_t shared, const AttendSm90& arguments, int warp, int lane)
+      : shared(shared), arguments(arguments), warp(warp), lane(lane), stage(0), tile(-1), head(0), queries_parity(0) {}
 
-  DEVICE void load_queries(int lane) {
-    if (waiting_tile < 0) return;
-    barrier_wait(base + L::QUERIES_EMPTY, queries_parity);
+  DEVICE static int parity_of(uint32_t stage) { return static_cast<int>(stage / STAGES & 1); }
+  // Waits until the slot of a stage is free, in a ring whose barriers start at `free`.
+  DEVICE void wait_for_slot(int free, uint32_t stage) const {
+    barrier_wait(shared + free + 8 * (stage % STAGES), parity_of(stage) ^ 1);
+  }
+
+  DEVICE void copy_queries() {
+    if (tile < 0) return;
+    barrier_wait(shared + S::QUERIES_FREE, queries_parity);
     if (lane == 0) {
-      barrier_expect(base + L::QUERIES_FULL, L::STAGE);
+      const uint32_t barrier = shared + S::QUERIES_FULL;
+      barrier_arrive_and_expect(barrier, S::MATRIX_BYTES);
 #pragma unroll
-      for (int i = 0; i < L::PANELS * 2; ++i)
-        copy_box(base + L::QUERIES + (i >> 1) * L::PANEL + (i & 1) * L::HALF_PANEL, &arguments.q, base + L::QUERIES_FULL,
-                 (i >> 1) * 64, waiting_tile * TILE_ROWS + (i & 1) * HALF_ROWS, waiting_head);
+      for (int i = 0; i < S::PANELS * 2; ++i)
+        copy_box(shared + S::QUERIES + i / 2 * S::PANEL_BYTES + i % 2 * S::HALF_PANEL_BYTES, &arguments.q,
+                 barrier, i / 2 * 64, tile * TILE_ROWS + i % 2 * HALF_ROWS, head);
     }
-    waiting_tile = -1;
+    tile = -1;
   }
 
-  DEVICE void load_boxes(const CUtensorMap* map, uint32_t to, uint32_t barrier, uint32_t first, uint32_t second, int head) {
-    const int row0 = (first & ENTRY_GRANULE_MASK) * GRANULE, row1 = (second & ENTRY_GRANULE_MASK) * GRANULE;
-    barrier_arrive(barrier, FILLING_ARRIVALS - 1);
-    barrier_expect(barrier, L::STAGE);
-#pragma unroll
-    for (int panel = 0; panel < L::PANELS; ++panel) {
-      copy_box(to + panel * L::PANEL, map, barrier, panel * 64, row0, head);
-      copy_box(to + panel * L::PANEL + L::HALF_PANEL, map, barrier, panel * 64, row1, head);
-    }
+  DEVICE void copy_entries(const Source& source, int ring, int full, uint32_t stage, uint32_t first,
+                           uint32_t second) const {
+    const uint32_t slot = shared + ring + stage % STAGES * S::MATRIX_BYTES,
+                   barrier = shared + full + 8 * (stage % STAGES);
+    if (GENERAL)
+      copy_span_by_granules<D>(arguments.common, source, slot, barrier, first, second, lane);
+    else
+      copy_span<D>(source, slot, barrier, first, second, lane);
   }
 
-  // `listed` stages of entries and then `run` stages without; warp 0 alone.
-  DEVICE void load_spans(const uint32_t* list, int listed, int run, uint32_t run_first, int head, int lane) {
-    const int stages = listed + run;
-    // Sixteen stages' entries at once, and the next sixteen's on their way.
-    uint32_t current = 0, next = lane < 2 * listed ? list[lane] : 0, before0 = 0, before1 = 0;
-    for (int s = 0; s <= stages; ++s) {
-      uint32_t entry0 = 0, entry1 = 0;
-      if (s < stages) {
-        if ((s & 15) == 0) {
-          current = next;
-          const int at = 2 * s + 32 + lane;
-          next = at < 2 * listed ? list[at] : 0;
-        }
-        entry0 = shuffle(current, (2 * s) & 31);
-        entry1 = shuffle(current, (2 * s + 1) & 31);
-        if (s >= listed) {
-          entry0 = (run_first + STAGE_KEYS / GRANULE * (s - listed)) | (HALF_ROWS / GRANULE) << ENTRY_LENGTH_SHIFT;
-          entry1 = entry0 + HALF_ROWS / GRANULE;
-        }
-        barrier_wait(base + L::KEYS_EMPTY + 8 * slot(), phase() ^ 1);
-        const uint32_t masked = (entry0 | entry1) >> 31;
-        if (masked) {
-          const uint32_t positions = base + L::POSITIONS + slot() * L::POSITION_BYTES;
-          for (int j = lane; j < HALF_ROWS; j += 32) {
-            store_shared(positions + j * 4, position_of(entry0, j));
-            store_shared(positions + 4 * HALF_ROWS + j * 4, position_of(entry1, j));
+  // Warp 0: `listed` stages of two entries each, then `runs` stages of consecutive keys from
+  // granule `run_first` on. `halves`: the first entry is for half 0 and the second for half 1.
+  DEVICE void spans(const uint32_t* list, int listed, uint32_t run_first, int runs, bool halves,
+                    const Source& keys, const Source& values) {
+    constexpr uint32_t WHOLE = 4u << ENTRY_LENGTH_SHIFT;
+    const int count = listed + runs;
+    // Words of 16 stages at once, the next 16 asked for ahead.
+    uint32_t words = 0, next_words = lane < 2 * listed ? load_word(list + lane) : 0;
+    uint32_t first_before = 0, second_before = 0;
+    for (int i = 0; i <= count; ++i) {
+      uint32_t first = 0, second = 0;
+      if (i < count) {
+        if (i < listed) {
+          if ((i & 15) == 0) {
+            words = next_words;
+            const int at = 2 * i + 32 + lane;
+            next_words = at < 2 * listed ? load_word(list + at) : 0;
           }
-          __syncwarp();
+          first = shuffle(words, 2 * i & 31), second = shuffle(words, (2 * i + 1) & 31);
+        } else {
+          first = WHOLE | (run_first + static_cast<uint32_t>(i - listed) * (STAGE_KEYS / GRANULE));
+          second = first + HALF_ROWS / GRANULE;
         }
+        wait_for_slot(S::KEYS_FREE, stage);
+        const bool first_masked = needs_mask(first), second_masked = needs_mask(second);
+        const bool masked = first_masked || second_masked;
+        const uint32_t slot = stage % STAGES;
+        if (masked) write_positions(shared + S::POSITIONS + slot * S::POSITION_BYTES, first, second, lane);
         if (lane == 0) {
-          store_shared(base + L::MASKED + 4 * slot(), masked);
-          load_boxes(&arguments.k, base + L::KEYS + slot() * L::STAGE, base + L::KEYS_FULL + 8 * slot(), entry0, entry1, head);
+          store_shared(shared + S::FLAGS + 8 * slot, halves ? first_masked : masked);
+          store_shared(shared + S::FLAGS + 8 * slot + 4, halves ? second_masked : masked);
         }
+        warp_sync();
+        copy_entries(keys, S::KEYS, S::KEYS_FULL, stage, first, second);
         ++stage;
       }
-      if (s == 1) load_queries(lane);
-      if (s > 0) {
-        const int of_values = stage - 1 - (s < stages), slot = of_values % L::STAGES, phase = (of_values / L::STAGES) & 1;
-        barrier_wait(base + L::VALUES_EMPTY + 8 * slot, phase ^ 1);
-        if (lane == 0)
-          load_boxes(&arguments.v, base + L::VALUES + slot * L::STAGE, base + L::VALUES_FULL + 8 * slot, before0, before1, head);
+      if (i == 1) copy_queries();
+      if (i > 0) {
+        const uint32_t before = stage - (i < count ? 2 : 1);
+        wait_for_slot(S::VALUES_FREE, before);
+        copy_entries(values, S::VALUES, S::VALUES_FULL, before, first_before, second_before);
       }
-      before0 = entry0;
-      before1 = entry1;
+      first_before = first, second_before = second;
     }
   }
 
-  // 32 rows of this warp, one key number each.
-  DEVICE void gather(uint32_t to, const unsigned char* from, int64_t row_bytes, uint32_t key, int warp, int lane) {
-    constexpr int PIECES = L::D / 8;
-    const uint32_t offset = key * static_cast<uint32_t>(row_bytes / 16);
-    if constexpr (32 % PIECES == 0) {
-      // The lanes of one instruction hold whole rows, and a lane always the same piece of them.
-      constexpr int ROWS = 32 / PIECES;
-      const int piece = lane % PIECES, row = lane / PIECES;
-      const unsigned char* source = from + piece * 16;
-      const uint32_t target = to + (piece >> 3) * L::PANEL + (warp * 32 + row) * 128;
-#pragma unroll
-      for (int i = 0; i < 32 / ROWS; ++i) {
-        const uint32_t at = shuffle(offset, i * ROWS + row);
-        copy_piece(target + i * ROWS * 128 + (((piece & 7) ^ ((i * ROWS + row) & 7)) << 4), source + static_cast<uint64_t>(at) * 16);
-      }
+  // This warp's 32 rows of a slot are there: writers wait for their copies and make them visible to
+  // the products, so that consumers need no fence. `NEWER`: groups of copies that may be under way.
+  template <int NEWER>
+  DEVICE void columns_arrive(int full, uint32_t stage) const {
+    wait_copies<NEWER>();
+    fence_async_proxy();
+    warp_sync();
+    if (lane == 0) barrier_arrive(shared + full + 8 * (stage % STAGES), warp == 0 ? FULL_ARRIVALS - 96 : 32);
+  }
+
+  // All four warps: stages of 128 keys; those from `plain` on are masked. Copies are waited for one
+  // stage later, behind the next ones: two stages are under way, and the third is worked on.
+  DEVICE void columns(const uint32_t* list, int count, int plain, const Source& keys, const Source& values) {
+    const uint32_t rows = static_cast<uint32_t>(warp) * 32;
+    uint32_t next = load_word(list + rows + lane);
+#pragma unroll 1
+    for (int i = 0; i < count; ++i, ++stage) {
+      const uint32_t slot = stage % STAGES, word = next;
+      // A place without a key holds key 0: it is read, and hidden.
+      const int key = word == COLUMN_NONE ? 0 : static_cast<int>(word & COLUMN_KEY_MASK);
+      if (i + 1 < count) next = load_word(list + (i + 1) * STAGE_KEYS + rows + lane);
+      wait_for_slot(S::KEYS_FREE, stage);
+      copy_columns<D, GENERAL>(arguments.common, keys, shared + S::KEYS + slot * S::MATRIX_BYTES + rows * 128,
+                               key, lane);
+      commit_copies();
+      if (i >= plain) store_shared(shared + S::POSITIONS + slot * S::POSITION_BYTES + (rows + lane) * 4, word);
+      if (warp == 0 && lane < 2) store_shared(shared + S::FLAGS + 8 * slot + 4 * lane, i >= plain);
+      if (i > 0) columns_arrive<2>(S::KEYS_FULL, stage - 1);
+      wait_for_slot(S::VALUES_FREE, stage);
+      copy_columns<D, GENERAL>(arguments.common, values,
+                               shared + S::VALUES + slot * S::MATRIX_BYTES + rows * 128, key, lane);
+      commit_copies();
+      if (i > 0) columns_arrive<2>(S::VALUES_FULL, stage - 1);
+    }
+    columns_arrive<1>(S::KEYS_FULL, stage - 1);
+    columns_arrive<0>(S::VALUES_FULL, stage - 1);
+  }
+
+  // The next tile, for all; warps 1 to 3 read it and say so.
+  DEVICE Tile next_tile(int number) const {
+    const int which = number & 1;
+    const uint32_t description = shared + S::TILES + which * S::TILE_BYTES;
+    if (warp == 0) {
+      barrier_wait(shared + S::TILE_FREE + 8 * which, (number >> 1 & 1) ^ 1);
+      take_tile(arguments.common, description, lane);
+      warp_sync();
+      if (lane == 0) barrier_arrive(shared + S::TILE_FULL + 8 * which);
+      named_barrier_arrive(BARRIER_TILE + which, WARPGROUP);
     } else {
-#pragma unroll 4
-      for (int i = 0; i < PIECES; ++i) {
-        const int row = (i * 32 + lane) / PIECES, piece = (i * 32 + lane) % PIECES;
-        const uint32_t at = shuffle(offset, row);
-        copy_piece(piece_at<L>(to, warp * 32 + row, piece), from + static_cast<uint64_t>(at) * 16 + piece * 16);
-      }
+      named_barrier_sync(BARRIER_TILE + which, WARPGROUP);
     }
-  }
-  // The writers wait for their copies and make them visible: consumers need not know how a stage came.
-  template <int LEFT> DEVICE void arrive_gathered(uint32_t barrier, int warp, int lane) {
-    copy_wait<LEFT>();
-    fence_writes();
-    __syncwarp();
-    if (lane == 0) barrier_arrive(barrier, warp == 0 ? FILLING_ARRIVALS - 96 : 32);
-  }
-
-  DEVICE void load_columns(const uint32_t* list, int stages, int plain, int head, int warp, int lane) {
-    const Tensor &k = arguments.a.k, &v = arguments.a.v;
-    const unsigned char* keys = static_cast<const unsigned char*>(k.data) + head * k.head_stride;
-    const unsigned char* values = static_cast<const unsigned char*>(v.data) + head * v.head_stride;
-    uint32_t next = list[warp * 32 + lane];
-    for (int s = 0; s < stages; ++s, ++stage) {
-      const uint32_t position = next;
-      // A place without a key reads key 0, which its position hides.
-      const uint32_t key = position == COLUMN_NONE ? 0 : position & COLUMN_KEY_MASK;
-      if (s + 1 < stages) next = list[(s + 1) * STAGE_KEYS + warp * 32 + lane];
-      barrier_wait(base + L::KEYS_EMPTY + 8 * slot(), phase() ^ 1);
-      gather(base + L::KEYS + slot() * L::STAGE, keys, k.token_stride, key, warp, lane);
-      if (s >= plain) store_shared(base + L::POSITIONS + slot() * L::POSITION_BYTES + (warp * 32 + lane) * 4, position);
-      if (warp == 0 && lane == 0) store_shared(base + L::MASKED + 4 * slot(), s >= plain);
-      copy_commit();
-      barrier_wait(base + L::VALUES_EMPTY + 8 * slot(), phase() ^ 1);
-      gather(base + L::VALUES + slot() * L::STAGE, values, v.token_stride, key, warp, lane);
-      copy_commit();
-      arrive_gathered<1>(base + L::KEYS_FULL + 8 * slot(), warp, lane);
-      arrive_gathered<0>(base + L::VALUES_FULL + 8 * slot(), warp, lane);
-    }
-  }
-
-  // Warp 0 takes the next tile; the others sleep at a barrier, since a warp that polls takes issue slots from consumers.
-  DEVICE void take_tile(int which, int round, int warp, int lane) {
+    const Tile tile = read_tile(description);
     if (warp != 0) {
-      group_sync(TILE_BARRIER + which, 128);
-      return;
+      warp_sync();
+      if (lane == 0) barrier_arrive(shared + S::TILE_FREE + 8 * which);
     }
-    barrier_wait(base + L::TILE_EMPTY + 8 * which, (round & 1) ^ 1);
-    uint32_t number = 0;
-    if (lane == 0) number = atomicAdd(arguments.a.counter, 1);
-    number = shuffle(number, 0);
-    if (lane < 8) {
-      const bool is_there = number < static_cast<uint32_t>(arguments.a.tile_count);
-      const uint32_t* words = reinterpret_cast<const uint32_t*>(arguments.a.tiles + (is_there ? number : 0));
-      store_shared(base + L::TILES + which * L::TILE_BYTES + 4 * lane, is_there ? words[lane] : 0xffffffff);
-    }
-    __syncwarp();
-    if (lane == 0) barrier_arrive(base + L::TILE_FULL + 8 * which);
-    group_arrive(TILE_BARRIER + which, 128);
+    return tile;
   }
 
-  DEVICE void run(int warp, int lane) {
-    for (int t = 0;; ++t) {
-      take_tile(t & 1, t >> 1, warp, lane);
-      const TileWords words = TileWords::of<L>(base, t & 1);
-      const uint32_t entries = words.entries(), columns = words.columns(), spans = words.span_stages(),
-                     gathered = words.column_stages(), run_first = words.run_first();
-      const int run_stages = words.run_stages(), head = words.head(), tile = words.tile();
-      if (warp != 0) {
-        __syncwarp();
-        if (lane == 0) barrier_arrive(base + L::TILE_EMPTY + 8 * (t & 1));
-      }
-      if (head < 0) break;
-      const int full = spans & 0xffff, half = spans >> 16, kv_head = head / arguments.a.group;
+  DEVICE void run() {
+    const AttendArguments& common = arguments.common;
+    for (int number = 0;; ++number) {
+      const Tile work = next_tile(number);
+      if (work.head < 0) return;
+      const int kv_head = work.head / common.group, runs = static_cast<int>(work.run_stages);
+      const Source keys(arguments.k, common.k, common.k_page_stride, kv_head);
+      const Source values(arguments.v, common.v, common.v_page_stride, kv_head);
+      const uint32_t* entries = common.list + work.entries;
       if (warp == 0) {
-        waiting_tile = tile;
-        waiting_head = head;
-        queries_parity = (t & 1) ^ 1;
-        if (full + run_stages == 0) load_queries(lane);
-        load_spans(arguments.a.list + entries, full, run_stages, run_first, kv_head, lane);
+        tile = work.tile, head = work.head, queries_parity = (number & 1) ^ 1;
+        spans(entries, work.full_stages, work.run_first, runs, false, keys, values);
+        if (work.column_stages) copy_queries();
       } else {
-        stage += full + run_stages;
+        stage += work.full_stages + work.run_stages;
       }
-      if (gathered & 0xffff) {
-        // Warps 1 to 3 may look at the stages' barriers only from here on.
-        group_sync(GATHER_BARRIER, 128);
-        load_columns(arguments.a.list + columns, gathered & 0xffff, gathered >> 16, kv_head, warp, lane);
+      if (work.column_stages) {
+        // Only from here on may warps 1 to 3 look at the slots' barriers: a parity tells a phase from
+        // the next one, no more.
+        named_barrier_sync(BARRIER_COLUMNS, WARPGROUP);
+        columns(common.list + work.columns, work.column_stages, work.plain_column_stages, keys, values);
       }
-      if (warp == 0) load_spans(arguments.a.list + entries + 2 * full, half, 0, 0, kv_head, lane);
-      else stage += half;
+      if (warp == 0) {
+        spans(entries + 2 * work.full_stages, work.half_stages, 0, 0, true, keys, values);
+        copy_queries();
+      } else {
+        stage += work.half_stages;
+      }
     }
   }
 };

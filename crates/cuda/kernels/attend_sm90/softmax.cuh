@@ -1,109 +1,148 @@
-// One warp's part of the softmax: 16 rows of scores become probabilities, without maxima in the common case.
+// Probabilities of a stage, without row maxima in the common case.
 //
-//   while a row of the warp has seen no key: maxima of the stage, and the base of a row from its own
-//   afterwards: p = 2^(score * scale - base) with the base as it is; sums grow
-//   where a stage's sum leaves the type's range: the scores once more, the base from their maxima, sums and outputs rescaled
+//   p = 2^(score * scale - base[row]);  sum[row] += p
+//   where a lane's p leave the range, or are no numbers at all, the warp computes the stage's
+//   scores anew and raises: base = maximum so far, less TOP_BITS
 //
-// A base may be far below the maximum as long as no probability overflows: bf16 has the exponents of f32, and a sum may grow
-// to 2^40. f16 has not: there the base lies 11 powers of two below the maximum, so that what is 2^-25 of it is still a normal
-// number (what lies behind an attention sink is the sum of many such), and a thread's part of a stage may sum up to 2^15, so
-// that none of its probabilities exceeds 65,504.
+// Sums add p before it is rounded for the product. A row's one dominant key has a p that rounding
+// changes by up to 2^-9 (bf16), unless the base is its own, and so has the row's output. Adding
+// rounded p instead, measured on an H200, puts the same error on what lies behind an attention sink,
+// and takes 8 to 12 % longer.
+//
+// Softmax is the same whatever the base. Maxima cost 354 cycles of 2,600 a stage (head_dim 128)
+// and 202 of 2,000 (64) on an H200; the check is a vote. Rows start without a base: until each row
+// of a warp has seen a key, every stage takes the maxima.
+//
+// Range. bf16 has the exponents of f32, so p may grow to 2^40. f16 ends at 65504, its normal
+// numbers at 2^-14, the others at 2^-24. With p <= 1, a key that is 17 (of e) below an attention
+// sink would be zero, and with it the mean over a hundred thousand such keys; a million keys that
+// share a thousandth of the sink's mass are 2^-30 of it each. So the maximum is placed at 2^15:
+// normal down to 2^-29 of it, and with nine bits at 2^-30. Rows that see their first keys in a masked stage see few: with f16 the maxima end behind the
+// first stage that is not masked, so that they are not raised soon after.
 #pragma once
-#include "shared.cuh"
+#include "mask.cuh"
 
-template <class T> struct Range;
-template <> struct Range<Bf16> {
-  static constexpr float BELOW_MAXIMUM = 0.f, LIMIT = 1.1e12f;
-  // Whether a thread's sum, or its part in this stage, has left the range.
-  static DEVICE bool leaves(float sum, float part) { return !(sum < LIMIT); }
+template <class T>
+struct Range90;
+template <>
+struct Range90<Bf16> {
+  static constexpr float TOP_BITS = 0.f, LIMIT = 1099511627776.f;
+  static constexpr bool ENDS_NEAR_THE_TOP = false;  // what has to be checked: each p, or their sum
+  static constexpr bool WAITS_FOR_PLAIN_STAGE = false;
 };
-template <> struct Range<F16> {
-  static constexpr float BELOW_MAXIMUM = 11.f, LIMIT = 32768.f;
-  static DEVICE bool leaves(float sum, float part) { return !(part < LIMIT); }
+template <>
+struct Range90<F16> {
+  static constexpr float TOP_BITS = 15.f, LIMIT = 60000.f;
+  static constexpr bool ENDS_NEAR_THE_TOP = true;
+  static constexpr bool WAITS_FOR_PLAIN_STAGE = true;
 };
 
-// Two rows of a thread: `row` and eight below it. Of N keys a thread has N / 2 scores: pairs of keys, of the two rows in turn.
-template <class T> struct RowSoftmax {
+// score -> softcap * tanh(score * softmax scale / softcap), times log2(e).
+struct Softcap90 {
+  float inner, outer;
+  DEVICE Softcap90(float softcap, float scale_log2)
+      : inner(2.f * scale_log2 / softcap), outer(softcap * 1.44269504f) {}
+  // tanh(y) = 1 - 2 / (e^2y + 1): tanh.approx is off by 2^-11, which 50 turns into 0.02
+  DEVICE float operator()(float score) const {
+    return outer - 2.f * outer * reciprocal_fast(exp2_fast(score * inner) + 1.f);
+  }
+};
+
+// Rows l / 4 and l / 4 + 8 of the warp's 16. Sums are the lane's own until the end.
+template <class T>
+struct Softmax {
+  using Range = Range90<T>;
   float scale;
-  float maximum[2], sum[2], base[2];  // base: what is taken from scaled scores
-  bool settled;                       // every row of the warp has a maximum
+  float maximum[2], base[2], sum[2];  // base = maximum * scale - TOP_BITS; 0 where there is no maximum
+  bool has_maxima;                    // every row of the warp has seen a key
 
   DEVICE void start() {
 #pragma unroll
-    for (int h = 0; h < 2; ++h) {
-      maximum[h] = -INFINITY;
-      sum[h] = 0.f;
-      base[h] = 0.f;
-    }
-    settled = false;
+    for (int h = 0; h < 2; ++h) maximum[h] = minus_infinity(), base[h] = 0.f, sum[h] = 0.f;
+    has_maxima = false;
   }
 
-  // Raises the maxima and bases to those of `scores`; `factor` is what earlier outputs must be multiplied with.
-  template <int COUNT> DEVICE void raise(const float (&scores)[COUNT], float (&factor)[2]) {
-    float part[8];
+  // Scores become probabilities, with the lane's sums of both rows; returns its largest, where the
+  // check needs it.
+  template <int N>
+  DEVICE float exponentials(float (&scores)[N / 2], float (&sums)[2]) const {
+    float part[4] = {0.f, 0.f, 0.f, 0.f}, top[4] = {0.f, 0.f, 0.f, 0.f};
 #pragma unroll
-    for (int i = 0; i < 8; ++i) part[i] = fmaxf(scores[i], scores[i + 8]);
-#pragma unroll
-    for (int i = 16; i < COUNT; i += 8)
-#pragma unroll
-      for (int j = 0; j < 8; ++j) part[j] = fmaxf(part[j], scores[i + j]);
-    float most[2] = {fmaxf(fmaxf(fmaxf(part[0], part[1]), fmaxf(part[4], part[5])), maximum[0]),
-                     fmaxf(fmaxf(fmaxf(part[2], part[3]), fmaxf(part[6], part[7])), maximum[1])};
-#pragma unroll
-    for (int h = 0; h < 2; ++h) {
-      most[h] = fmaxf(most[h], shuffle_xor(most[h], 1));
-      most[h] = fmaxf(most[h], shuffle_xor(most[h], 2));
-      const float top = most[h] == -INFINITY ? 0.f : most[h] * scale;
-      factor[h] = exp2_fast(maximum[h] * scale - top);
-      base[h] = top - Range<T>::BELOW_MAXIMUM;
-      maximum[h] = most[h];
-      sum[h] *= factor[h];
+    for (int i = 0; i < N / 2; ++i) {
+      scores[i] = exp2_fast(fmaf(scores[i], scale, -base[i / 2 % 2]));
+      part[i % 4] += scores[i];
+      if (Range::ENDS_NEAR_THE_TOP) top[i % 4] = fmaxf(top[i % 4], scores[i]);
     }
-    settled = !any_of_warp(maximum[0] == -INFINITY || maximum[1] == -INFINITY);
+    sums[0] = part[0] + part[1], sums[1] = part[2] + part[3];
+    return fmaxf(fmaxf(top[0], top[1]), fmaxf(top[2], top[3]));
+  }
+  DEVICE bool out_of_range(const float (&sums)[2], float largest) const {
+    if (Range::ENDS_NEAR_THE_TOP) return any_lane(!(largest <= Range::LIMIT && sums[0] + sums[1] >= 0.f));
+    return any_lane(!(sums[0] <= Range::LIMIT && sums[1] <= Range::LIMIT));
   }
 
-  // Scores become probabilities; returns the thread's largest sum and part of this stage, by way of `part`.
-  template <int COUNT> DEVICE void exponentials(float (&scores)[COUNT], float (&part)[2]) {
-    float t[4] = {0.f, 0.f, 0.f, 0.f};
+  // Probabilities under the maxima that there are with these scores. `factors`: what all that was
+  // added up before must be multiplied with; the sums are already. `masked`: of the stage.
+  template <int N>
+  DEVICE void raise(float (&scores)[N / 2], bool masked, float (&factors)[2]) {
+    // Eight chains, because one is as long as its latency.
+    float top[8];
 #pragma unroll
-    for (int i = 0; i < COUNT; ++i) {
-      scores[i] = exp2_fast(fmaf(scores[i], scale, -base[(i >> 1) & 1]));
-      t[i & 3] += scores[i];
-    }
-    part[0] = t[0] + t[1];
-    part[1] = t[2] + t[3];
-    sum[0] += part[0];
-    sum[1] += part[1];
-  }
-
-  // `again` computes the scores anew. Returns whether earlier outputs must be multiplied with `factor`.
-  template <int COUNT, class Again> DEVICE bool run(float (&scores)[COUNT], float (&factor)[2], const Again& again) {
-    float part[2];
-    if (!settled) {
-      raise(scores, factor);
-      exponentials(scores, part);
-      return true;
-    }
-    const float sum0 = sum[0], sum1 = sum[1];
-    exponentials(scores, part);
-    // The vote also keeps the wait for P.V, which follows, behind all exponentials.
-    if (!any_of_warp(Range<T>::leaves(sum[0], part[0]) || Range<T>::leaves(sum[1], part[1]))) return false;
-    sum[0] = sum0;
-    sum[1] = sum1;
-    again(scores);
-    raise(scores, factor);
-    exponentials(scores, part);
-    return true;
-  }
-
-  // One over the sums of whole rows, with the sink's part.
-  DEVICE void finish(const float* sink, float (&factor)[2]) {
+    for (int i = 0; i < 8; ++i) top[i] = fmaxf(scores[i], scores[i + 8]);
+#pragma unroll
+    for (int i = 16; i < N / 2; ++i) top[i % 8] = fmaxf(top[i % 8], scores[i]);
 #pragma unroll
     for (int h = 0; h < 2; ++h) {
-      sum[h] += shuffle_xor(sum[h], 1);
-      sum[h] += shuffle_xor(sum[h], 2);
-      if (sink) sum[h] += exp2f(*sink * 1.44269504f - base[h]);
-      factor[h] = sum[h] > 0.f ? 1.f / sum[h] : 0.f;
+      float x = fmaxf(fmaxf(top[2 * h], top[2 * h + 1]), fmaxf(top[2 * h + 4], top[2 * h + 5]));
+      x = fmaxf(x, maximum[h]);
+      x = fmaxf(x, shuffle_xor(x, 1));
+      x = fmaxf(x, shuffle_xor(x, 2));
+      base[h] = x == minus_infinity() ? 0.f : fmaf(x, scale, -Range::TOP_BITS);
+      factors[h] = exp2_fast(fmaf(maximum[h], scale, -Range::TOP_BITS) - base[h]);
+      maximum[h] = x;
     }
+    has_maxima = !(any_lane(maximum[0] == minus_infinity() || maximum[1] == minus_infinity()) ||
+                   (Range::WAITS_FOR_PLAIN_STAGE && masked));
+    float sums[2];
+    exponentials<N>(scores, sums);
+#pragma unroll
+    for (int h = 0; h < 2; ++h) sum[h] = fmaf(sum[h], factors[h], sums[h]);
+  }
+
+  // The sum of a row over its four lanes, inverted; a sink takes part in it as a key without a
+  // value does. 0 for a row that saw no key.
+  DEVICE float weight(int h, const float* sink) const {
+    float total = sum[h];
+    total += shuffle_xor(total, 1);
+    total += shuffle_xor(total, 2);
+    float factor = 1.f;
+    if (sink != nullptr && maximum[h] != minus_infinity()) {
+      const float rise = fmaf(load_float(sink), 1.44269504f, -base[h]), top = fmaxf(rise, 0.f);
+      factor = exp2_fast(-top);
+      total = total * factor + exp2_fast(rise - top);
+    }
+    return total == 0.f ? 0.f : factor / total;
   }
 };
+
+// The warp's scores once more, by `mma.sync`, for stages whose first probabilities did not hold.
+template <class T, int D, int N>
+DEVICE void compute_scores(float (&scores)[N / 2], uint32_t queries, uint32_t keys, int lane) {
+  using S = Shape90<D>;
+#pragma unroll
+  for (int i = 0; i < N / 2; ++i) scores[i] = 0.f;
+#pragma unroll 1
+  for (int k = 0; k < D / 16; ++k) {
+    uint32_t a[4];
+    load_matrices(a, swizzled_piece(queries, S::PANEL_BYTES, lane % 16, k * 2 + lane / 16));
+#pragma unroll
+    for (int b = 0; b < N / 16; ++b) {
+      uint32_t x[4];
+      load_matrices(x, swizzled_piece(keys, S::PANEL_BYTES, b * 16 + lane / 16 * 8 + lane % 8, k * 2 + lane / 8 % 2));
+      float(&low)[4] = *reinterpret_cast<float(*)[4]>(scores + 8 * b);
+      float(&high)[4] = *reinterpret_cast<float(*)[4]>(scores + 8 * b + 4);
+      multiply<T>(low, a, x[0], x[1]);
+      multiply<T>(high, a, x[2], x[3]);
+    }
+  }
+}

@@ -1,5 +1,5 @@
-// A group of several members on the host, so that code for warps can be tested without a GPU: each member is a fiber, and
-// where members exchange values, each waits until all have come there.
+// A group of several members on the host, so that code for warps can be tested without a GPU: each
+// member is a fiber, and where members exchange values, each waits until all have come there.
 #pragma once
 #include <ucontext.h>
 
@@ -10,7 +10,8 @@
 
 #include "../index/group.cuh"
 
-template <int MEMBERS> class CrowdScheduler {
+template <int MEMBERS>
+class CrowdScheduler {
  public:
   // Runs `work(rank)` for all members to the end.
   void run(const std::function<void(int)>& work) {
@@ -68,7 +69,8 @@ template <int MEMBERS> class CrowdScheduler {
   const std::function<void(int)>* work_ = nullptr;
 };
 
-template <int MEMBERS> struct Crowd {
+template <int MEMBERS>
+struct Crowd {
   static constexpr int SIZE = MEMBERS;
   CrowdScheduler<MEMBERS>* scheduler;
   int member;
@@ -77,7 +79,8 @@ template <int MEMBERS> struct Crowd {
   const uint64_t* all(uint64_t x) const { return scheduler->exchange(member, x); }
   bool any(bool x) const {
     const uint64_t* values = all(x);
-    for (int i = 0; i < SIZE; ++i) if (values[i]) return true;
+    for (int i = 0; i < SIZE; ++i)
+      if (values[i]) return true;
     return false;
   }
   int before(bool x, int& total) const {

@@ -1,6 +1,7 @@
-// Runs kernels on a CPU: each thread of a block is a fiber, blocks come one after the other. Barriers and what a warp
-// does together wait for all that take part. Slow, and blind to races and to timing, but the code is the kernels' own.
-// Include it before the kernel's source, with EMULATE defined.
+// Runs kernels on a CPU: each thread of a block is a fiber, blocks come one after the other.
+// Barriers and what a warp does together wait for all that take part. Slow, and blind to races and
+// to timing, but the code is the kernels' own. Include it before the kernel's source, with EMULATE
+// defined.
 #pragma once
 #include <stdint.h>
 #include <ucontext.h>
@@ -141,7 +142,9 @@ inline float number(uint16_t bits, bool is_f16) {
 }  // namespace emulation
 
 struct ThreadIndex {
-  struct X { operator uint32_t() const { return emulation::running; } } x;
+  struct X {
+    operator uint32_t() const { return emulation::running; }
+  } x;
 };
 inline ThreadIndex threadIdx;
 #define blockIdx emulation::block_index
@@ -157,7 +160,8 @@ inline int __syncthreads_or(int x) { return __syncthreads_count(x) != 0; }
 inline int __popc(uint32_t x) { return __builtin_popcount(x); }
 inline int __clz(uint32_t x) { return x ? __builtin_clz(x) : 32; }
 inline int __ffs(uint32_t x) { return x ? __builtin_ctz(x) + 1 : 0; }
-template <class T> T lane_value(T x, int lane) {
+template <class T>
+T lane_value(T x, int lane) {
   emulation::Slot slot{};
   std::memcpy(&slot, &x, sizeof x);
   const emulation::Slot* all = emulation::exchange(slot);
@@ -165,9 +169,18 @@ template <class T> T lane_value(T x, int lane) {
   std::memcpy(&result, all + lane, sizeof result);
   return result;
 }
-template <class T> T __shfl_sync(uint32_t, T x, int lane) { return lane_value(x, lane); }
-template <class T> T __shfl_xor_sync(uint32_t, T x, int distance) { return lane_value(x, emulation::lane() ^ distance); }
-template <class T> T __shfl_up_sync(uint32_t, T x, int distance) { return lane_value(x, std::max(emulation::lane() - distance, 0)); }
+template <class T>
+T __shfl_sync(uint32_t, T x, int lane) {
+  return lane_value(x, lane);
+}
+template <class T>
+T __shfl_xor_sync(uint32_t, T x, int distance) {
+  return lane_value(x, emulation::lane() ^ distance);
+}
+template <class T>
+T __shfl_up_sync(uint32_t, T x, int distance) {
+  return lane_value(x, std::max(emulation::lane() - distance, 0));
+}
 inline uint32_t __ballot_sync(uint32_t, bool x) {
   const emulation::Slot* all = emulation::exchange({{x, 0, 0}});
   uint32_t bits = 0;
@@ -175,24 +188,45 @@ inline uint32_t __ballot_sync(uint32_t, bool x) {
   return bits;
 }
 inline bool __any_sync(uint32_t mask, bool x) { return __ballot_sync(mask, x) != 0; }
-template <class T, class U> T atomicAdd(T* at, U x) { const T old = *at; *at += static_cast<T>(x); return old; }
-template <class T, class U> T atomicOr(T* at, U x) { const T old = *at; *at |= static_cast<T>(x); return old; }
-template <class T, class U> T atomicMin(T* at, U x) { const T old = *at; *at = std::min<T>(old, x); return old; }
+template <class T, class U>
+T atomicAdd(T* at, U x) {
+  const T old = *at;
+  *at += static_cast<T>(x);
+  return old;
+}
+template <class T, class U>
+T atomicOr(T* at, U x) {
+  const T old = *at;
+  *at |= static_cast<T>(x);
+  return old;
+}
+template <class T, class U>
+T atomicMin(T* at, U x) {
+  const T old = *at;
+  *at = std::min<T>(old, x);
+  return old;
+}
 
 // The operations of index/primitives.cuh.
 struct Bf16;
 struct F16;
-inline uint32_t shared_address(const void* p) { return static_cast<uint32_t>(static_cast<const unsigned char*>(p) - emulation::shared_bytes); }
+inline uint32_t shared_address(const void* p) {
+  return static_cast<uint32_t>(static_cast<const unsigned char*>(p) - emulation::shared_bytes);
+}
 inline void copy16_or_zero(uint32_t to, const void* from, bool is_there) {
-  if (is_there) std::memcpy(emulation::shared_bytes + to, from, 16);
-  else std::memset(emulation::shared_bytes + to, 0, 16);
+  if (is_there)
+    std::memcpy(emulation::shared_bytes + to, from, 16);
+  else
+    std::memset(emulation::shared_bytes + to, 0, 16);
 }
 inline void commit_copies() {}
-template <int PENDING> void wait_copies() {}
+template <int PENDING>
+void wait_copies() {}
 inline void load_tiles(uint32_t (&r)[4], uint32_t from) {
   const emulation::Slot* all = emulation::exchange({{from, 0, 0}});
   const int lane = emulation::lane();
-  for (int i = 0; i < 4; ++i) std::memcpy(&r[i], emulation::shared_bytes + all[8 * i + lane / 4].words[0] + lane % 4 * 4, 4);
+  for (int i = 0; i < 4; ++i)
+    std::memcpy(&r[i], emulation::shared_bytes + all[8 * i + lane / 4].words[0] + lane % 4 * 4, 4);
 }
 inline void multiply_elements(float (&sums)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1, bool is_f16) {
   emulation::Slot mine;
@@ -214,11 +248,20 @@ inline void multiply_elements(float (&sums)[4], const uint32_t (&a)[4], uint32_t
     sums[i] += sum;
   }
 }
-inline void multiply(const Bf16&, float (&sums)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) { multiply_elements(sums, a, b0, b1, false); }
-inline void multiply(const F16&, float (&sums)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) { multiply_elements(sums, a, b0, b1, true); }
+inline void multiply(const Bf16&, float (&sums)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
+  multiply_elements(sums, a, b0, b1, false);
+}
+inline void multiply(const F16&, float (&sums)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
+  multiply_elements(sums, a, b0, b1, true);
+}
 inline float exp2_fast(float x) { return std::exp2(x); }
-inline float2 numbers_of(const Bf16&, uint32_t word) { return {emulation::number(word & 0xffff, false), emulation::number(word >> 16, false)}; }
-inline float2 numbers_of(const F16&, uint32_t word) { return {emulation::number(word & 0xffff, true), emulation::number(word >> 16, true)}; }
+inline float divide_fast(float a, float b) { return a / b; }
+inline float2 numbers_of(const Bf16&, uint32_t word) {
+  return {emulation::number(word & 0xffff, false), emulation::number(word >> 16, false)};
+}
+inline float2 numbers_of(const F16&, uint32_t word) {
+  return {emulation::number(word & 0xffff, true), emulation::number(word >> 16, true)};
+}
 inline uint16_t bf16_of(float x) {
   uint32_t bits;
   std::memcpy(&bits, &x, 4);

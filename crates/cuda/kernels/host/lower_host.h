@@ -13,21 +13,25 @@ struct LoweredHead {
   uint64_t words = 0;
 };
 
-inline std::vector<uint32_t> mark_on_host(const HeadParams& params, const uint32_t* selected, const Geometry& geometry) {
-  const int words = bitmap_words(geometry.keys), origin = bitmap_origin(geometry.keys), phase = geometry.offset() % GRANULE;
+inline std::vector<uint32_t> mark_on_host(const HeadParams& params, const uint32_t* selected,
+                                          const Geometry& geometry) {
+  const int words = bitmap_words(geometry.keys), origin = bitmap_origin(geometry.keys),
+            phase = geometry.offset() % GRANULE;
   std::vector<uint32_t> bitmaps(2 * static_cast<size_t>(words), 0);
   for (int which = 0; which < 2; ++which) {
     const int rows = which ? geometry.last_rows() : BLOCK_ROWS;
     for (int i = 0; i < params.diagonal_count; ++i) {
       int first, end;
       diagonal_bits(params.kind == HEAD_SHAPE ? i : selected[params.diagonals_at + i], rows, phase, origin, first, end);
-      for (int word = first / 32; word * 32 < end; ++word) bitmaps[static_cast<size_t>(which) * words + word] |= range_bits(word, first, end);
+      for (int word = first / 32; word * 32 < end; ++word)
+        bitmaps[static_cast<size_t>(which) * words + word] |= range_bits(word, first, end);
     }
   }
   return bitmaps;
 }
 
-inline LoweredHead lower_on_host(const HeadParams& params, const uint32_t* selected, const Geometry& geometry, double most_pairs, uint64_t causal_pairs) {
+inline LoweredHead lower_on_host(const HeadParams& params, const uint32_t* selected, const Geometry& geometry,
+                                 double most_pairs, uint64_t causal_pairs) {
   LoweredHead result;
   std::vector<uint32_t> bitmaps;
   if (params.kind == HEAD_LINES || params.kind == HEAD_SHAPE) bitmaps = mark_on_host(params, selected, geometry);

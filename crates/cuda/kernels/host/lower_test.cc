@@ -1,6 +1,7 @@
-// The lowering's code, compiled for the host, against the definition of what each query sees: random heads of every kind
-// over random geometries. Every key that a row sees is listed once and no other; stages are in the order and with the
-// marks that the attention kernels rely on; pairs and room are what they should be.
+// The lowering's code, compiled for the host, against the definition of what each query sees:
+// random heads of every kind over random geometries. Every key that a row sees is listed once and
+// no other; stages are in the order and with the marks that the attention kernels rely on; pairs
+// and room are what they should be.
 #include <algorithm>
 #include <cstdio>
 #include <random>
@@ -53,7 +54,10 @@ Shown read_tile(const Tile& tile, const uint32_t* list, const Geometry& g) {
   for (auto& keys : shown.keys) keys.assign(room, 0);
   shown.compared.assign(room, 0);
   auto show = [&](int key, int half, bool masked) {
-    if (key >= static_cast<int>(room)) { shown.problem = "a key beyond the keys"; return; }
+    if (key >= static_cast<int>(room)) {
+      shown.problem = "a key beyond the keys";
+      return;
+    }
     if (shown.keys[half][key]) shown.problem = "a key twice";
     shown.keys[half][key] = 1;
     if (masked) shown.compared[key] |= 1 << half;
@@ -63,7 +67,8 @@ Shown read_tile(const Tile& tile, const uint32_t* list, const Geometry& g) {
     masked = word & ENTRY_MASKED;
     if (granules < 1 || granules > 4 || (granules < 4 && !masked)) shown.problem = "an entry of a wrong length";
     if ((word & (ENTRY_HIDDEN_0 | ENTRY_HIDDEN_1)) && !masked) shown.problem = "a hidden entry that is not masked";
-    if (first >= g.keys && (word & (ENTRY_HIDDEN_0 | ENTRY_HIDDEN_1)) != (ENTRY_HIDDEN_0 | ENTRY_HIDDEN_1)) shown.problem = "an entry beyond the keys";
+    if (first >= g.keys && (word & (ENTRY_HIDDEN_0 | ENTRY_HIDDEN_1)) != (ENTRY_HIDDEN_0 | ENTRY_HIDDEN_1))
+      shown.problem = "an entry beyond the keys";
     for (int half = 0; half < 2; ++half)
       if ((halves >> half & 1) && !(word & (half ? ENTRY_HIDDEN_1 : ENTRY_HIDDEN_0)))
         for (int key = first; key < first + granules * GRANULE; ++key) show(key, half, masked);
@@ -108,7 +113,8 @@ const char* check(const Case& c, const LoweredHead& lowered, bool dense) {
       for (int i = start; i < end; ++i)
         for (int j = 0; j < g.keys; ++j) {
           bool is_shown = shown.keys[half][j];
-          if (is_shown && (shown.compared[j] >> half & 1)) is_shown = j <= i && (g.window == INT32_MAX || i - j < g.window);
+          if (is_shown && (shown.compared[j] >> half & 1))
+            is_shown = j <= i && (g.window == INT32_MAX || i - j < g.window);
           const bool wanted = sees(meant, block, i, j);
           pairs += wanted;
           if (is_shown != wanted) return wanted ? "a key that is missing" : "a key that must not be seen";
@@ -120,7 +126,8 @@ const char* check(const Case& c, const LoweredHead& lowered, bool dense) {
 
 Case random_case(Random& random) {
   Case c;
-  // Words of 32 granules hold 512 keys: the longest cases have several for each member of a small crowd.
+  // Words of 32 granules hold 512 keys: the longest cases have several for each member of a small
+  // crowd.
   const int size = random() % 8 ? 300 : 3000;
   const int queries = 1 + below(random, size), offset = random() % 3 ? below(random, size) : 0;
   c.geometry = {queries, queries + offset, random() % 3 ? INT32_MAX : 1 + below(random, queries + offset + 20)};
@@ -149,7 +156,8 @@ Case random_case(Random& random) {
     for (int block = 0; block < g.query_blocks(); ++block) {
       const int start = g.offset() + block * 64, end = std::min(start + 64, g.keys);
       std::set<uint32_t> row{static_cast<uint32_t>(start / 64), static_cast<uint32_t>((end - 1) / 64)};
-      for (int i = below(random, c.params.row_places); i > 0 && static_cast<int>(row.size()) < c.params.row_places; --i) row.insert(below(random, (end + 63) / 64));
+      for (int i = below(random, c.params.row_places); i > 0 && static_cast<int>(row.size()) < c.params.row_places; --i)
+        row.insert(below(random, (end + 63) / 64));
       std::vector<uint32_t> places(row.begin(), row.end());
       places.resize(c.params.row_places, NO_BLOCK);
       c.selected.insert(c.selected.end(), places.begin(), places.end());
@@ -159,7 +167,8 @@ Case random_case(Random& random) {
 }
 
 // Whether several members together count and write what a lone worker does.
-template <int MEMBERS> bool crowd_agrees(const Case& c, const LoweredHead& lone, bool dense) {
+template <int MEMBERS>
+bool crowd_agrees(const Case& c, const LoweredHead& lone, bool dense) {
   std::vector<uint32_t> bitmaps = mark_on_host(c.params, c.selected.data(), c.geometry);
   Head head{c.params, c.selected.data(), bitmaps.data(), c.geometry};
   if (dense) head = as_dense(head);
@@ -176,7 +185,8 @@ template <int MEMBERS> bool crowd_agrees(const Case& c, const LoweredHead& lone,
       const TileCounts counts = count_tile(group, head, rows, pairs);
       const TilePlan plan = TilePlan::of(counts);
       const Tile mine = describe_tile(counts, plan, tile.entries, tile.head, tile.tile);
-      same &= std::equal(reinterpret_cast<const char*>(&mine), reinterpret_cast<const char*>(&mine + 1), reinterpret_cast<const char*>(&tile));
+      same &= std::equal(reinterpret_cast<const char*>(&mine), reinterpret_cast<const char*>(&mine + 1),
+                         reinterpret_cast<const char*>(&tile));
       if (rank == 0) all_pairs += pairs;
       fill_tile(group, head, rows, counts, plan, list.data() + tile.entries);
     });
@@ -195,7 +205,8 @@ int main() {
     const int64_t room = list_room(c.params, c.geometry);
     c.params.list_room = static_cast<uint32_t>(room);
     uint64_t causal = 0;
-    for (int i = c.geometry.offset(); i < c.geometry.keys; ++i) causal += static_cast<uint64_t>(std::min(i + 1, c.geometry.window));
+    for (int i = c.geometry.offset(); i < c.geometry.keys; ++i)
+      causal += static_cast<uint64_t>(std::min(i + 1, c.geometry.window));
     // As the pattern says; dense because of the crossover; dense because there is no room.
     for (int way = 0; way < 3; ++way) {
       c.params.flags = way == 1 ? HEAD_CROSSOVER : 0;
@@ -204,13 +215,17 @@ int main() {
       const bool dense = lowered.outcome.reason != RUNS_SPARSE;
       const char* problem = check(c, lowered, dense);
       if (!problem && way == 0 && lowered.words > static_cast<uint64_t>(room)) problem = "more words than its room";
-      if (!problem && dense && static_cast<int64_t>(lowered.list.size()) > dense_room(c.geometry)) problem = "more words than a dense head's room";
+      if (!problem && dense && static_cast<int64_t>(lowered.list.size()) > dense_room(c.geometry))
+        problem = "more words than a dense head's room";
       if (!problem && way == 0 && dense != (c.params.kind == HEAD_DENSE)) problem = "dense, or not, for no reason";
       if (!problem && way == 1 && !dense) problem = "not dense over the crossover";
-      if (!problem && !(crowd_agrees<2>(c, lowered, dense) && crowd_agrees<32>(c, lowered, dense))) problem = "a crowd does otherwise";
+      if (!problem && !(crowd_agrees<2>(c, lowered, dense) && crowd_agrees<32>(c, lowered, dense)))
+        problem = "a crowd does otherwise";
       if (problem) {
         ++failed;
-        std::printf("case %d, way %d, kind %d: %d queries, %d keys, window %d, dense from %d: %s\n", n, way, c.params.kind, c.geometry.queries, c.geometry.keys, c.geometry.window, c.params.dense_from, problem);
+        std::printf("case %d, way %d, kind %d: %d queries, %d keys, window %d, dense from %d: %s\n", n, way,
+                    c.params.kind, c.geometry.queries, c.geometry.keys, c.geometry.window, c.params.dense_from,
+                    problem);
       } else {
         ++passed;
       }

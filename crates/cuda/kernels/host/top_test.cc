@@ -1,5 +1,5 @@
-// The selection's integer code, compiled for the host, against a sort: ties, NaN, infinities, both zeros, kept ranges; and
-// a digit found by several members together against the lone one's.
+// The selection's integer code, compiled for the host, against a sort: ties, NaN, infinities, both
+// zeros, kept ranges; and a digit found by several members together against the lone one's.
 #include <cmath>
 #include <cstdio>
 #include <numeric>
@@ -36,11 +36,14 @@ int main() {
     std::vector<float> scores(1 + below(400));
     const int kind = below(4);
     for (float& x : scores) {
-      x = kind == 0 ? static_cast<float>(below(5) - 2) : kind == 1 ? 0.f : std::ldexp(static_cast<float>(below(1 << 20) - (1 << 19)), -below(60));
+      x = kind == 0   ? static_cast<float>(below(5) - 2)
+          : kind == 1 ? 0.f
+                      : std::ldexp(static_cast<float>(below(1 << 20) - (1 << 19)), -below(60));
       const float special[] = {NAN, -NAN, INFINITY, -INFINITY, -0.f, 0.f};
       if (kind == 3 && below(4) == 0) x = special[below(6)];
     }
-    const int kept_first = below(2) ? 0 : below(static_cast<int>(scores.size())), kept_end = kept_first + below(40), count = below(450);
+    const int kept_first = below(2) ? 0 : below(static_cast<int>(scores.size())), kept_end = kept_first + below(40),
+              count = below(450);
     std::vector<uint32_t> found(scores.size());
     found.resize(minference_best(scores.data(), scores.size(), kept_first, kept_end, count, found.data()));
     const bool right = found == sorted_best(scores, kept_first, kept_end, count);

@@ -1,5 +1,6 @@
-// Who works on one piece of integer work: a warp on the device, a single thread on the host. The code is written once over
-// these few operations; members take items in turn, member `rank()` the items rank, rank + SIZE, ...
+// Who works on one piece of integer work: a warp on the device, a single thread on the host. The
+// code is written once over these few operations; members take items in turn, member `rank()` the
+// items rank, rank + SIZE, ...
 #pragma once
 #include "../index_interface.h"
 
@@ -9,11 +10,17 @@ struct Alone {
   int rank() const { return 0; }
   bool any(bool x) const { return x; }
   // How many members before this one say yes, and how many do in all.
-  int before(bool x, int& total) const { total = x; return 0; }
-  uint64_t sum_before(uint64_t x, uint64_t& total) const { total = x; return 0; }
+  int before(bool x, int& total) const {
+    total = x;
+    return 0;
+  }
+  uint64_t sum_before(uint64_t x, uint64_t& total) const {
+    total = x;
+    return 0;
+  }
   uint64_t sum(uint64_t x) const { return x; }
-  // The value of the nearest member before this one that offers one, or else `carried`, which then becomes the value of
-  // the last that does.
+  // The value of the nearest member before this one that offers one, or else `carried`, which then
+  // becomes the value of the last that does.
   uint32_t nearest_before(bool offers, uint32_t value, uint32_t& carried) const {
     const uint32_t result = carried;
     if (offers) carried = value;
@@ -41,7 +48,7 @@ struct Warp {
   }
   __device__ __forceinline__ uint64_t sum_before(uint64_t x, uint64_t& total) const {
     uint64_t sum = x;
-UNROLL
+    UNROLL
     for (int distance = 1; distance < 32; distance *= 2) {
       const uint64_t other = __shfl_up_sync(ALL, sum, distance);
       if (rank() >= distance) sum += other;
@@ -50,7 +57,7 @@ UNROLL
     return sum - x;
   }
   __device__ __forceinline__ uint64_t sum(uint64_t x) const {
-UNROLL
+    UNROLL
     for (int distance = 16; distance > 0; distance /= 2) x += __shfl_xor_sync(ALL, x, distance);
     return x;
   }

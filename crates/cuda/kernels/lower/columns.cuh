@@ -1,7 +1,8 @@
 // Single columns of a tile: those that some half sees and that lie in none of its spans.
 //
 //   for each column: which halves see it; none: dropped
-//     64 columns in a row from a multiple of 64, plain for every row and outside all spans: one entry instead (an
+//     64 columns in a row from a multiple of 64, plain for every row and outside all spans: one
+//       entry instead (an
 //     A-shape's first keys), since keys side by side load faster than single ones
 //     plain:  every row of both halves sees it
 //     masked: hidden from a half, or from some rows
@@ -11,9 +12,9 @@
 constexpr int PIECE_KEYS = HALF_ROWS;  // keys of an entry
 
 struct ColumnPlace {
-  bool solid;           // the first column of 64 that become an entry
+  bool solid;  // the first column of 64 that become an entry
   bool plain, masked;
-  uint32_t word;        // of the list
+  uint32_t word;  // of the list
 };
 
 // Whether a half sees a column that is not in its spans, for at least one row.
@@ -31,7 +32,8 @@ ANY_SIDE bool is_plain(const TileRows& tile, int first, int last, int window) {
 ANY_SIDE bool is_solid(const Head& head, const TileRows& tile, int i, int column) {
   constexpr int RUN = PIECE_KEYS;
   const int first = column / RUN * RUN, at = i - (column - first);
-  if (at < 0 || at + RUN > head.columns() || head.column(at) != first || head.column(at + RUN - 1) != first + RUN - 1) return false;
+  if (at < 0 || at + RUN > head.columns() || head.column(at) != first || head.column(at + RUN - 1) != first + RUN - 1)
+    return false;
   if (!is_plain(tile, first, first + RUN - 1, head.geometry.window)) return false;
   const int word = first / (GRANULE * 32);
   return ((tile.halves[0].spans(word) | tile.halves[1].spans(word)) >> first / GRANULE % 32 & 15) == 0;
@@ -53,7 +55,8 @@ ANY_SIDE ColumnPlace place_of_column(const Head& head, const TileRows& tile, int
 }
 
 // Calls `visit(place, i)` by all members at once, for the columns up to the tile's last query.
-template <class Group, class Visit> ANY_SIDE void visit_columns(const Group& group, const Head& head, const TileRows& tile, Visit visit) {
+template <class Group, class Visit>
+ANY_SIDE void visit_columns(const Group& group, const Head& head, const TileRows& tile, Visit visit) {
   const int end = larger(tile.halves[0].rows.end, tile.halves[1].rows.end);
   for (int base = 0; base < head.columns() && head.column(base) < end; base += Group::SIZE) {
     const int i = base + group.rank();

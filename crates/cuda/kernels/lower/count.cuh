@@ -1,4 +1,5 @@
-// What one tile needs, before anything is written: entries and columns by kind, and its canonical pairs.
+// What one tile needs, before anything is written: entries and columns by kind, and its canonical
+// pairs.
 #pragma once
 #include "columns.cuh"
 #include "entries.cuh"
@@ -8,11 +9,13 @@
 ANY_SIDE uint64_t pairs_of_word(const BlockRows& rows, int word, uint32_t granules, int window) {
   const uint32_t plain = granules & range_bits(word, rows.plain_first, rows.plain_end);
   uint64_t pairs = uint64_t(count_bits(plain)) * GRANULE * rows.rows();
-  for (uint32_t rest = granules & ~plain; rest; rest &= rest - 1) pairs += pairs_of_granule(rows, word * 32 + trailing_zeros(rest), window);
+  for (uint32_t rest = granules & ~plain; rest; rest &= rest - 1)
+    pairs += pairs_of_granule(rows, word * 32 + trailing_zeros(rest), window);
   return pairs;
 }
 
-// Six counters of ten bits: masked and plain entries of each class. The words of a warp hold 512 entries of a class at most.
+// Six counters of ten bits: masked and plain entries of each class. The words of a warp hold 512
+// entries of a class at most.
 constexpr int COUNTER_BITS = 10;
 ANY_SIDE int counter_shift(int entry_class, bool masked) { return (2 * entry_class + masked) * COUNTER_BITS; }
 ANY_SIDE uint32_t counter(uint64_t counters, int entry_class, bool masked) {
@@ -20,16 +23,18 @@ ANY_SIDE uint32_t counter(uint64_t counters, int entry_class, bool masked) {
 }
 
 // Entries that start in one word.
-ANY_SIDE uint64_t count_word(const TileRows& tile, const Run& run, int word, const WordClasses& classes, const int* open) {
+ANY_SIDE uint64_t count_word(const TileRows& tile, const Run& run, int word, const WordClasses& classes,
+                             const int* open) {
   uint64_t counters = 0;
   auto add = [&](int entry_class, int, int, bool masked) { counters += 1ull << counter_shift(entry_class, masked); };
-UNROLL
+  UNROLL
   for (int c = 0; c < ENTRY_CLASSES; ++c) cut_word(tile, run, word, c, classes.bits[c], open[c], add);
   return counters;
 }
 
 // Counts one tile; `pairs` is the whole group's.
-template <class Group> ANY_SIDE TileCounts count_tile(const Group& group, const Head& head, const TileRows& tile, uint64_t& pairs) {
+template <class Group>
+ANY_SIDE TileCounts count_tile(const Group& group, const Head& head, const TileRows& tile, uint64_t& pairs) {
   const Run run = find_run(group, tile);
   const BlockRows &first = tile.halves[0].rows, &second = tile.halves[1].rows;
   const int window = head.geometry.window;
@@ -41,7 +46,7 @@ template <class Group> ANY_SIDE TileCounts count_tile(const Group& group, const 
     const uint64_t counters = group.sum(count_word(tile, run, word, classes, open));
     counts.both_masked += counter(counters, OF_BOTH, true);
     counts.both_plain += counter(counters, OF_BOTH, false);
-UNROLL
+    UNROLL
     for (int half = 0; half < 2; ++half) {
       counts.half_masked[half] += counter(counters, half, true);
       counts.half_plain[half] += counter(counters, half, false);

@@ -1,13 +1,15 @@
-// Spans of a tile as entries: stretches of granules that both halves see, or only one of them, cut into pieces of four
-// granules from where each stretch starts.
+// Spans of a tile as entries: stretches of granules that both halves see, or only one of them, cut
+// into pieces of four granules from where each stretch starts.
 //
 //   for each word of 32 granules, without the run:
 //     of both = first half's & second half's; of one = first & ~second, second & ~first
-//     for each of the three: a piece starts where a stretch does, and every four granules from there
+//     for each of the three: a piece starts where a stretch does, and every four granules from
+//       there
 //     report (class, first granule, granules, masked)
 //
-// Members of a group take a word each. A piece may reach into the next word; a stretch that comes from the word before
-// goes on with the piece that is open there, which is known by how many granules before the word belong to it, modulo 4.
+// Members of a group take a word each. A piece may reach into the next word; a stretch that comes
+// from the word before goes on with the piece that is open there, which is known by how many
+// granules before the word belong to it, modulo 4.
 #pragma once
 #include "run.cuh"
 
@@ -32,9 +34,11 @@ ANY_SIDE bool is_masked(const TileRows& tile, int entry_class, int granule, int 
   return length < PIECE || granule < first || granule + length > end;
 }
 
-// Reports the pieces that start in one word of one class. `open`: granules that a stretch reaching in from the word
-// before has behind it, modulo 4.
-template <class Report> ANY_SIDE void cut_word(const TileRows& tile, const Run& run, int word, int entry_class, uint32_t bits, int open, Report report) {
+// Reports the pieces that start in one word of one class. `open`: granules that a stretch reaching
+// in from the word before has behind it, modulo 4.
+template <class Report>
+ANY_SIDE void cut_word(const TileRows& tile, const Run& run, int word, int entry_class, uint32_t bits, int open,
+                       Report report) {
   const int goes_on = open && (bits & 1) ? smaller(PIECE - open, trailing_zeros(~bits)) : 0;
   bits &= ~low_bits(goes_on);
   while (bits) {
@@ -50,9 +54,10 @@ template <class Report> ANY_SIDE void cut_word(const TileRows& tile, const Run& 
   }
 }
 
-// Calls `visit(word, classes, open)` by all members at once for words with entries, each with a word of its own; `open`
-// as in `cut_word`, for each class.
-template <class Group, class Visit> ANY_SIDE void visit_words(const Group& group, const TileRows& tile, const Run& run, Visit visit) {
+// Calls `visit(word, classes, open)` by all members at once for words with entries, each with a
+// word of its own; `open` as in `cut_word`, for each class.
+template <class Group, class Visit>
+ANY_SIDE void visit_words(const Group& group, const TileRows& tile, const Run& run, Visit visit) {
   const int end = (tile.end_granule() + 31) / 32;
   uint32_t carried[ENTRY_CLASSES] = {0, 0, 0};
   for (int base = tile.first_granule() / 32; base < end; base += Group::SIZE) {
@@ -69,7 +74,7 @@ template <class Group, class Visit> ANY_SIDE void visit_words(const Group& group
       continue;
     }
     int open[ENTRY_CLASSES];
-UNROLL
+    UNROLL
     for (int c = 0; c < ENTRY_CLASSES; ++c) {
       // A word full of granules hands on what it got: 32 is a multiple of 4.
       const uint32_t bits = classes.bits[c];

@@ -1,9 +1,11 @@
 // Writes the list of one tile, whose counts are known.
 //
-//   full stages:  masked entries of both halves; an entry of one half that makes them even, or an empty place; with a
-//                 single half stage also its two entries, since a change of kind costs more than the stage saves;
-//                 then the plain entries, and columns that became entries
-//   half stages:  entries of each half, masked ones first, empty places where the other half has more
+//   full stages:  masked entries of both halves; an entry of one half that makes them even, or an
+//                 empty place; with a single half stage also its two entries, since a change of
+//                 kind costs more than the stage saves; then the plain entries, and columns that
+//                 became entries
+//   half stages:  entries of each half, masked ones first, empty places where the other half has
+//                 more
 //   columns:      plain ones, masked ones, empty places up to a whole stage
 #pragma once
 #include "count.cuh"
@@ -45,19 +47,24 @@ struct TilePlan {
 
 ANY_SIDE uint32_t hidden_from(int half) { return half ? ENTRY_HIDDEN_1 : ENTRY_HIDDEN_0; }
 
-template <class Group> ANY_SIDE void fill_tile(const Group& group, const Head& head, const TileRows& tile, const TileCounts& counts, const TilePlan& plan, uint32_t* list) {
-  const Run run{static_cast<int>(counts.run_first), static_cast<int>(counts.run_first + counts.run_stages * (STAGE_KEYS / GRANULE))};
+template <class Group>
+ANY_SIDE void fill_tile(const Group& group, const Head& head, const TileRows& tile, const TileCounts& counts,
+                        const TilePlan& plan, uint32_t* list) {
+  const Run run{static_cast<int>(counts.run_first),
+                static_cast<int>(counts.run_first + counts.run_stages * (STAGE_KEYS / GRANULE))};
   const uint32_t merged_at = counts.both_masked + plan.odd, plain_at = merged_at + 2 * plan.merged;
   const uint32_t half_stages_at = plan.full_entries, solid_at = plain_at + counts.both_plain;
   // Places that no entry takes.
   if (group.rank() == 0) {
     if (plan.odd && plan.filler < 0) list[counts.both_masked] = ENTRY_NONE;
     for (int half = 0; plan.merged && half < 2; ++half)
-      if (counts.half_masked[half] + counts.half_plain[half] == (plan.filler == half)) list[merged_at + half] = ENTRY_NONE;
+      if (counts.half_masked[half] + counts.half_plain[half] == (plan.filler == half))
+        list[merged_at + half] = ENTRY_NONE;
   }
   for (int half = 0; half < 2; ++half) {
     const uint32_t entries = counts.half_masked[half] + counts.half_plain[half] - (plan.filler == half);
-    for (uint32_t stage = entries + group.rank(); stage < plan.half_stages; stage += Group::SIZE) list[half_stages_at + 2 * stage + half] = ENTRY_NONE;
+    for (uint32_t stage = entries + group.rank(); stage < plan.half_stages; stage += Group::SIZE)
+      list[half_stages_at + 2 * stage + half] = ENTRY_NONE;
   }
   // How many entries of each class the words before have: [class][masked].
   uint32_t done[ENTRY_CLASSES][2] = {};
@@ -67,18 +74,22 @@ template <class Group> ANY_SIDE void fill_tile(const Group& group, const Head& h
     auto write = [&](int entry_class, int granule, int length, bool masked) {
       const uint32_t place = done[entry_class][masked] + counter(before, entry_class, masked);
       before += 1ull << counter_shift(entry_class, masked);
-      const uint32_t entry = static_cast<uint32_t>(granule) | static_cast<uint32_t>(length) << ENTRY_LENGTH_SHIFT | (masked ? ENTRY_MASKED : 0);
+      const uint32_t entry = static_cast<uint32_t>(granule) | static_cast<uint32_t>(length) << ENTRY_LENGTH_SHIFT |
+                             (masked ? ENTRY_MASKED : 0);
       if (entry_class == OF_BOTH) {
         list[masked ? place : plain_at + place] = entry;
         return;
       }
       const uint32_t hidden = entry | hidden_from(1 - entry_class) | ENTRY_MASKED;
       uint32_t stage = masked ? place : counts.half_masked[entry_class] + place;
-      if (plan.filler == entry_class && stage-- == 0) list[counts.both_masked] = hidden;
-      else if (plan.merged) list[merged_at + entry_class] = hidden;
-      else list[half_stages_at + 2 * stage + entry_class] = entry;
+      if (plan.filler == entry_class && stage-- == 0)
+        list[counts.both_masked] = hidden;
+      else if (plan.merged)
+        list[merged_at + entry_class] = hidden;
+      else
+        list[half_stages_at + 2 * stage + entry_class] = entry;
     };
-UNROLL
+    UNROLL
     for (int c = 0; c < ENTRY_CLASSES; ++c) {
       cut_word(tile, run, word, c, classes.bits[c], open[c], write);
       done[c][0] += counter(total, c, false);
@@ -89,7 +100,8 @@ UNROLL
   uint32_t* columns = list + plan.columns_at;
   visit_columns(group, head, tile, [&](const ColumnPlace& place, int) {
     int solids, plains, maskeds;
-    const uint32_t solid_place = solid + group.before(place.solid, solids), plain_place = plain + group.before(place.plain, plains),
+    const uint32_t solid_place = solid + group.before(place.solid, solids),
+                   plain_place = plain + group.before(place.plain, plains),
                    masked_place = masked + group.before(place.masked, maskeds);
     if (place.solid) list[solid_at + solid_place] = place.word;
     if (place.plain) columns[plain_place] = place.word;
@@ -98,5 +110,6 @@ UNROLL
     plain += plains;
     masked += maskeds;
   });
-  for (uint32_t i = plain + masked + group.rank(); i < plan.column_stages * STAGE_KEYS; i += Group::SIZE) columns[i] = COLUMN_NONE;
+  for (uint32_t i = plain + masked + group.rank(); i < plan.column_stages * STAGE_KEYS; i += Group::SIZE)
+    columns[i] = COLUMN_NONE;
 }

@@ -11,12 +11,13 @@ struct Geometry {
   ANY_SIDE int last_rows() const { return queries - (query_blocks() - 1) * BLOCK_ROWS; }
 };
 
-// Words of one bitmap of diagonals, and the bit that stands for a block's first query: granules before key 0 of the last
-// block have no bits, those after its last query a few.
+// Words of one bitmap of diagonals, and the bit that stands for a block's first query: granules
+// before key 0 of the last block have no bits, those after its last query a few.
 ANY_SIDE int bitmap_origin(int keys) { return (keys / GRANULE + 31) / 32 * 32 + 32; }
 ANY_SIDE int bitmap_words(int keys) { return bitmap_origin(keys) / 32 + 4; }
 
-// One block of queries: positions start..end (end = start: none), and the granules that it may see at all.
+// One block of queries: positions start..end (end = start: none), and the granules that it may see
+// at all.
 struct BlockRows {
   int start, end;
   int first_visible;               // first key within the window of the first query
@@ -37,8 +38,9 @@ struct BlockRows {
   ANY_SIDE int rows() const { return end - start; }
 };
 
-// The order of work: the last tiles have the most keys and come first; heads that share a key-value head lie side by
-// side, and all tiles of such a group before those of the next, so that its keys stay in the cache.
+// The order of work: the last tiles have the most keys and come first; heads that share a key-value
+// head lie side by side, and all tiles of such a group before those of the next, so that its keys
+// stay in the cache.
 ANY_SIDE int place_of_tile(int head, int tile, int tiles, int group) {
   return ((head / group) * tiles + (tiles - 1 - tile)) * group + head % group;
 }

@@ -31,11 +31,14 @@ struct Half {
     int low = 0, high = places;
     while (low < high) {
       const int middle = (low + high) / 2;
-      if (words[middle] < first) low = middle + 1;
-      else high = middle;
+      if (words[middle] < first)
+        low = middle + 1;
+      else
+        high = middle;
     }
     uint32_t bits = 0;
-    for (; low < places && words[low] - first < BLOCKS; ++low) bits |= low_bits(GRANULES) << (words[low] - first) * GRANULES;
+    for (; low < places && words[low] - first < BLOCKS; ++low)
+      bits |= low_bits(GRANULES) << (words[low] - first) * GRANULES;
     return bits;
   }
 };
@@ -68,7 +71,8 @@ struct Head {
   }
 };
 
-// Both halves of a tile. Where the second has no queries it sees what the first does, so that nothing is hidden from it.
+// Both halves of a tile. Where the second has no queries it sees what the first does, so that
+// nothing is hidden from it.
 struct TileRows {
   Half halves[2];
   int second_rows;  // queries of the second half

@@ -1,14 +1,15 @@
-// Words of the list that a head can need, known before anything is estimated. The host gives each head as many, or fewer
-// where memory is short but never fewer than `dense_room`: a head whose lists turn out longer than its room runs dense,
-// so that nothing can overflow.
+// Words of the list that a head can need, known before anything is estimated. The host gives each
+// head as many, or fewer where memory is short but never fewer than `dense_room`: a head whose
+// lists turn out longer than its room runs dense, so that nothing can overflow.
 //
-// Lines: let h be the granules of the first half's spans, in R stretches; the second half's are the same, four granules
-// on (blocks lie 64 keys apart). Of each stretch at most one piece of four granules belongs to the first half alone, one
-// to the second alone, and at most two stretches to both: both <= |h| / 4 + 1.5 R, halves <= R each. A half stage takes
-// two words: words <= |h| / 4 + 3.5 R. With D diagonals, R <= D and |h| <= 5 D; of G granules, R <= G / 5 + 1 and
-// |h| <= G: words <= min(4.75 D, 0.95 G + 4). Clipping at key 0, at the window and at the last query adds a few.
-// Tiles of a dense and a sparse half, and a last block with fewer queries, share no such likeness: 2 G; a head has one
-// of each at most.
+// Lines: let h be the granules of the first half's spans, in R stretches; the second half's are the
+// same, four granules on (blocks lie 64 keys apart). Of each stretch at most one piece of four
+// granules belongs to the first half alone, one to the second alone, and at most two stretches to
+// both: both <= |h| / 4 + 1.5 R, halves <= R each. A half stage takes two words: words <= |h| / 4 +
+// 3.5 R. With D diagonals, R <= D and |h| <= 5 D; of G granules, R <= G / 5 + 1 and |h| <= G: words
+// <= min(4.75 D, 0.95 G + 4). Clipping at key 0, at the window and at the last query adds a few.
+// Tiles of a dense and a sparse half, and a last block with fewer queries, share no such likeness:
+// 2 G; a head has one of each at most.
 #pragma once
 #include "geometry.cuh"
 

@@ -1,6 +1,7 @@
-// The run of a tile: the longest part, ending at the last plain granule, that every row of both halves sees whole, in
-// stages of 128 keys. Lines always hold the nearest hundred diagonals, A-shapes the nearest keys, and dense tiles
-// everything, so the run before the tile's own queries is the long one, and its keys need no words in the list.
+// The run of a tile: the longest part, ending at the last plain granule, that every row of both
+// halves sees whole, in stages of 128 keys. Lines always hold the nearest hundred diagonals,
+// A-shapes the nearest keys, and dense tiles everything, so the run before the tile's own queries
+// is the long one, and its keys need no words in the list.
 #pragma once
 #include "half.cuh"
 
@@ -9,7 +10,8 @@ struct Run {
   ANY_SIDE int stages() const { return (end - first) / (STAGE_KEYS / GRANULE); }
 };
 
-template <class Group> ANY_SIDE Run find_run(const Group& group, const TileRows& tile) {
+template <class Group>
+ANY_SIDE Run find_run(const Group& group, const TileRows& tile) {
   constexpr int STAGE_GRANULES = STAGE_KEYS / GRANULE;
   const int first = tile.plain_first(), end = tile.plain_end();
   Run run{end, end};
@@ -20,7 +22,8 @@ template <class Group> ANY_SIDE Run find_run(const Group& group, const TileRows&
     for (int top = (end - 1) / 32; top >= first / 32; top -= Group::SIZE) {
       const int word = top - group.rank();
       uint32_t missing = 0;
-      if (word >= first / 32) missing = range_bits(word, first, end) & ~(tile.halves[0].spans(word) & tile.halves[1].spans(word));
+      if (word >= first / 32)
+        missing = range_bits(word, first, end) & ~(tile.halves[0].spans(word) & tile.halves[1].spans(word));
       int granule = 0;
       if (group.first(missing != 0, word * 32 + 31 - leading_zeros(missing), granule)) {
         start = granule + 1;

@@ -15,7 +15,8 @@ ANY_SIDE HeadReason reason_of(const HeadParams& params, const HeadSums& sums, do
   return sums.words > params.list_room ? DENSE_BY_ROOM : RUNS_SPARSE;
 }
 
-// Words that a tile adds to its head's; more than any room where its stages cannot be counted in 16 bits.
+// Words that a tile adds to its head's; more than any room where its stages cannot be counted in 16
+// bits.
 constexpr unsigned long long TOO_MANY_WORDS = 1ull << 40;
 ANY_SIDE unsigned long long words_of(const TilePlan& plan) { return plan.fits() ? plan.words : TOO_MANY_WORDS; }
 

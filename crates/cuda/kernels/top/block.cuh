@@ -1,8 +1,10 @@
-// What the threads of a block do together: sums of all threads before, a digit found by the first warp.
+// What the threads of a block do together: sums of all threads before, a digit found by the first
+// warp.
 #pragma once
 #include "strength.cuh"
 
-// Bins of a histogram in shared memory, with a gap after each 64, since a member of the first warp reads 64 in a row.
+// Bins of a histogram in shared memory, with a gap after each 64, since a member of the first warp
+// reads 64 in a row.
 struct Histogram {
   uint32_t counts[BINS + BINS / 64];
   static __device__ __forceinline__ int place(int bin) { return bin + bin / 64; }
@@ -13,9 +15,11 @@ struct Histogram {
 };
 
 // Finds the next digit of a histogram that is complete; every thread gets the threshold.
-static __device__ __forceinline__ Threshold next_digit_of_block(const Histogram& histogram, Threshold threshold, int pass, Threshold& shared) {
+static __device__ __forceinline__ Threshold next_digit_of_block(const Histogram& histogram, Threshold threshold,
+                                                                int pass, Threshold& shared) {
   if (threadIdx.x < 32) {
-    const Threshold found = next_digit(Warp{}, threshold, pass, [&](int bin) { return histogram.counts[Histogram::place(bin)]; });
+    const Threshold found =
+        next_digit(Warp{}, threshold, pass, [&](int bin) { return histogram.counts[Histogram::place(bin)]; });
     if (threadIdx.x == 0) shared = found;
   }
   __syncthreads();

@@ -1,11 +1,12 @@
-// Key blocks that a query block may attend to at all, and its own among them, as pattern::block_sparse has them.
+// Key blocks that a query block may attend to at all, and its own among them, as
+// pattern::block_sparse has them.
 #pragma once
 #include "../lower/geometry.cuh"
 
 struct Candidates {
-  int first, end;          // key blocks
-  int own_first;           // own blocks: own_first..end
-  int wanted;              // how many are chosen
+  int first, end;  // key blocks
+  int own_first;   // own blocks: own_first..end
+  int wanted;      // how many are chosen
   ANY_SIDE int count() const { return end - first; }
 };
 

@@ -1,5 +1,5 @@
-// Selection among the columns, and among the diagonals, of each head that votes. One problem is many values (one for each
-// key), so that several blocks share it, each a part of the values.
+// Selection among the columns, and among the diagonals, of each head that votes. One problem is
+// many values (one for each key), so that several blocks share it, each a part of the values.
 //
 //   for each of three digits, from the highest (top_lines_digits):
 //     histogram of the digit over the values whose digits before are the threshold's
@@ -18,14 +18,15 @@ struct LineProblem {
   uint32_t* part_counts;  // [parts][2]
   uint32_t* chosen;
   int kept, count;
-  int first, end;         // values of this block's part
+  int first, end;  // values of this block's part
 
   static __device__ __forceinline__ LineProblem of(const TopLinesArguments& arguments) {
     const int problem = blockIdx.y, slot = problem / 2, part = blockIdx.x;
     const bool is_diagonal = problem % 2;
     const HeadParams& head = arguments.heads[arguments.slot_heads[slot]];
     LineProblem result;
-    result.values = reinterpret_cast<const uint32_t*>((is_diagonal ? arguments.diagonals : arguments.columns) + slot * arguments.score_stride);
+    result.values = reinterpret_cast<const uint32_t*>((is_diagonal ? arguments.diagonals : arguments.columns) +
+                                                      slot * arguments.score_stride);
     result.histograms = arguments.histograms + size_t(problem) * DIGITS * BINS;
     result.part_counts = arguments.part_counts + size_t(problem) * arguments.parts * 2;
     result.chosen = arguments.selected + (is_diagonal ? head.diagonals_at : head.columns_at);
@@ -40,7 +41,9 @@ struct LineProblem {
     const uint4 bits = at < end ? *reinterpret_cast<const uint4*>(values + at) : uint4{};
     return {strength(bits.x, at), strength(bits.y, at + 1), strength(bits.z, at + 2), strength(bits.w, at + 3)};
   }
-  __device__ __forceinline__ uint32_t strength(uint32_t bits, int at) const { return at < end ? strength_of(bits, at < kept) : STRENGTH_ABSENT; }
+  __device__ __forceinline__ uint32_t strength(uint32_t bits, int at) const {
+    return at < end ? strength_of(bits, at < kept) : STRENGTH_ABSENT;
+  }
 };
 
 struct LineShared {
@@ -54,7 +57,8 @@ struct LineShared {
 static __device__ __forceinline__ Threshold threshold_of(const LineProblem& problem, int passes, LineShared& shared) {
   Threshold threshold{0, static_cast<uint32_t>(problem.count)};
   for (int pass = 0; pass < passes; ++pass) {
-    for (int bin = threadIdx.x; bin < BINS; bin += LINE_THREADS) shared.histogram.counts[Histogram::place(bin)] = problem.histograms[pass * BINS + bin];
+    for (int bin = threadIdx.x; bin < BINS; bin += LINE_THREADS)
+      shared.histogram.counts[Histogram::place(bin)] = problem.histograms[pass * BINS + bin];
     __syncthreads();
     threshold = next_digit_of_block(shared.histogram, threshold, pass, shared.threshold);
   }
@@ -68,7 +72,8 @@ static __device__ __forceinline__ void line_digits(const LineProblem& problem, i
   for (int at = problem.first + threadIdx.x * 4; at < problem.end; at += LINE_THREADS * 4) {
     const uint4 x = problem.strengths(at);
     for (uint32_t strength : {x.x, x.y, x.z, x.w})
-      if (strength != STRENGTH_ABSENT && is_open(strength, threshold, pass)) shared.histogram.add(digit_of(strength, pass));
+      if (strength != STRENGTH_ABSENT && is_open(strength, threshold, pass))
+        shared.histogram.add(digit_of(strength, pass));
   }
   __syncthreads();
   for (int bin = threadIdx.x; bin < BINS; bin += LINE_THREADS) {

@@ -1,13 +1,17 @@
 // Selection of the best key blocks of one query block, by one block of threads.
 //
 //   few wanted, of a row that fits in registers:
-//     each thread's own maximum, of its values; bound = a value that at least `wanted` of the maxima reach
-//     candidates = values that reach the bound: hardly more than wanted, and none of the best is missing
+//     each thread's own maximum, of its values; bound = a value that at least `wanted` of the
+//       maxima reach
+//     candidates = values that reach the bound: hardly more than wanted, and none of the best is
+//       missing
 //     rank of each candidate among them; the best, put in order of index
-//   otherwise: three digits by histograms, then those above the threshold in order of index; the row is read four times
+//   otherwise: three digits by histograms, then those above the threshold in order of index; the
+//     row is read four times
 //
-// Of 256 maxima the 100th best lies near the 127th best value of a random row, whatever its length: the bound costs one
-// pass over the row, where a histogram of all values would cost a shared memory operation for each of them.
+// Of 256 maxima the 100th best lies near the 127th best value of a random row, whatever its length:
+// the bound costs one pass over the row, where a histogram of all values would cost a shared memory
+// operation for each of them.
 #pragma once
 #include "block.cuh"
 #include "candidates.cuh"
@@ -24,14 +28,16 @@ struct RowProblem {
     const int slot = blockIdx.y, row = arguments.first_row + blockIdx.x;
     const HeadParams& head = arguments.heads[arguments.slot_heads[slot]];
     RowProblem result;
-    result.scores = reinterpret_cast<const uint32_t*>(arguments.scores) + (size_t(slot) * arguments.rows + blockIdx.x) * arguments.score_stride;
+    result.scores = reinterpret_cast<const uint32_t*>(arguments.scores) +
+                    (size_t(slot) * arguments.rows + blockIdx.x) * arguments.score_stride;
     result.places = head.row_places;
     result.chosen = arguments.selected + head.rows_at + size_t(row) * head.row_places;
     result.candidates = candidates_of({arguments.queries, arguments.keys, arguments.window}, row, head.top_k);
     return result;
   }
   __device__ __forceinline__ uint32_t strength(uint32_t bits, int at) const {
-    return at >= candidates.first && at < candidates.end ? strength_of(bits, at >= candidates.own_first) : STRENGTH_ABSENT;
+    return at >= candidates.first && at < candidates.end ? strength_of(bits, at >= candidates.own_first)
+                                                         : STRENGTH_ABSENT;
   }
   __device__ __forceinline__ uint4 strengths(int at) const {
     const uint4 bits = at < candidates.end ? *reinterpret_cast<const uint4*>(scores + at) : uint4{};
@@ -60,7 +66,8 @@ static __device__ __noinline__ void choose_by_digits(const RowProblem& problem, 
     for (int at = first + threadIdx.x * 4; at < end; at += ROW_THREADS * 4) {
       const uint4 x = problem.strengths(at);
       for (uint32_t strength : {x.x, x.y, x.z, x.w})
-        if (strength != STRENGTH_ABSENT && is_open(strength, threshold.strength, pass)) shared.histogram.add(digit_of(strength, pass));
+        if (strength != STRENGTH_ABSENT && is_open(strength, threshold.strength, pass))
+          shared.histogram.add(digit_of(strength, pass));
     }
     __syncthreads();
     threshold = next_digit_of_block(shared.histogram, threshold, pass, shared.threshold);
@@ -91,7 +98,8 @@ static __device__ __noinline__ void choose_by_digits(const RowProblem& problem, 
 }
 
 // A few of a row of up to FOURS * 4 * 256 key blocks; false where too many values reach the bound.
-template <int FOURS> static __device__ __forceinline__ bool choose_few(const RowProblem& problem, RowShared& shared) {
+template <int FOURS>
+static __device__ __forceinline__ bool choose_few(const RowProblem& problem, RowShared& shared) {
   const int first = problem.candidates.first / 4 * 4 + threadIdx.x * 4, wanted = problem.candidates.wanted;
   uint4 values[FOURS];
   uint32_t maximum = 0;
@@ -116,7 +124,8 @@ template <int FOURS> static __device__ __forceinline__ bool choose_few(const Row
       for (uint32_t strength : {values[i].x, values[i].y, values[i].z, values[i].w}) {
         if (strength >= bound) {
           const uint32_t place = atomicAdd(&shared.candidate_count, 1u);
-          if (place < MOST_CANDIDATES) shared.candidates[place] = uint64_t(strength) << 32 | ~static_cast<uint32_t>(index);
+          if (place < MOST_CANDIDATES)
+            shared.candidates[place] = uint64_t(strength) << 32 | ~static_cast<uint32_t>(index);
         }
         ++index;
       }
@@ -142,13 +151,15 @@ template <int FOURS> static __device__ __forceinline__ bool choose_few(const Row
 }
 
 // FOURS = 0: whatever the length.
-template <int FOURS> static __device__ __forceinline__ void choose_row(const TopRowsArguments& arguments) {
+template <int FOURS>
+static __device__ __forceinline__ void choose_row(const TopRowsArguments& arguments) {
   __shared__ RowShared shared;
   const RowProblem problem = RowProblem::of(arguments);
   const int wanted = problem.candidates.wanted;
   for (int place = wanted + threadIdx.x; place < problem.places; place += ROW_THREADS) problem.chosen[place] = NO_BLOCK;
   if (wanted == problem.candidates.count()) {
-    for (int place = threadIdx.x; place < wanted; place += ROW_THREADS) problem.chosen[place] = problem.candidates.first + place;
+    for (int place = threadIdx.x; place < wanted; place += ROW_THREADS)
+      problem.chosen[place] = problem.candidates.first + place;
     return;
   }
   if constexpr (FOURS > 0) {

@@ -1,5 +1,5 @@
-// Order of scores for a selection, as pattern::top::best has it: kept ones before all others, NaN after all others, equal
-// ones by the lower index.
+// Order of scores for a selection, as pattern::top::best has it: kept ones before all others, NaN
+// after all others, equal ones by the lower index.
 #pragma once
 #include "../index/group.cuh"
 
@@ -15,7 +15,9 @@ ANY_SIDE uint32_t strength_of(uint32_t score_bits, bool is_kept) {
 // Digits of a strength, from the highest: 11, 11 and 10 bits.
 constexpr int DIGITS = 3, BINS = 2048;
 ANY_SIDE int digit_shift(int pass) { return pass == 0 ? 21 : pass == 1 ? 10 : 0; }
-ANY_SIDE uint32_t digit_of(uint32_t strength, int pass) { return strength >> digit_shift(pass) & (pass == 2 ? 1023 : 2047); }
+ANY_SIDE uint32_t digit_of(uint32_t strength, int pass) {
+  return strength >> digit_shift(pass) & (pass == 2 ? 1023 : 2047);
+}
 // Whether the digits before `pass` are those of a threshold whose other digits are zero.
 ANY_SIDE bool is_open(uint32_t strength, uint32_t threshold, int pass) {
   return pass == 0 || strength >> digit_shift(pass - 1) == threshold >> digit_shift(pass - 1);
@@ -27,9 +29,11 @@ struct Threshold {
   uint32_t wanted;
 };
 
-// Finds the next digit: the highest at which the strengths with a digit of at least it are as many as wanted. `count(bin)`
-// says how many have a digit, of those whose digits before are the threshold's. All members of the group get the result.
-template <class Group, class Count> ANY_SIDE Threshold next_digit(const Group& group, const Threshold& threshold, int pass, Count count) {
+// Finds the next digit: the highest at which the strengths with a digit of at least it are as many
+// as wanted. `count(bin)` says how many have a digit, of those whose digits before are the
+// threshold's. All members of the group get the result.
+template <class Group, class Count>
+ANY_SIDE Threshold next_digit(const Group& group, const Threshold& threshold, int pass, Count count) {
   constexpr int EACH = BINS / Group::SIZE;
   const int top = BINS - 1 - group.rank() * EACH;
   uint32_t mine = 0;
@@ -46,7 +50,8 @@ template <class Group, class Count> ANY_SIDE Threshold next_digit(const Group& g
   int digit = 0, taken = 0;
   group.first(has_it, bin, digit);
   group.first(has_it, static_cast<int>(above), taken);
-  return {threshold.strength | static_cast<uint32_t>(digit) << digit_shift(pass), threshold.wanted - static_cast<uint32_t>(taken)};
+  return {threshold.strength | static_cast<uint32_t>(digit) << digit_shift(pass),
+          threshold.wanted - static_cast<uint32_t>(taken)};
 }
 
 // Place of a chosen candidate in the ascending result, from how many lie before it.

@@ -1,4 +1,5 @@
-// Keys of a chunk, in tiles of 64: by the number of keys alone, since the order in which sums are added follows from it.
+// Keys of a chunk, in tiles of 64: by the number of keys alone, since the order in which sums are
+// added follows from it.
 #pragma once
 #include "../index_interface.h"
 

@@ -1,10 +1,14 @@
-// Scores of the voting queries of one head against tiles of 64 keys, as exponents of two; keys arrive a few tiles ahead.
+// Scores of the voting queries of one head against tiles of 64 keys, as exponents of two; keys
+// arrive a few tiles ahead.
 #pragma once
 #include "../index/rows.cuh"
 
 constexpr float NO_MAXIMUM = -1e30f;  // far below any score, and finite, so that differences are
 
-template <int DIM> constexpr int STAGES_OF = DIM == 64 ? 4 : DIM == 128 ? 3 : 2;
+template <int DIM>
+constexpr int STAGES_OF = DIM == 64    ? 4
+                          : DIM == 128 ? 3
+                                       : 2;
 
 // What one block of threads works on: one slot, tiles first..end.
 struct VoteWork {
@@ -25,19 +29,22 @@ struct VoteWork {
   }
 };
 
-template <class T, int DIM> struct VoteScores {
+template <class T, int DIM>
+struct VoteScores {
   static constexpr int STAGES = STAGES_OF<DIM>;
   const VotesArguments& arguments;
   const VoteWork& work;
   uint32_t buffers;  // STAGES tiles in shared memory
   RowFragments<DIM> queries;
-  int loaded, end;   // the next tile to load, and the last
+  int loaded, end;  // the next tile to load, and the last
   int slot_in, slot_out;
 
   // Reads the queries, and starts to load keys of tiles first..end. All threads.
-  __device__ __forceinline__ VoteScores(const VotesArguments& arguments, const VoteWork& work, uint32_t buffers, int first, int end)
+  __device__ __forceinline__ VoteScores(const VotesArguments& arguments, const VoteWork& work, uint32_t buffers,
+                                        int first, int end)
       : arguments(arguments), work(work), buffers(buffers), loaded(first), end(end), slot_in(0), slot_out(0) {
-    load_rows<DIM>(buffers, arguments.q, PagedKeys{}, work.head, arguments.queries - arguments.votes, arguments.queries, arguments.head_dim);
+    load_rows<DIM>(buffers, arguments.q, PagedKeys{}, work.head, arguments.queries - arguments.votes, arguments.queries,
+                   arguments.head_dim);
     commit_copies();
     wait_copies<0>();
     __syncthreads();
@@ -46,7 +53,8 @@ template <class T, int DIM> struct VoteScores {
 #pragma unroll
     for (int i = 0; i < STAGES - 1; ++i) load_next();
   }
-  // Exponents of the next tile. All threads; the buffer of the tile before is free for the next load.
+  // Exponents of the next tile. All threads; the buffer of the tile before is free for the next
+  // load.
   __device__ __forceinline__ void next(WarpProducts& exponents, int tile) {
     wait_copies<STAGES - 2>();
     __syncthreads();
@@ -56,12 +64,15 @@ template <class T, int DIM> struct VoteScores {
     slot_out = slot_out + 1 == STAGES ? 0 : slot_out + 1;
     scale(exponents);
     const int first_key = tile * TILE;
-    if (first_key + TILE - 1 > work.first_row || work.first_row + TILE - 1 - first_key >= arguments.window) mask(exponents, first_key);
+    if (first_key + TILE - 1 > work.first_row || work.first_row + TILE - 1 - first_key >= arguments.window)
+      mask(exponents, first_key);
   }
 
  private:
   __device__ __forceinline__ void load_next() {
-    if (loaded < end) load_rows<DIM>(buffers + slot_in * TILE_BYTES<DIM>, arguments.k, arguments.paged, work.kv_head, loaded * TILE, arguments.keys, arguments.head_dim);
+    if (loaded < end)
+      load_rows<DIM>(buffers + slot_in * TILE_BYTES<DIM>, arguments.k, arguments.paged, work.kv_head, loaded * TILE,
+                     arguments.keys, arguments.head_dim);
     commit_copies();
     ++loaded;
     slot_in = slot_in + 1 == STAGES ? 0 : slot_in + 1;
@@ -82,7 +93,8 @@ template <class T, int DIM> struct VoteScores {
 #pragma unroll
       for (int n = 0; n < 4; ++n)
 #pragma unroll
-        for (int i = 0; i < 4; ++i) exponents[m][n][i] = cap - 2.f * cap / (exp2_fast(exponents[m][n][i] * inner) + 1.f);
+        for (int i = 0; i < 4; ++i)
+          exponents[m][n][i] = cap - divide_fast(2.f * cap, exp2_fast(exponents[m][n][i] * inner) + 1.f);
   }
   __device__ __forceinline__ void mask(WarpProducts& exponents, int first_key) {
 #pragma unroll

@@ -1,4 +1,5 @@
-// First pass over the keys: maximum and sum of every voting query over one chunk of tiles; and how chunks are joined.
+// First pass over the keys: maximum and sum of every voting query over one chunk of tiles; and how
+// chunks are joined.
 #pragma once
 #include "scores.cuh"
 
@@ -7,12 +8,14 @@ DEVICE SoftmaxPart join(SoftmaxPart a, SoftmaxPart b) {
   return {maximum, a.sum * exp2_fast(a.maximum - maximum) + b.sum * exp2_fast(b.maximum - maximum)};
 }
 DEVICE SoftmaxPart join_with_lane(SoftmaxPart part, int lane_distance) {
-  const SoftmaxPart other{__shfl_xor_sync(0xffffffff, part.maximum, lane_distance), __shfl_xor_sync(0xffffffff, part.sum, lane_distance)};
+  const SoftmaxPart other{__shfl_xor_sync(0xffffffff, part.maximum, lane_distance),
+                          __shfl_xor_sync(0xffffffff, part.sum, lane_distance)};
   return join(part, other);
 }
 
 // Each thread keeps maxima and sums of the keys that it has; they are joined once, at the end.
-template <class T, int DIM> DEVICE void chunk_statistics(const VotesArguments& arguments, unsigned char* memory) {
+template <class T, int DIM>
+DEVICE void chunk_statistics(const VotesArguments& arguments, unsigned char* memory) {
   const VoteWork work = VoteWork::of(arguments);
   const int chunk = blockIdx.y, first = max(chunk * arguments.chunk_tiles, work.first_visible),
             end = min((chunk + 1) * arguments.chunk_tiles, work.tiles);
@@ -33,7 +36,8 @@ template <class T, int DIM> DEVICE void chunk_statistics(const VotesArguments& a
         for (int n = 0; n < 4; ++n) maximum = fmaxf(maximum, fmaxf(exponents[m][n][2 * h], exponents[m][n][2 * h + 1]));
         float sum = part.sum * exp2_fast(part.maximum - maximum);
 #pragma unroll
-        for (int n = 0; n < 4; ++n) sum += exp2_fast(exponents[m][n][2 * h] - maximum) + exp2_fast(exponents[m][n][2 * h + 1] - maximum);
+        for (int n = 0; n < 4; ++n)
+          sum += exp2_fast(exponents[m][n][2 * h] - maximum) + exp2_fast(exponents[m][n][2 * h + 1] - maximum);
         part = {maximum, sum};
       }
   }
@@ -54,10 +58,12 @@ template <class T, int DIM> DEVICE void chunk_statistics(const VotesArguments& a
   for (int m = 0; m < 2; ++m)
 #pragma unroll
     for (int h = 0; h < 2; ++h)
-      if (threadIdx.x < 64 && threadIdx.x % 4 == 0) out[row_of(m, 2 * h)] = join(parts[m][h], of_second_keys[row_of(m, 2 * h)]);
+      if (threadIdx.x < 64 && threadIdx.x % 4 == 0)
+        out[row_of(m, 2 * h)] = join(parts[m][h], of_second_keys[row_of(m, 2 * h)]);
 }
 
-// One warp a row: lanes join chunks lane, lane + 32, ... in order, then each other in a fixed order.
+// One warp a row: lanes join chunks lane, lane + 32, ... in order, then each other in a fixed
+// order.
 DEVICE void join_chunks(const VotesArguments& arguments) {
   const int slot = blockIdx.x, lane = threadIdx.x % 32;
   for (int row = threadIdx.x / 32; row < TILE; row += blockDim.x / 32) {

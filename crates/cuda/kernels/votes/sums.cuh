@@ -1,4 +1,5 @@
-// Second pass over the keys: probabilities of one tile after the other, summed along columns and diagonals.
+// Second pass over the keys: probabilities of one tile after the other, summed along columns and
+// diagonals.
 //
 //   for each tile t of 64 keys: probabilities [64 queries][64 keys] into shared memory
 //     64 threads:  columns[key]  = sum over queries
@@ -6,15 +7,17 @@
 //                  upper[j] of distance j,  lower[j] of distance j - 64
 //                  diagonals[first query - 64 t + j] = lower[j] of the tile before + upper[j]
 //
-// Each diagonal has parts in two tiles at most, added in the order of the tiles. A chunk computes the tile before its
-// first once more for the lower part, so that chunks need nothing of each other.
+// Each diagonal has parts in two tiles at most, added in the order of the tiles. A chunk computes
+// the tile before its first once more for the lower part, so that chunks need nothing of each
+// other.
 #pragma once
 #include "statistics.cuh"
 
 constexpr int PROBABILITY_STRIDE = 72;  // floats of a row: eight banks on, so that a warp's stores meet no bank twice
 constexpr int PROBABILITY_BYTES = TILE * PROBABILITY_STRIDE * 4;
 
-template <class T, int DIM> DEVICE void store_probabilities(float* probabilities, const WarpProducts& exponents, const SoftmaxPart (&rows)[2][2]) {
+template <class T, int DIM>
+DEVICE void store_probabilities(float* probabilities, const WarpProducts& exponents, const SoftmaxPart (&rows)[2][2]) {
 #pragma unroll
   for (int m = 0; m < 2; ++m)
 #pragma unroll
@@ -22,7 +25,8 @@ template <class T, int DIM> DEVICE void store_probabilities(float* probabilities
 #pragma unroll
       for (int h = 0; h < 2; ++h) {
         const SoftmaxPart row = rows[m][h];
-        const float2 pair{exp2_fast(exponents[m][n][2 * h] - row.maximum) * row.sum, exp2_fast(exponents[m][n][2 * h + 1] - row.maximum) * row.sum};
+        const float2 pair{exp2_fast(exponents[m][n][2 * h] - row.maximum) * row.sum,
+                          exp2_fast(exponents[m][n][2 * h + 1] - row.maximum) * row.sum};
         *reinterpret_cast<float2*>(probabilities + row_of(m, 2 * h) * PROBABILITY_STRIDE + key_of(n, 2 * h)) = pair;
       }
 }
@@ -47,9 +51,11 @@ DEVICE void sum_diagonals(const float* probabilities, int j, float& upper, float
   upper = sum;
 }
 
-template <class T, int DIM> DEVICE void chunk_sums(const VotesArguments& arguments, unsigned char* memory) {
+template <class T, int DIM>
+DEVICE void chunk_sums(const VotesArguments& arguments, unsigned char* memory) {
   const VoteWork work = VoteWork::of(arguments);
-  const int chunk = blockIdx.y, first = chunk * arguments.chunk_tiles, end = min(first + arguments.chunk_tiles, work.tiles);
+  const int chunk = blockIdx.y, first = chunk * arguments.chunk_tiles,
+            end = min(first + arguments.chunk_tiles, work.tiles);
   float* columns = arguments.columns + work.slot * arguments.score_stride;
   float* diagonals = arguments.diagonals + work.slot * arguments.score_stride;
   float* probabilities = reinterpret_cast<float*>(memory + STAGES_OF<DIM> * TILE_BYTES<DIM>);

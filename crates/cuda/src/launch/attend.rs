@@ -39,7 +39,7 @@ pub(crate) fn attend(device: &CudaDevice, call: &AttendCall<'_>) -> Result<()> {
     let inputs = call.inputs;
     let head_dim = inputs.q.head_dim();
     let kernels = device.attention_kernels().for_head_dim(head_dim)?;
-    // What few models have is not looked for in the kernels of the others.
+    // What few calls need is not looked for in the kernels of the others.
     let general = inputs.softcap != 0.0 || inputs.k.pages.is_some();
     let name = attend_name(kernels, inputs.q.element_type(), head_dim, general);
     let function = device.kernels().function(&name)?;

@@ -39,7 +39,7 @@ pub(crate) fn check_finite(
     inputs: &LayerInputs<'_>,
     fault: &mut FaultWord,
 ) -> Result<()> {
-    let function = device.kernels().function("finite")?;
+    let function = device.kernels().function("finite_inputs")?;
     let views = [&inputs.q, &inputs.k, &inputs.v];
     let arguments = FiniteArguments {
         tensors: views.map(|view| Tensor::from(&view.placement)),

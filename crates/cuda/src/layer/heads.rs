@@ -36,9 +36,11 @@ impl HeadTable {
     pub(super) fn new(plan: &LayerPlan<'_>, geometry: Geometry, crossover: &Crossover) -> Result<Self> {
         let mut table = Self::default();
         let sparse = sparse_queries(geometry, plan.dense_queries);
+        let most_estimate = crossover.estimate_share * geometry.causal_pairs() as f64;
         for (head, plan) in plan.heads.iter().enumerate() {
             let params = match plan {
                 HeadPlan::Pattern(pattern) => match before(*pattern, geometry, sparse, crossover) {
+                    Prospect::Sparse { estimate, is_open: true } if estimate > most_estimate => dense(),
                     Prospect::Sparse { .. } => table.estimated(head, *pattern, geometry, sparse),
                     Prospect::Dense => dense(),
                 },

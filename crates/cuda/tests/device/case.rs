@@ -199,6 +199,8 @@ impl Case {
         let mean =
             |of: fn(&(f64, f64)) -> f64| (squares.iter().map(of).sum::<f64>() / squares.len() as f64).sqrt();
         let (error, plain) = (mean(|square| square.0), mean(|square| square.1));
+        // Of few rows chance makes that of a plain implementation small.
+        let plain = if squares.len() < 32 { plain.max(T::ROUNDOFF / 4.0) } else { plain };
         // A sink leaves a plain implementation in few bits nothing to compare with: there it is the
         // roundings of many small probabilities, which average out.
         // Where scores are large, few keys compete in few rows, and chance has a part.

@@ -4,7 +4,7 @@ use crate::case::{Case, Filling, Keys};
 use crate::report::{Outcome, Report};
 use half::{bf16, f16};
 use minference_attention::ElementType;
-use minference_attention::conformance::conforms_where_kept;
+use minference_attention::conformance::{Roundings, conforms_with};
 use minference_cuda::CudaDevice;
 
 const HEAD_DIMS: [usize; 6] = [64, 80, 96, 128, 192, 256];
@@ -117,6 +117,6 @@ pub(crate) fn conformance(device: &CudaDevice) -> Outcome {
         ElementType::Bf16 => ElementType::Bf16,
         ElementType::F16 | ElementType::F32 => ElementType::F16,
     };
-    let is_kept = |element_type| element_type != ElementType::F32;
-    Ok(format!("{} cases", conforms_where_kept(device, precision, is_kept)?))
+    let roundings = Roundings { inputs: &[ElementType::F32], dominant_keys: true, truncated_sums: true };
+    Ok(format!("{} cases", conforms_with(device, precision, roundings)?))
 }

@@ -8,6 +8,7 @@ mod batch;
 mod case;
 mod cases;
 mod estimates;
+mod layers;
 mod memory;
 mod number;
 mod oracle;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
     memory::run(&device, &mut report);
     batch::run(&device, seed, &mut report);
     estimates::run(&device, seed, &mut report);
+    layers::run(&device, seed, &mut report);
     for kernels in AttentionKernels::ALL.into_iter().filter(|&kernels| device.can_run(kernels)) {
         let device = device.with_attention_kernels(kernels);
         cases::run(&device, seed, &mut report);
