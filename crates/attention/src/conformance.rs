@@ -67,9 +67,9 @@ pub struct Roundings {
     /// changes that of a row's one dominant key, which is 1 in a plain implementation. Where scores
     /// are large, one rounding is forgiven.
     pub dominant_keys: bool,
-    /// Sums of products are cut off, not rounded, each time 16 keys are added (tensor cores). Behind
-    /// a sink all terms are alike and none is negative, so that what is cut off adds up: one unit in
-    /// the last place of `f32` for each 16 keys.
+    /// Sums of products are cut off, not rounded, each time 16 keys are added (tensor cores).
+    /// Behind a sink all terms are alike and none is negative, so that what is cut off adds up: one
+    /// unit in the last place of `f32` for each 16 keys.
     pub truncated_sums: bool,
 }
 

@@ -89,8 +89,8 @@ fn measure(device: &CudaDevice, shape: &Shape) -> Result<(), Box<dyn Error>> {
     let geometry = Geometry::prefill(tokens);
     let mut result = Buffer::<bf16>::zeros(device, "output", tokens * heads * head_dim)?;
     let mut dense = None;
-    // Noise has no structure: of its diagonals only the nearest are taken, so that what is lowered is
-    // as compact as the diagonals of models; lowering the fixed lists is measured by itself.
+    // Noise has no structure: of its diagonals only the nearest are taken, so that what is lowered
+    // is as compact as the diagonals of models; lowering the fixed lists is measured by itself.
     let of_pattern = |pattern| LayerPlan::from(&vec![pattern; heads]);
     let of_index = |keys| -> Result<LayerPlan<'_>, Box<dyn Error>> {
         let fixed = (0..heads).map(|head| -> Result<HeadPlan, Box<dyn Error>> {

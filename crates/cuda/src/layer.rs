@@ -1,8 +1,8 @@
-//! [`CudaDevice::attend_layer`]: a whole layer's sparse attention on the device, estimates included.
+//! [`CudaDevice::attend_layer`]: a whole layer's sparse attention on the device, with estimates.
 //!
-//! Estimates, selection, lowering and attention of all heads are enqueued one after the other; nothing
-//! returns to the host in between. What each head ran with is read when [`PlannedLayer::report`] is
-//! asked for.
+//! Estimates, selection, lowering and attention of all heads are enqueued one after the other;
+//! nothing returns to the host in between. What each head ran with is read when
+//! [`PlannedLayer::report`] is asked for.
 //!
 //! | file | what it holds |
 //! |---|---|
@@ -30,9 +30,10 @@ use std::time::Duration;
 use workspace::{LineSelection, Lists, slab_rows};
 
 /// Where sparse attention stops paying, as measured on an H200: a list of spans and columns runs at
-/// nearly the rate of a dense one, and the estimates of a head at 32K tokens take what 700 pairs a key
-/// take. All estimates of a layer run at once, so that none can wait for the outcome of another: one
-/// whose outcome is open runs where it costs at most `estimate_share` of the head's dense attention.
+/// nearly the rate of a dense one, and the estimates of a head at 32K tokens take what 700 pairs a
+/// key take. All estimates of a layer run at once, so that none can wait for the outcome of
+/// another: one whose outcome is open runs where it costs at most `estimate_share` of the head's
+/// dense attention.
 pub const CROSSOVER: Crossover =
     Crossover { share: 0.9, line_estimate: 700.0, block_estimate: 680.0, estimate_share: 0.045 };
 
@@ -107,8 +108,9 @@ impl PlannedLayer {
         })
     }
 
-    /// What the last call computed, and how long the device took; waits for it. Times are a layer's:
-    /// a head's part of the estimates is an equal one, that of attention goes by its pairs.
+    /// What the last call computed, and how long the device took; waits for it. Times are a
+    /// layer's: a head's part of the estimates is an equal one, that of attention goes by its
+    /// pairs.
     ///
     /// # Errors
     /// A lost device, or no call yet.

@@ -1,5 +1,5 @@
-//! The launches of selection and lowering. One launch each (a few for selection) serves all heads of
-//! a layer.
+//! The launches of selection and lowering. One launch each (a few for selection) serves all heads
+//! of a layer.
 
 use super::index_arguments::{HeadOutcome, LowerArguments, TopLinesArguments, TopRowsArguments};
 use super::module::Grid;
@@ -106,7 +106,8 @@ pub(crate) fn select_rows(
     };
     let blocks = [scores.rows.len() as u32, means.heads.len() as u32, 1];
     let grid = Grid { blocks, threads: ROW_THREADS, shared_bytes: 0 };
-    // SAFETY: the arguments are those of the kernel; `selected` has `row_places` words for each row.
+    // SAFETY: the arguments are those of the kernel; `selected` has `row_places` words for each
+    // row.
     unsafe { device.kernels().function(kernel)?.launch(device.stream(), grid, &arguments) }
 }
 
@@ -148,8 +149,8 @@ pub(crate) fn lower(
     };
     let of_heads = Grid { blocks: [heads as u32, 1, 1], threads: MARK_THREADS, shared_bytes: 0 };
     for (kernel, grid) in [("lower_mark", of_heads), ("lower_count", of_tiles), ("lower_fill", of_tiles)] {
-        // SAFETY: the arguments are those of the kernel; the buffers have the sizes that heads, tiles
-        // and keys ask for, and each head's lists stay within its room (`Lists::new`).
+        // SAFETY: the arguments are those of the kernel; the buffers have the sizes that heads,
+        // tiles and keys ask for, and each head's lists stay within its room (`Lists::new`).
         unsafe { device.kernels().function(kernel)?.launch(device.stream(), grid, &arguments)? };
     }
     Ok(())

@@ -10,8 +10,8 @@ use minference_attention::{Crossover, Geometry, HeadPattern, HeadPlan, LayerPlan
 
 /// Words of all heads' lists at most: 4 GiB, beyond which heads with long lists run dense.
 const MOST_LIST_WORDS: u64 = 1 << 30;
-/// Words of a tile beside those that follow from its index: clipped pieces, places that make numbers
-/// even, alignment.
+/// Words of a tile beside those that follow from its index: clipped pieces, places that make
+/// numbers even, alignment.
 const TILE_SLACK: u64 = 24;
 /// A query block's own key blocks at most: two where an offset shifts them against each other.
 const OWN_BLOCKS: usize = 2;

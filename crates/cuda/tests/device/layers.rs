@@ -1,5 +1,5 @@
-//! Whole layers on the device: what is selected, lowered and counted there equals what the host makes
-//! of the same scores, and the outputs are those of the host's lists.
+//! Whole layers on the device: what is selected, lowered and counted there equals what the host
+//! makes of the same scores, and the outputs are those of the host's lists.
 
 use crate::report::{Outcome, Report};
 use half::bf16;
