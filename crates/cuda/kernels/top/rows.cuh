@@ -57,7 +57,7 @@ struct RowShared {
 };
 
 // Any row and any number of blocks.
-static __device__ __noinline__ void choose_by_digits(const RowProblem& problem, RowShared& shared) {
+inline __device__ __noinline__ void choose_by_digits(const RowProblem& problem, RowShared& shared) {
   const int first = problem.candidates.first / 4 * 4, end = problem.candidates.end;
   Threshold threshold{0, static_cast<uint32_t>(problem.candidates.wanted)};
   for (int pass = 0; pass < DIGITS; ++pass) {
@@ -151,8 +151,10 @@ static __device__ __forceinline__ bool choose_few(const RowProblem& problem, Row
 }
 
 // FOURS = 0: whatever the length.
+// Not static, nor what else keeps a name in the binary: the compiler makes such names of the path of
+// the file, and the binary must not depend on that.
 template <int FOURS>
-static __device__ __forceinline__ void choose_row(const TopRowsArguments& arguments) {
+__device__ __forceinline__ void choose_row(const TopRowsArguments& arguments) {
   __shared__ RowShared shared;
   const RowProblem problem = RowProblem::of(arguments);
   const int wanted = problem.candidates.wanted;
